@@ -1,0 +1,45 @@
+/* File operations with fault points. EINTR is retried and short reads and writes are continued here, nowhere else.
+ * Paths are relative to a dirfd. All sync rules of the store (docs/formats) rest on these calls. Threads: any. */
+#ifndef IPFSA_BASE_FS_H
+#define IPFSA_BASE_FS_H
+
+#include <ipfsa/base.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/* Return a descriptor (close-on-exec) or -1 with *err filled. `name` is only for messages. */
+int ipfsa_fs_open(int dirfd, const char *path, int flags, mode_t mode, ipfsa_error *err);
+int ipfsa_fs_open_dir(int dirfd, const char *path, ipfsa_error *err);
+void ipfsa_fs_close(int *fd); /* sets -1; errors of close are not reported: sync first */
+ipfsa_status ipfsa_fs_mkdir(int dirfd, const char *path, mode_t mode, ipfsa_error *err); /* EEXIST → E_EXISTS */
+ipfsa_status ipfsa_fs_stat(int dirfd, const char *path, struct stat *ret, ipfsa_error *err); /* does not follow links */
+ipfsa_status ipfsa_fs_fstat(int fd, struct stat *ret, ipfsa_error *err);
+/* Reads up to len bytes; *ret_len < len only at end of file. */
+ipfsa_status ipfsa_fs_read_at(int fd, void *data, size_t len, uint64_t off, size_t *ret_len, ipfsa_error *err);
+ipfsa_status ipfsa_fs_read(int fd, void *data, size_t len, size_t *ret_len, ipfsa_error *err); /* streams */
+ipfsa_status ipfsa_fs_write_at(int fd, const void *data, size_t len, uint64_t off, ipfsa_error *err);
+ipfsa_status ipfsa_fs_write(int fd, const void *data, size_t len, ipfsa_error *err);
+ipfsa_status ipfsa_fs_truncate(int fd, uint64_t len, ipfsa_error *err);
+ipfsa_status ipfsa_fs_allocate(int fd, uint64_t off, uint64_t len, ipfsa_error *err); /* fallocate keep-size; EOPNOTSUPP is ok */
+ipfsa_status ipfsa_fs_punch(int fd, uint64_t off, uint64_t len, ipfsa_error *err);    /* hole; EOPNOTSUPP → NOT_SUPPORTED */
+ipfsa_status ipfsa_fs_datasync(int fd, ipfsa_error *err);
+ipfsa_status ipfsa_fs_sync(int fd, ipfsa_error *err);
+ipfsa_status ipfsa_fs_sync_dir(int dirfd, const char *path, ipfsa_error *err); /* fsync of a folder by path */
+ipfsa_status ipfsa_fs_rename(int dirfd, const char *from, const char *to, ipfsa_error *err);
+ipfsa_status ipfsa_fs_unlink(int dirfd, const char *path, ipfsa_error *err);
+ipfsa_status ipfsa_fs_rmdir(int dirfd, const char *path, ipfsa_error *err);
+ipfsa_status ipfsa_fs_symlink(const char *target, int dirfd, const char *path, ipfsa_error *err);
+ipfsa_status ipfsa_fs_readlink(int dirfd, const char *path, char **ret_target, size_t *ret_len, ipfsa_error *err);
+/* Reads a whole small file (at most max bytes, else E_LIMIT); *ret_data owned, terminated, free with ipfsa_free. */
+ipfsa_status ipfsa_fs_read_file(int dirfd, const char *path, size_t max, char **ret_data, size_t *ret_len, ipfsa_error *err);
+/* temp → write → fsync → rename → fsync of the folder: the file is the old one or the new one, whole. */
+ipfsa_status ipfsa_fs_replace_file(int dirfd, const char *path, const void *data, size_t len, mode_t mode, ipfsa_error *err);
+
+typedef int (*ipfsa_fs_entry_cb)(void *ctx, const char *name, unsigned char type /* DT_… */);
+/* Calls cb for every entry but "." and ".."; unordered; a return other than 0 stops with E_CANCELLED. */
+ipfsa_status ipfsa_fs_list(int dirfd, const char *path, ipfsa_fs_entry_cb cb, void *ctx, ipfsa_error *err);
+
+static inline void ipfsa_fs_close_ptr(int *fd) { ipfsa_fs_close(fd); }
+#define IPFSA_AUTO_FD __attribute__((cleanup(ipfsa_fs_close_ptr)))
+
+#endif

@@ -1,0 +1,21 @@
+/* A source: bytes to import, from a file, a pipe or memory. Threads: one reader at a time per source. */
+#ifndef IPFSA_BASE_SOURCE_H
+#define IPFSA_BASE_SOURCE_H
+
+#include <ipfsa/base.h>
+
+typedef struct ipfsa_source ipfsa_source;
+struct ipfsa_source {
+  /* Fills up to len bytes; *ret_len < len only at the end. */
+  ipfsa_status (*read)(ipfsa_source *self, void *data, size_t len, size_t *ret_len, ipfsa_error *err);
+  void (*close)(ipfsa_source *self); /* frees self; may be NULL for embedded ones */
+  uint64_t size_hint;                /* bytes, UINT64_MAX when unknown; never trusted for allocation */
+};
+
+/* Reads fd from its current position (regular file: with pread from `off`). Borrows fd unless own_fd. For a regular file the
+ * size at open is checked at the end: grown or shrunk → E_CHANGED naming `name`. */
+ipfsa_status ipfsa_source_open_fd(int fd, bool own_fd, const char *name, ipfsa_source **ret, ipfsa_error *err);
+ipfsa_status ipfsa_source_open_bytes(ipfsa_bytes bytes, ipfsa_source **ret, ipfsa_error *err); /* borrows bytes */
+void ipfsa_source_close(ipfsa_source *source); /* NULL is fine */
+
+#endif

@@ -1,0 +1,93 @@
+/* The blockstore: what every upper room sees of storage. Implementations: store/local (packs), store/memory (tests).
+ * Keys are multihashes. Identity multihashes never reach an implementation: the ipfsa_blockstore_* wrappers answer them.
+ * Threads: get, has, size from any; one writer at a time; a writer belongs to one thread. */
+#ifndef IPFSA_EXCHANGE_BLOCKSTORE_H
+#define IPFSA_EXCHANGE_BLOCKSTORE_H
+
+#include "ipld/block.h"
+
+typedef struct ipfsa_blockstore ipfsa_blockstore;
+typedef struct ipfsa_blockstore_writer ipfsa_blockstore_writer;
+
+/* How the bytes of a leaf stand in the buffer of a run, and so in the store. */
+typedef enum ipfsa_leaf_kind {
+  IPFSA_LEAF_RAW = 0,     /* the block is the data */
+  IPFSA_LEAF_PB_FILE = 1, /* dag-pb around UnixFS type File (balanced) */
+  IPFSA_LEAF_PB_RAW = 2,  /* dag-pb around UnixFS type Raw (trickle) */
+} ipfsa_leaf_kind;
+
+typedef struct ipfsa_leaf {
+  uint64_t hash;      /* multihash code */
+  const uint8_t *digest;
+  uint32_t digest_len;
+  uint32_t off, len;  /* data within the run */
+} ipfsa_leaf;
+
+/* A run: consecutive leaves of one file, their data back to back in one buffer. */
+typedef struct ipfsa_leaf_run {
+  const uint8_t *data; /* page-aligned when the caller can */
+  size_t len;
+  ipfsa_leaf_kind kind;
+  const ipfsa_leaf *leaves;
+  size_t n_leaves;
+} ipfsa_leaf_run;
+
+/* Where a no-copy leaf lies outside the store. */
+typedef struct ipfsa_external {
+  const char *path; /* absolute */
+  uint64_t off;
+  uint64_t file_size;
+  int64_t mtime_ns, ctime_ns;
+  uint64_t inode, device;
+} ipfsa_external;
+
+typedef int (*ipfsa_multihash_cb)(void *ctx, const ipfsa_multihash *mh, uint64_t size); /* ≠ 0 stops: E_CANCELLED */
+
+typedef struct ipfsa_blockstore_ops {
+  ipfsa_status (*get)(ipfsa_blockstore *self, const ipfsa_multihash *mh, ipfsa_block *ret, ipfsa_error *err); /* verified */
+  ipfsa_status (*has)(ipfsa_blockstore *self, const ipfsa_multihash *mh, bool *ret, ipfsa_error *err);
+  ipfsa_status (*size)(ipfsa_blockstore *self, const ipfsa_multihash *mh, uint64_t *ret, ipfsa_error *err);
+  ipfsa_status (*iterate)(ipfsa_blockstore *self, ipfsa_multihash_cb cb, void *ctx, ipfsa_error *err);
+  ipfsa_status (*begin)(ipfsa_blockstore *self, ipfsa_blockstore_writer **ret, ipfsa_error *err);
+  void (*close)(ipfsa_blockstore *self);
+} ipfsa_blockstore_ops;
+struct ipfsa_blockstore { const ipfsa_blockstore_ops *ops; };
+
+/* A writer is one transaction: nothing it took is promised before commit returned OK (then it is durable).
+ * Until then its own blocks are already visible to its blockstore's get (same process). */
+typedef struct ipfsa_blockstore_writer_ops {
+  ipfsa_status (*put)(ipfsa_blockstore_writer *self, const ipfsa_multihash *mh, ipfsa_bytes data, ipfsa_error *err);
+  ipfsa_status (*put_run)(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, ipfsa_error *err);
+  ipfsa_status (*put_external)(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, const ipfsa_external *where,
+                               ipfsa_error *err); /* leaf.off is relative to where->off */
+  ipfsa_status (*del)(ipfsa_blockstore_writer *self, const ipfsa_multihash *mh, ipfsa_error *err);
+  ipfsa_status (*commit)(ipfsa_blockstore_writer *self, ipfsa_error *err); /* durable; the writer can go on */
+  void (*close)(ipfsa_blockstore_writer *self);                          /* uncommitted work is dropped */
+} ipfsa_blockstore_writer_ops;
+struct ipfsa_blockstore_writer { const ipfsa_blockstore_writer_ops *ops; };
+
+/* The calls to use. get fails with E_NOT_FOUND "block was not found locally (offline): ipld: could not find <cid>". */
+ipfsa_status ipfsa_blockstore_get(ipfsa_blockstore *bs, const ipfsa_cid *cid, ipfsa_block *ret, ipfsa_error *err);
+ipfsa_status ipfsa_blockstore_has(ipfsa_blockstore *bs, const ipfsa_cid *cid, bool *ret, ipfsa_error *err);
+ipfsa_status ipfsa_blockstore_size(ipfsa_blockstore *bs, const ipfsa_cid *cid, uint64_t *ret, ipfsa_error *err);
+ipfsa_status ipfsa_blockstore_iterate(ipfsa_blockstore *bs, ipfsa_multihash_cb cb, void *ctx, ipfsa_error *err);
+void ipfsa_blockstore_close(ipfsa_blockstore *bs);
+ipfsa_status ipfsa_blockstore_begin(ipfsa_blockstore *bs, ipfsa_blockstore_writer **ret, ipfsa_error *err);
+/* put: checks the size limit and the allow-list; does NOT hash: the caller computed or verified the multihash. */
+ipfsa_status ipfsa_writer_put(ipfsa_blockstore_writer *w, const ipfsa_cid *cid, ipfsa_bytes data, ipfsa_error *err);
+ipfsa_status ipfsa_writer_put_run(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, ipfsa_error *err);
+ipfsa_status ipfsa_writer_put_external(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, const ipfsa_external *where,
+                                       ipfsa_error *err);
+ipfsa_status ipfsa_writer_del(ipfsa_blockstore_writer *w, const ipfsa_cid *cid, ipfsa_error *err);
+ipfsa_status ipfsa_writer_commit(ipfsa_blockstore_writer *w, ipfsa_error *err);
+void ipfsa_writer_close(ipfsa_blockstore_writer *w); /* NULL is fine */
+
+/* The bytes around a leaf's data: prefix and suffix of its dag-pb block (both empty for RAW). Each needs 32 bytes. */
+void ipfsa_leaf_wrap(ipfsa_leaf_kind kind, uint64_t len, uint8_t *ret_prefix, size_t *ret_prefix_len, uint8_t *ret_suffix,
+                     size_t *ret_suffix_len);
+
+/* A blockstore in memory (exchange/memory.c), and one that only counts and drops (for --only-hash): both behave like the real one. */
+ipfsa_status ipfsa_memory_blockstore_new(ipfsa_blockstore **ret, ipfsa_error *err);
+ipfsa_status ipfsa_null_blockstore_new(ipfsa_blockstore **ret, ipfsa_error *err);
+
+#endif

@@ -1,0 +1,38 @@
+/* The composition: what one open repo is made of. Public calls live in one file per noun (add.c, read.c, pin.c, …). */
+#ifndef IPFSA_NODE_NODE_H
+#define IPFSA_NODE_NODE_H
+
+#include <ipfsa/node.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/pool.h"
+#include "config/config.h"
+#include "store/pins.h"
+
+struct ipfsa_node {
+  char *repo_path;
+  int repo_fd;
+  ipfsa_config *config;
+  ipfsa_store *store;   /* opened with the node */
+  ipfsa_blockstore *bs; /* the store's */
+  ipfsa_pool *pool;     /* made by the first import; ipfsa_node_pool */
+  bool read_only;
+  int cancelled;
+};
+
+ipfsa_status ipfsa_node_pool(ipfsa_node *node, ipfsa_pool **ret, ipfsa_error *err);
+static inline bool ipfsa_node_is_cancelled(const ipfsa_node *node) { return __atomic_load_n(&node->cancelled, __ATOMIC_RELAXED) != 0; }
+
+/* Reads a struct that a caller compiled against an older header may have made shorter: copies struct_size bytes over zeros. */
+#define IPFSA_OPTIONS(type, given)                                                                 \
+  ({                                                                                               \
+    type options_;                                                                                 \
+    memset(&options_, 0, sizeof options_);                                                         \
+    const type *given_ = (given);                                                                  \
+    if (given_) memcpy(&options_, given_, given_->struct_size < sizeof options_ ? given_->struct_size : sizeof options_); \
+    options_;                                                                                      \
+  })
+
+#endif

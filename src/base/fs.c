@@ -1,0 +1,265 @@
+#include "base/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fault.h"
+
+/* True when the fault plan makes this operation fail; errno is set then. */
+static bool faulted(void) { return ipfsa_fault_point(IPFSA_FAULT_FILE) == IPFSA_FAULT_FAIL; }
+
+/* Bytes this call may move under the fault plan: 0 = fail (errno set). */
+static size_t allowed(size_t len) {
+  switch (ipfsa_fault_point(IPFSA_FAULT_FILE)) {
+  case IPFSA_FAULT_FAIL: return 0;
+  case IPFSA_FAULT_SHORT: return len > 1 ? len / 2 : len;
+  default: return len;
+  }
+}
+
+/* Runs a call that returns -1 and sets errno, again while it is interrupted. */
+#define RETRY(call)                                                                                                    \
+  ({                                                                                                                   \
+    __typeof__(call) result_;                                                                                          \
+    do result_ = faulted() ? -1 : (call);                                                                              \
+    while (result_ < 0 && errno == EINTR);                                                                             \
+    result_;                                                                                                           \
+  })
+
+int ipfsa_fs_open(int dirfd, const char *path, int flags, mode_t mode, ipfsa_error *err) {
+  int fd = RETRY(openat(dirfd, path, flags | O_CLOEXEC | O_NOCTTY, mode));
+  if (fd < 0) ipfsa_fail_errno(err, errno, "open %s", path);
+  return fd;
+}
+
+int ipfsa_fs_open_dir(int dirfd, const char *path, ipfsa_error *err) {
+  return ipfsa_fs_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0, err);
+}
+
+void ipfsa_fs_close(int *fd) {
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+}
+
+ipfsa_status ipfsa_fs_mkdir(int dirfd, const char *path, mode_t mode, ipfsa_error *err) {
+  if (RETRY(mkdirat(dirfd, path, mode)) == 0) return IPFSA_OK;
+  return ipfsa_fail_errno(err, errno, "mkdir %s", path);
+}
+
+ipfsa_status ipfsa_fs_stat(int dirfd, const char *path, struct stat *ret, ipfsa_error *err) {
+  struct stat st;
+  if (RETRY(fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW)) != 0) return ipfsa_fail_errno(err, errno, "lstat %s", path);
+  *ret = st;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_fs_fstat(int fd, struct stat *ret, ipfsa_error *err) {
+  struct stat st;
+  if (RETRY(fstat(fd, &st)) != 0) return ipfsa_fail_errno(err, errno, "stat of an open file");
+  *ret = st;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_fs_read_at(int fd, void *data, size_t len, uint64_t off, size_t *ret_len, ipfsa_error *err) {
+  size_t done = 0;
+  while (done < len) {
+    size_t ask = allowed(len - done);
+    ssize_t n = ask ? pread(fd, (char *)data + done, ask, (off_t)(off + done)) : -1;
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ipfsa_fail_errno(err, errno, "read of %zu bytes at byte %llu", len, (unsigned long long)off);
+    if (n == 0) break;
+    done += (size_t)n;
+  }
+  *ret_len = done;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_fs_read(int fd, void *data, size_t len, size_t *ret_len, ipfsa_error *err) {
+  size_t done = 0;
+  while (done < len) {
+    size_t ask = allowed(len - done);
+    ssize_t n = ask ? read(fd, (char *)data + done, ask) : -1;
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ipfsa_fail_errno(err, errno, "read");
+    if (n == 0) break;
+    done += (size_t)n;
+  }
+  *ret_len = done;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_fs_write_at(int fd, const void *data, size_t len, uint64_t off, ipfsa_error *err) {
+  size_t done = 0;
+  while (done < len) {
+    size_t ask = allowed(len - done);
+    ssize_t n = ask ? pwrite(fd, (const char *)data + done, ask, (off_t)(off + done)) : -1;
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ipfsa_fail_errno(err, errno, "write of %zu bytes at byte %llu", len, (unsigned long long)off);
+    if (n == 0) return ipfsa_fail(err, IPFSA_E_IO, "write of %zu bytes at byte %llu moved nothing", len,
+                                  (unsigned long long)off);
+    done += (size_t)n;
+  }
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_fs_write(int fd, const void *data, size_t len, ipfsa_error *err) {
+  size_t done = 0;
+  while (done < len) {
+    size_t ask = allowed(len - done);
+    ssize_t n = ask ? write(fd, (const char *)data + done, ask) : -1;
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return ipfsa_fail_errno(err, n < 0 ? errno : EIO, "write of %zu bytes", len);
+    done += (size_t)n;
+  }
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_fs_truncate(int fd, uint64_t len, ipfsa_error *err) {
+  if (RETRY(ftruncate(fd, (off_t)len)) == 0) return IPFSA_OK;
+  return ipfsa_fail_errno(err, errno, "truncate to %llu bytes", (unsigned long long)len);
+}
+
+ipfsa_status ipfsa_fs_allocate(int fd, uint64_t off, uint64_t len, ipfsa_error *err) {
+  if (len == 0 || RETRY(fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len)) == 0) return IPFSA_OK;
+  if (errno == EOPNOTSUPP || errno == ENOSYS) return IPFSA_OK;
+  return ipfsa_fail_errno(err, errno, "allocate %llu bytes", (unsigned long long)len);
+}
+
+ipfsa_status ipfsa_fs_punch(int fd, uint64_t off, uint64_t len, ipfsa_error *err) {
+  if (RETRY(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len)) == 0) return IPFSA_OK;
+  if (errno == EOPNOTSUPP || errno == ENOSYS)
+    return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "this file system cannot punch holes");
+  return ipfsa_fail_errno(err, errno, "punch a hole of %llu bytes", (unsigned long long)len);
+}
+
+ipfsa_status ipfsa_fs_datasync(int fd, ipfsa_error *err) {
+  if (RETRY(fdatasync(fd)) == 0) return IPFSA_OK;
+  return ipfsa_fail_errno(err, errno, "fdatasync");
+}
+
+ipfsa_status ipfsa_fs_sync(int fd, ipfsa_error *err) {
+  if (RETRY(fsync(fd)) == 0) return IPFSA_OK;
+  return ipfsa_fail_errno(err, errno, "fsync");
+}
+
+ipfsa_status ipfsa_fs_sync_dir(int dirfd, const char *path, ipfsa_error *err) {
+  IPFSA_AUTO_FD int fd = ipfsa_fs_open_dir(dirfd, path, err);
+  if (fd < 0) return err ? err->status : IPFSA_E_IO;
+  ipfsa_status status = ipfsa_fs_sync(fd, err);
+  return status ? ipfsa_error_prefix(err, status, "%s", path) : IPFSA_OK;
+}
+
+ipfsa_status ipfsa_fs_rename(int dirfd, const char *from, const char *to, ipfsa_error *err) {
+  if (RETRY(renameat(dirfd, from, dirfd, to)) == 0) return IPFSA_OK;
+  return ipfsa_fail_errno(err, errno, "rename %s to %s", from, to);
+}
+
+ipfsa_status ipfsa_fs_unlink(int dirfd, const char *path, ipfsa_error *err) {
+  if (RETRY(unlinkat(dirfd, path, 0)) == 0) return IPFSA_OK;
+  return ipfsa_fail_errno(err, errno, "unlink %s", path);
+}
+
+ipfsa_status ipfsa_fs_rmdir(int dirfd, const char *path, ipfsa_error *err) {
+  if (RETRY(unlinkat(dirfd, path, AT_REMOVEDIR)) == 0) return IPFSA_OK;
+  return ipfsa_fail_errno(err, errno, "rmdir %s", path);
+}
+
+ipfsa_status ipfsa_fs_symlink(const char *target, int dirfd, const char *path, ipfsa_error *err) {
+  if (RETRY(symlinkat(target, dirfd, path)) == 0) return IPFSA_OK;
+  return ipfsa_fail_errno(err, errno, "symlink %s", path);
+}
+
+ipfsa_status ipfsa_fs_readlink(int dirfd, const char *path, char **ret_target, size_t *ret_len, ipfsa_error *err) {
+  char target[4097]; /* PATH_MAX with terminator; the kernel stores no longer ones */
+  ssize_t n = RETRY(readlinkat(dirfd, path, target, sizeof target));
+  if (n < 0) return ipfsa_fail_errno(err, errno, "readlink %s", path);
+  if ((size_t)n == sizeof target) return ipfsa_fail(err, IPFSA_E_LIMIT, "readlink %s: target over 4096 bytes", path);
+  char *copy = ipfsa_malloc((size_t)n + 1);
+  if (!copy) return ipfsa_fail_nomem(err);
+  memcpy(copy, target, (size_t)n);
+  copy[n] = '\0';
+  *ret_target = copy;
+  if (ret_len) *ret_len = (size_t)n;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_fs_read_file(int dirfd, const char *path, size_t max, char **ret_data, size_t *ret_len, ipfsa_error *err) {
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  IPFSA_AUTO_FD int fd = ipfsa_fs_open(dirfd, path, O_RDONLY, 0, err);
+  if (fd < 0) return err->status;
+  IPFSA_AUTO_BUF ipfsa_buf buf = {.max = max + 2};
+  size_t n = 0;
+  do {
+    size_t want = max + 1 - buf.len < 65536 ? max + 1 - buf.len : 65536;
+    if (!ipfsa_buf_reserve(&buf, want + 1)) return ipfsa_buf_status(&buf, err);
+    ipfsa_status status = ipfsa_fs_read(fd, buf.data + buf.len, want, &n, err);
+    if (status) return ipfsa_error_prefix(err, status, "%s", path);
+    buf.len += n;
+    if (buf.len > max) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s is larger than its limit of %zu bytes", path, max);
+  } while (n > 0);
+  buf.data[buf.len] = '\0';
+  *ret_data = (char *)ipfsa_buf_take(&buf, ret_len);
+  return IPFSA_OK;
+}
+
+static ipfsa_status write_new_file(int dirfd, const char *temp, const void *data, size_t len, mode_t mode, ipfsa_error *err) {
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  IPFSA_AUTO_FD int fd = ipfsa_fs_open(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode, err);
+  if (fd < 0) return err->status;
+  ipfsa_status status = ipfsa_fs_write(fd, data, len, err);
+  return status ? status : ipfsa_fs_sync(fd, err);
+}
+
+ipfsa_status ipfsa_fs_replace_file(int dirfd, const char *path, const void *data, size_t len, mode_t mode, ipfsa_error *err) {
+  char temp[4200];
+  int n = snprintf(temp, sizeof temp, "%s.%016llx.tmp", path, (unsigned long long)ipfsa_random_u64());
+  if (n < 0 || (size_t)n >= sizeof temp) return ipfsa_fail(err, IPFSA_E_LIMIT, "path over 4096 bytes");
+  ipfsa_status status = write_new_file(dirfd, temp, data, len, mode, err);
+  if (status == IPFSA_OK) status = ipfsa_fs_rename(dirfd, temp, path, err);
+  if (status) {
+    unlinkat(dirfd, temp, 0); /* best effort: a stray temp file is not the answer to report */
+    return ipfsa_error_prefix(err, status, "%s", path);
+  }
+  const char *slash = strrchr(path, '/');
+  if (!slash) return ipfsa_fs_sync_dir(dirfd, ".", err);
+  IPFSA_AUTO_FREE char *folder = ipfsa_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+  return folder ? ipfsa_fs_sync_dir(dirfd, folder, err) : ipfsa_fail_nomem(err);
+}
+
+ipfsa_status ipfsa_fs_list(int dirfd, const char *path, ipfsa_fs_entry_cb cb, void *ctx, ipfsa_error *err) {
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  int fd = ipfsa_fs_open_dir(dirfd, path, err);
+  if (fd < 0) return err->status;
+  DIR *dir = fdopendir(fd);
+  if (!dir) {
+    int saved = errno;
+    close(fd);
+    return ipfsa_fail_errno(err, saved, "list %s", path);
+  }
+  ipfsa_status status = IPFSA_OK;
+  for (;;) {
+    errno = 0;
+    struct dirent *entry = faulted() ? NULL : readdir(dir);
+    if (!entry && errno == EINTR) continue;
+    if (!entry && errno) status = ipfsa_fail_errno(err, errno, "list %s", path);
+    if (!entry) break;
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    if (cb(ctx, entry->d_name, entry->d_type) != 0) {
+      status = ipfsa_fail(err, IPFSA_E_CANCELLED, "listing of %s stopped", path);
+      break;
+    }
+  }
+  closedir(dir);
+  return status;
+}

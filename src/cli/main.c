@@ -1,0 +1,3 @@
+#include "cli/cli.h"
+
+int main(void) { return 0; }

@@ -1,3 +1,59 @@
-#include "cli/cli.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-int main(void) { return 0; }
+#include "cli/context.h"
+
+static const char *program_name(const char *argv0) {
+  const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+  const char *base = slash ? slash + 1 : argv0 ? argv0 : "ipfs-accelerate";
+  return strcmp(base, "ipfs") == 0 ? "ipfs" : "ipfs-accelerate";
+}
+
+ipfsa_node *cli_node(cli_context *ctx, bool write, bool create) {
+  if (ctx->node) return ctx->node;
+  const char *dir = cli_given(ctx, "repo-dir");
+  ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = dir, .read_only = !write, .create = create};
+  int64_t wait = cli_parse_duration(cli_string(ctx, "lock-timeout")) / 1000000;
+  options.lock_timeout_ms = wait > 0 ? wait : -1;
+  ipfsa_error err = {0};
+  bool created = false;
+  if (ipfsa_node_open(&options, &ctx->node, &created, &err) != IPFSA_OK) {
+    cli_fail(ctx, &err);
+    return NULL;
+  }
+  cli_signals_watch(ctx->node);
+  if (created) cli_err(ctx, "made a new repo at %s\n", ipfsa_node_repo_path(ctx->node));
+  return ctx->node;
+}
+
+/* Output that did not arrive is a failure, also when the verb thinks all went well. */
+static int finish_output(int code) {
+  bool bad = fflush(stdout) != 0 || ferror(stdout);
+  if (!bad) return code;
+  if (errno != EPIPE) fprintf(stderr, "Error: write to standard output: %s\n", strerror(errno));
+  return code ? code : 1;
+}
+
+int main(int argc, char **argv) {
+  cli_context ctx = {.program = program_name(argc > 0 ? argv[0] : NULL)};
+  ctx.out_is_tty = isatty(STDOUT_FILENO);
+  ctx.err_is_tty = isatty(STDERR_FILENO);
+  int code = cli_parse(&ctx, argc, argv);
+  if (code == 0 && !ctx.verb->run)
+    code = cli_usage_fail(&ctx, "expected 0 argument(s), got %zu", ctx.n_args + 1);
+  else if (code == 0) {
+    const char *timeout = cli_given(&ctx, "timeout");
+    cli_signals_start(timeout ? cli_parse_duration(timeout) : 0);
+    code = ctx.verb->run(&ctx);
+    cli_signals_watch(NULL);
+    if (cli_signals_interrupted() && code) code = 130;
+  }
+  code = finish_output(code < 0 ? 0 : code);
+  ipfsa_node_close(ctx.node);
+  free(ctx.values);
+  free(ctx.args);
+  free(ctx.stdin_lines);
+  return code;
+}

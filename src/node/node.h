@@ -3,6 +3,7 @@
 #define IPFSA_NODE_NODE_H
 
 #include <ipfsa/node.h>
+#include <pthread.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -17,6 +18,7 @@ struct ipfsa_node {
   ipfsa_config *config;
   ipfsa_store *store;   /* opened with the node */
   ipfsa_blockstore *bs; /* the store's */
+  pthread_mutex_t lock; /* over pool, at the door of ipfsa_node_pool */
   ipfsa_pool *pool;     /* made by the first import; ipfsa_node_pool */
   bool read_only;
   int cancelled;

@@ -1,0 +1,46 @@
+/* The inside of a call, for the framework's own files. Verbs see cli.h only. */
+#ifndef IPFSA_CLI_CONTEXT_H
+#define IPFSA_CLI_CONTEXT_H
+
+#include "cli/cli.h"
+
+typedef struct cli_value {
+  const cli_option *option;
+  const char *text; /* as given; points into argv */
+} cli_value;
+
+struct cli_context {
+  const char *program; /* "ipfs" or "ipfs-accelerate": how it was called */
+  const cli_verb *verb;
+  cli_value *values; /* in the order given */
+  size_t n_values;
+  const char **args;
+  size_t n_args;
+  char *stdin_lines; /* owned; args may point into it */
+  ipfsa_node *node;
+  bool out_is_tty, err_is_tty;
+  bool node_failed;
+};
+
+extern const cli_option cli_global_options[];
+
+/* Parses argv into ctx; 0, or the exit code with everything already printed (help, errors). */
+int cli_parse(cli_context *ctx, int argc, char **argv);
+/* Value of the last occurrence, or NULL when it was not given. */
+const char *cli_given(const cli_context *ctx, const char *option);
+
+/* Help texts. `to` is stdout or stderr. */
+void cli_help_long(const cli_context *ctx, const cli_verb *verb, FILE *to);
+void cli_help_usage(const cli_context *ctx, const cli_verb *verb, FILE *to);
+bool cli_is_subcommand_of(const char *name, const char *group); /* one level below; group "" = root */
+const cli_verb *cli_find_verb(const char *name);
+
+/* "1h30m", "250ms": nanoseconds, or -1. */
+int64_t cli_parse_duration(const char *text);
+/* Times out and interrupts end the call at its next safe point. */
+void cli_signals_start(int64_t timeout_ns);
+void cli_signals_watch(ipfsa_node *node);
+bool cli_signals_timed_out(void);
+bool cli_signals_interrupted(void);
+
+#endif

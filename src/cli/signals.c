@@ -1,0 +1,71 @@
+/* Interrupts and time-outs: the call in progress is asked to stop and leaves the repo whole; a second one ends the program at once. */
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "cli/context.h"
+
+static ipfsa_node *volatile watched;
+static volatile sig_atomic_t interrupts, time_outs;
+
+int64_t cli_parse_duration(const char *text) {
+  static const struct {
+    const char *unit;
+    double ns;
+  } units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
+  double total = 0;
+  if (strcmp(text, "0") == 0) return 0;
+  if (!*text) return -1;
+  while (*text) {
+    char *end = NULL;
+    if ((*text < '0' || *text > '9') && *text != '.') return -1;
+    double v = strtod(text, &end);
+    if (end == text) return -1;
+    size_t len = strcspn(end, "0123456789."), i = 0;
+    for (; i < 6; i++)
+      if (strlen(units[i].unit) == len && memcmp(units[i].unit, end, len) == 0) break;
+    if (i == 6) return -1;
+    total += v * units[i].ns;
+    text = end + len;
+  }
+  return isfinite(total) && total < 9e18 ? (int64_t)total : -1;
+}
+
+static void on_signal(int number) {
+  if (number == SIGALRM) {
+    if (time_outs++ > 0) {
+      static const char text[] = "Error: timed out\n";
+      if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(1);
+      _exit(1);
+    }
+  } else if (interrupts++ > 0) {
+    _exit(130);
+  }
+  if (watched) ipfsa_node_cancel(watched);
+}
+
+void cli_signals_start(int64_t timeout_ns) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_signal;
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+  signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write, reported once */
+  if (timeout_ns <= 0) return;
+  sigaction(SIGALRM, &action, NULL);
+  /* A call that does not reach a safe point within two more seconds (a blocked read, say) is ended. */
+  struct itimerval timer = {{2, 0}, {timeout_ns / 1000000000, timeout_ns % 1000000000 / 1000}};
+  if (timer.it_value.tv_sec == 0 && timer.it_value.tv_usec == 0) timer.it_value.tv_usec = 1;
+  setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+void cli_signals_watch(ipfsa_node *node) {
+  watched = node;
+  if (node && (interrupts || time_outs)) ipfsa_node_cancel(node);
+}
+
+bool cli_signals_timed_out(void) { return time_outs > 0; }
+bool cli_signals_interrupted(void) { return interrupts > 0; }

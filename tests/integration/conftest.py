@@ -1,0 +1,82 @@
+"""Fixtures for tests that drive the real program: `ipfs` runs it in a fresh repo; peers are found in the cache folder."""
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = pathlib.Path(os.environ.get("IPFSA_PROGRAM", ROOT / "build/ipfs-accelerate")).resolve()
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
+PEERS = pathlib.Path(os.environ.get("IPFSA_PEERS", CACHE / "ipfs-accelerate/peers"))
+SHARED_VECTORS = pathlib.Path(os.environ.get("IPFSA_VECTORS", ROOT.parent / "shared/vectors"))
+
+
+class Done:
+    """What one run of a program gave."""
+
+    def __init__(self, process):
+        self.code = process.returncode
+        self.out_bytes = process.stdout
+        self.err_bytes = process.stderr
+
+    out = property(lambda self: self.out_bytes.decode(errors="surrogateescape"))
+    err = property(lambda self: self.err_bytes.decode(errors="surrogateescape"))
+
+
+class Ipfs:
+    """One program over one repo. Called with arguments it runs and, unless check=False, must succeed."""
+
+    def __init__(self, program, repo, cwd=None, env=None):
+        self.program, self.repo, self.cwd = str(program), pathlib.Path(repo), cwd
+        self.env = {**os.environ, "IPFSA_PATH": str(repo), "IPFS_PATH": str(repo), "LC_ALL": "C.UTF-8", **(env or {})}
+
+    def __call__(self, *args, check=True, stdin=None, timeout=120, cwd=None, env=None):
+        process = subprocess.run([self.program, *map(str, args)], cwd=cwd or self.cwd, env={**self.env, **(env or {})},
+                                 input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
+        done = Done(process)
+        if check:
+            assert done.code == 0, "%s: exit code %d: %s" % (" ".join(map(str, args)), done.code, done.err)
+        return done
+
+    def text(self, *args, **kwargs):
+        return self(*args, **kwargs).out.strip()
+
+
+@pytest.fixture(scope="session")
+def program():
+    if not PROGRAM.exists():
+        pytest.fail("the program %s is not built: run make" % PROGRAM)
+    return PROGRAM
+
+
+@pytest.fixture
+def ipfs(program, tmp_path):
+    """Our program in a fresh repo; its working folder is the test's own."""
+    node = Ipfs(program, tmp_path / "repo", cwd=tmp_path)
+    node("init")
+    return node
+
+
+@pytest.fixture(scope="session")
+def kubo_program():
+    path = PEERS / "ipfs"
+    if not path.exists():
+        pytest.skip("skipped: real Kubo is missing: run tools/install-peers")
+    return path
+
+
+@pytest.fixture
+def kubo(kubo_program, tmp_path):
+    node = Ipfs(kubo_program, tmp_path / "kubo-repo", cwd=tmp_path)
+    node("init", "--empty-repo")
+    return node
+
+
+def seed():
+    return int(os.environ.get("IPFSA_SEED", "0"))
+
+
+def soak_seconds(default):
+    return int(os.environ.get("IPFSA_SOAK_SECONDS", default))

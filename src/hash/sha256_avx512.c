@@ -1,0 +1,84 @@
+/* sha2-256, sixteen messages at once in the lanes of AVX-512: state and schedule stay in the 32 registers. */
+#include "hash/sha256.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx512f,avx512bw"), always_inline)) static inline
+#define XOR3(a, b, c) _mm512_ternarylogic_epi32(a, b, c, 0x96)
+#define CHOOSE(e, f, g) _mm512_ternarylogic_epi32(e, f, g, 0xca)
+#define MAJORITY(a, b, c) _mm512_ternarylogic_epi32(a, b, c, 0xe8)
+#define ADD(a, b) _mm512_add_epi32(a, b)
+
+/* Rows of 16 words become columns: afterwards w[i] holds word i of all sixteen messages. */
+TARGET void transpose(__m512i w[16]) {
+  __m512i t[16];
+  _Pragma("GCC unroll 8") for (int i = 0; i < 8; i++) {
+    t[2 * i] = _mm512_unpacklo_epi32(w[2 * i], w[2 * i + 1]);
+    t[2 * i + 1] = _mm512_unpackhi_epi32(w[2 * i], w[2 * i + 1]);
+  }
+  _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {
+    w[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+    w[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+    w[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+    w[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+  }
+  _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {
+    t[i] = _mm512_shuffle_i32x4(w[i], w[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_i32x4(w[i], w[i + 4], 0xdd);
+    t[i + 8] = _mm512_shuffle_i32x4(w[i + 8], w[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_i32x4(w[i + 8], w[i + 12], 0xdd);
+  }
+  _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {
+    w[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+    w[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+    w[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+    w[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+  }
+}
+
+TARGET void load_blocks(__m512i w[16], const uint8_t *const *data, size_t off) {
+  const __m512i swap = _mm512_broadcast_i32x4(_mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203));
+  _Pragma("GCC unroll 16") for (int i = 0; i < 16; i++) w[i] = _mm512_shuffle_epi8(_mm512_loadu_si512(data[i] + off), swap);
+  transpose(w);
+}
+
+TARGET __m512i schedule(const __m512i w[16], int i) {
+  __m512i a = w[(i + 1) & 15], b = w[(i + 14) & 15];
+  __m512i s0 = XOR3(_mm512_ror_epi32(a, 7), _mm512_ror_epi32(a, 18), _mm512_srli_epi32(a, 3));
+  __m512i s1 = XOR3(_mm512_ror_epi32(b, 17), _mm512_ror_epi32(b, 19), _mm512_srli_epi32(b, 10));
+  return ADD(ADD(w[i & 15], s0), ADD(w[(i + 9) & 15], s1));
+}
+
+/* Round i; s is rotated by renaming: index (k - i) mod 8 is the variable's place in round i. */
+#define AT(k) s[((k) - i) & 7]
+TARGET void round_at(__m512i s[8], __m512i w, int i) {
+  __m512i e = AT(4), a = AT(0);
+  __m512i big1 = XOR3(_mm512_ror_epi32(e, 6), _mm512_ror_epi32(e, 11), _mm512_ror_epi32(e, 25));
+  __m512i big0 = XOR3(_mm512_ror_epi32(a, 2), _mm512_ror_epi32(a, 13), _mm512_ror_epi32(a, 22));
+  __m512i kw = ADD(w, _mm512_set1_epi32((int)ipfsa_sha256_k[i]));
+  __m512i t1 = ADD(ADD(AT(7), kw), ADD(big1, CHOOSE(e, AT(5), AT(6))));
+  __m512i t2 = ADD(big0, MAJORITY(a, AT(1), AT(2)));
+  AT(3) = ADD(AT(3), t1);
+  AT(7) = ADD(t1, t2);
+}
+
+__attribute__((target("avx512f,avx512bw"))) void ipfsa_sha256_avx512_16(uint32_t states[][8], const uint8_t *const *data,
+                                                                        size_t n_blocks) {
+  __m512i s[8];
+  const __m512i lane = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(8));
+  for (int k = 0; k < 8; k++) s[k] = _mm512_i32gather_epi32(lane, (const int *)&states[0][k], 4);
+  for (size_t block = 0; block < n_blocks; block++) {
+    __m512i w[16], before[8];
+    load_blocks(w, data, 64 * block);
+    for (int k = 0; k < 8; k++) before[k] = s[k];
+    _Pragma("GCC unroll 16") for (int i = 0; i < 16; i++) round_at(s, w[i], i);
+    _Pragma("GCC unroll 48") for (int i = 16; i < 64; i++) {
+      w[i & 15] = schedule(w, i);
+      round_at(s, w[i & 15], i);
+    }
+    for (int k = 0; k < 8; k++) s[k] = ADD(s[k], before[k]);
+  }
+  for (int k = 0; k < 8; k++) _mm512_i32scatter_epi32((int *)&states[0][k], lane, s[k], 4);
+}
+#endif

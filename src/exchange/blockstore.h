@@ -86,8 +86,7 @@ void ipfsa_writer_close(ipfsa_blockstore_writer *w); /* NULL is fine */
 void ipfsa_leaf_wrap(ipfsa_leaf_kind kind, uint64_t len, uint8_t *ret_prefix, size_t *ret_prefix_len, uint8_t *ret_suffix,
                      size_t *ret_suffix_len);
 
-/* A blockstore in memory (exchange/memory.c), and one that only counts and drops (for --only-hash): both behave like the real one. */
+/* A blockstore in memory (exchange/memory.c) for tests of the rooms above. Importers take a NULL writer for --only-hash. */
 ipfsa_status ipfsa_memory_blockstore_new(ipfsa_blockstore **ret, ipfsa_error *err);
-ipfsa_status ipfsa_null_blockstore_new(ipfsa_blockstore **ret, ipfsa_error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #define IPFSA_UNIXFS_PARAMS_H
 
 #include "exchange/blockstore.h"
+#include "hash/hash.h"
 #include "unixfs/unixfs.h"
 
 typedef enum ipfsa_chunker_kind { IPFSA_CHUNKER_SIZE, IPFSA_CHUNKER_RABIN, IPFSA_CHUNKER_BUZHASH } ipfsa_chunker_kind;
@@ -41,6 +42,10 @@ typedef struct ipfsa_dag_ref {
 
 /* Makes one block by the params: CID (inlined when small), put into w (NULL: only hash). codec dag-pb or raw. raw forces v1. */
 ipfsa_status ipfsa_params_put(const ipfsa_import_params *params, ipfsa_blockstore_writer *w, uint64_t codec, ipfsa_bytes block,
+                              ipfsa_cid *ret, ipfsa_error *err);
+
+/* CID of a block whose digest is known; `whole` is read only when it is inlined (len within inline_limit). */
+ipfsa_status ipfsa_params_cid(const ipfsa_import_params *params, uint64_t codec, size_t len, const ipfsa_multihash *mh, ipfsa_bytes whole,
                               ipfsa_cid *ret, ipfsa_error *err);
 
 #endif

@@ -1,0 +1,95 @@
+#include "exchange/blockstore.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+static ipfsa_status get_identity(const ipfsa_cid *cid, ipfsa_block *ret, ipfsa_error *err) {
+  uint8_t *data = NULL;
+  ipfsa_refbuf *owner = ipfsa_refbuf_new(cid->mh.len, &data);
+  if (!owner) return ipfsa_fail_nomem(err);
+  memcpy(data, cid->mh.digest, cid->mh.len);
+  *ret = (ipfsa_block){{data, cid->mh.len}, owner};
+  return IPFSA_OK;
+}
+
+/* Kubo's words: scripts match on "could not find". */
+static ipfsa_status not_found(const ipfsa_cid *cid, ipfsa_error *err) {
+  char text[IPFSA_MAX_CID_TEXT];
+  ipfsa_cid_format(cid, text);
+  return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "block was not found locally (offline): ipld: could not find %.200s", text);
+}
+
+ipfsa_status ipfsa_blockstore_get(ipfsa_blockstore *bs, const ipfsa_cid *cid, ipfsa_block *ret, ipfsa_error *err) {
+  ipfsa_status status = ipfsa_cid_check_allowed(cid, err);
+  if (status) return status;
+  if (ipfsa_cid_is_identity(cid)) return get_identity(cid, ret, err);
+  status = bs->ops->get(bs, &cid->mh, ret, err);
+  return status == IPFSA_E_NOT_FOUND ? not_found(cid, err) : status;
+}
+
+ipfsa_status ipfsa_blockstore_has(ipfsa_blockstore *bs, const ipfsa_cid *cid, bool *ret, ipfsa_error *err) {
+  if (ipfsa_cid_is_identity(cid)) return *ret = true, IPFSA_OK;
+  return bs->ops->has(bs, &cid->mh, ret, err);
+}
+
+ipfsa_status ipfsa_blockstore_size(ipfsa_blockstore *bs, const ipfsa_cid *cid, uint64_t *ret, ipfsa_error *err) {
+  if (ipfsa_cid_is_identity(cid)) return *ret = cid->mh.len, IPFSA_OK;
+  ipfsa_status status = bs->ops->size(bs, &cid->mh, ret, err);
+  return status == IPFSA_E_NOT_FOUND ? not_found(cid, err) : status;
+}
+
+ipfsa_status ipfsa_blockstore_iterate(ipfsa_blockstore *bs, ipfsa_multihash_cb cb, void *ctx, ipfsa_error *err) {
+  return bs->ops->iterate(bs, cb, ctx, err);
+}
+
+void ipfsa_blockstore_close(ipfsa_blockstore *bs) {
+  if (bs) bs->ops->close(bs);
+}
+
+ipfsa_status ipfsa_blockstore_begin(ipfsa_blockstore *bs, ipfsa_blockstore_writer **ret, ipfsa_error *err) {
+  return bs->ops->begin(bs, ret, err);
+}
+
+static ipfsa_status check_size(uint64_t len, ipfsa_error *err) {
+  if (len <= IPFSA_MAX_BLOCK) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_LIMIT, "object size limit exceeded: a block of %llu bytes, at most %d can be shared",
+                    (unsigned long long)len, IPFSA_MAX_BLOCK);
+}
+
+ipfsa_status ipfsa_writer_put(ipfsa_blockstore_writer *w, const ipfsa_cid *cid, ipfsa_bytes data, ipfsa_error *err) {
+  ipfsa_status status = check_size(data.len, err);
+  if (status == IPFSA_OK) status = ipfsa_cid_check_allowed(cid, err);
+  if (status || ipfsa_cid_is_identity(cid)) return status;
+  return w->ops->put(w, &cid->mh, data, err);
+}
+
+static ipfsa_status check_run(const ipfsa_leaf_run *run, ipfsa_error *err) {
+  for (size_t i = 0; i < run->n_leaves; i++) {
+    const ipfsa_leaf *leaf = &run->leaves[i];
+    uint8_t prefix[32], suffix[32];
+    size_t prefix_len, suffix_len;
+    ipfsa_leaf_wrap(run->kind, leaf->len, prefix, &prefix_len, suffix, &suffix_len);
+    ipfsa_status status = check_size(leaf->len + prefix_len + suffix_len, err);
+    if (status) return status;
+  }
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_writer_put_run(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, ipfsa_error *err) {
+  ipfsa_status status = check_run(run, err);
+  return status ? status : w->ops->put_run(w, run, err);
+}
+
+ipfsa_status ipfsa_writer_put_external(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, const ipfsa_external *where,
+                                       ipfsa_error *err) {
+  ipfsa_status status = check_run(run, err);
+  return status ? status : w->ops->put_external(w, run, where, err);
+}
+
+ipfsa_status ipfsa_writer_del(ipfsa_blockstore_writer *w, const ipfsa_cid *cid, ipfsa_error *err) { return w->ops->del(w, &cid->mh, err); }
+
+ipfsa_status ipfsa_writer_commit(ipfsa_blockstore_writer *w, ipfsa_error *err) { return w->ops->commit(w, err); }
+
+void ipfsa_writer_close(ipfsa_blockstore_writer *w) {
+  if (w) w->ops->close(w);
+}

@@ -1,0 +1,340 @@
+/* The tables over LMDB: memory-mapped, copy-on-write, so that opening needs no recovery and readers take no lock.
+ *
+ * LMDB must not be opened twice by one process (closing one handle would drop the file locks of the other), so all handles on one folder
+ * share one environment; they find it by device and inode. LMDB's commit is: data pages, fdatasync, then one meta page through O_DSYNC;
+ * that is the order this store needs. */
+#include "store/meta.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <pthread.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/fs.h"
+
+#define META_DIR "meta"
+#define META_FILE META_DIR "/data.mdb"
+/* Address space, not memory or disk: what the tables may grow to. The smaller ones are for processes under a limit of address space. */
+#define MAP_SIZES {(size_t)1 << (sizeof(size_t) > 4 ? 36 : 29), (size_t)1 << (sizeof(size_t) > 4 ? 32 : 28), (size_t)1 << 27}
+#define MAX_READERS 1024 /* read transactions at once, over all processes */
+#define MAX_KEY 511      /* LMDB's own limit */
+#define FRESH_FILE 8192  /* bytes: LMDB's two meta pages and nothing else */
+
+static const char *const table_names[IPFSA_META_N_TABLES] = {"pins", "roots", "leases", "packs", "paths", "state"};
+
+typedef struct shared_env {
+  struct shared_env *next;
+  dev_t device;
+  ino_t inode;
+  unsigned refs;
+  MDB_env *env;
+  MDB_dbi tables[IPFSA_META_N_TABLES];
+  bool immutable; /* opened without locks on a read-only file system */
+  int poisoned;   /* a commit's sync failed: no more writes through this handle */
+} shared_env;
+
+struct ipfsa_meta {
+  shared_env *shared;
+  bool read_only;
+};
+
+struct ipfsa_meta_txn {
+  ipfsa_meta *meta;
+  MDB_txn *txn;
+  bool write;
+};
+
+static pthread_mutex_t envs_lock = PTHREAD_MUTEX_INITIALIZER; /* over the list below, its counts, and opening */
+static shared_env *envs;
+
+static ipfsa_status fail_mdb(ipfsa_error *err, int rc, const char *what) {
+  switch (rc) {
+  case MDB_MAP_FULL: return ipfsa_fail(err, IPFSA_E_LIMIT, "%s " META_DIR ": the tables reached the largest size they can have", what);
+  case MDB_READERS_FULL: return ipfsa_fail(err, IPFSA_E_BUSY, "%s " META_DIR ": over %d readers at once", what, MAX_READERS);
+  case MDB_VERSION_MISMATCH: return ipfsa_fail(err, IPFSA_E_VERSION, "%s " META_DIR ": written by another version of LMDB", what);
+  case MDB_CORRUPTED:
+  case MDB_PAGE_NOTFOUND:
+  case MDB_INVALID:
+  case MDB_PANIC: return ipfsa_fail(err, IPFSA_E_CORRUPT, "%s " META_FILE ": damaged (%s); restore it from a copy", what, mdb_strerror(rc));
+  case MDB_MAP_RESIZED:
+  case MDB_BAD_RSLOT:
+  case MDB_BAD_TXN: return ipfsa_fail(err, IPFSA_E_BUSY, "%s " META_DIR ": %s", what, mdb_strerror(rc));
+  case MDB_BAD_VALSIZE: return ipfsa_fail(err, IPFSA_E_LIMIT, "%s " META_DIR ": a key is of 1 to %d bytes", what, MAX_KEY);
+  default: break;
+  }
+  if (rc > 0) return ipfsa_fail_errno(err, rc, "%s " META_DIR, what);
+  return ipfsa_fail(err, IPFSA_E_IO, "%s " META_DIR ": %s", what, mdb_strerror(rc));
+}
+
+/* LMDB does its own file operations; the fault plan is asked once for each call that makes some. 0 or an errno. */
+static int asked_to_fail(void) {
+  for (;;) {
+    if (ipfsa_fault_point(IPFSA_FAULT_FILE) != IPFSA_FAULT_FAIL) return 0;
+    if (errno != EINTR) return errno;
+  }
+}
+
+static ipfsa_status not_found(ipfsa_error *err) {
+  if (err) {
+    err->status = IPFSA_E_NOT_FOUND;
+    err->sys_errno = 0;
+    err->offset = IPFSA_NO_OFFSET;
+    err->message[0] = '\0';
+  }
+  return IPFSA_E_NOT_FOUND;
+}
+
+/* Opens or makes the tables inside one transaction, so that a table is never there without the others. */
+static int open_tables(shared_env *shared, bool create) {
+  MDB_txn *txn = NULL;
+  int rc = mdb_txn_begin(shared->env, NULL, create ? 0 : MDB_RDONLY, &txn);
+  if (rc) return rc;
+  for (int i = 0; i < IPFSA_META_N_TABLES && rc == 0; i++)
+    rc = mdb_dbi_open(txn, table_names[i], create ? MDB_CREATE : 0, &shared->tables[i]);
+  if (rc == 0) return mdb_txn_commit(txn); /* also a reading one: the table handles stay only then */
+  mdb_txn_abort(txn);
+  return rc;
+}
+
+static int open_env_sized(const char *path, size_t map_size, bool immutable, MDB_env **ret) {
+  MDB_env *env = NULL;
+  int rc = mdb_env_create(&env);
+  if (rc) return rc;
+  rc = mdb_env_set_maxdbs(env, IPFSA_META_N_TABLES);
+  if (rc == 0) rc = mdb_env_set_maxreaders(env, MAX_READERS);
+  if (rc == 0) rc = mdb_env_set_mapsize(env, map_size);
+  if (rc == 0) rc = mdb_env_open(env, path, MDB_NOTLS | (immutable ? MDB_RDONLY | MDB_NOLOCK : 0), 0644);
+  if (rc) mdb_env_close(env);
+  else *ret = env;
+  return rc;
+}
+
+static int open_env(const char *path, bool immutable, MDB_env **ret) {
+  static const size_t sizes[] = MAP_SIZES;
+  int rc = ENOMEM;
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes && rc == ENOMEM; i++) rc = open_env_sized(path, sizes[i], immutable, ret);
+  return rc;
+}
+
+/* A file that is shorter than its own header says would end in SIGBUS when read through the map. */
+static ipfsa_status check_size(MDB_env *env, int dirfd, ipfsa_error *err) {
+  MDB_envinfo info;
+  MDB_stat stat;
+  struct stat st;
+  if (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat) != 0) return ipfsa_fail(err, IPFSA_E_CORRUPT, "read " META_FILE);
+  ipfsa_status status = ipfsa_fs_stat(dirfd, META_FILE, &st, err);
+  if (status) return status;
+  uint64_t need = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+  if ((uint64_t)st.st_size >= need) return IPFSA_OK;
+  return ipfsa_fail_at(err, IPFSA_E_CORRUPT, (uint64_t)st.st_size, META_FILE " is cut: %llu bytes, it should have at least %llu",
+                       (unsigned long long)st.st_size, (unsigned long long)need);
+}
+
+static ipfsa_status prepare_folder(int dirfd, bool create, ipfsa_error *err) {
+  struct stat st;
+  ipfsa_error local = {0};
+  ipfsa_status status = ipfsa_fs_stat(dirfd, META_FILE, &st, &local);
+  if (status == IPFSA_OK) {
+    /* An init cut before its first commit can leave a torn header; there is nothing in it yet. */
+    if (create && st.st_size > 0 && st.st_size < FRESH_FILE) return ipfsa_fs_unlink(dirfd, META_FILE, err);
+    return IPFSA_OK;
+  }
+  if (status != IPFSA_E_NOT_FOUND || !create) {
+    if (err) *err = local;
+    return status;
+  }
+  status = ipfsa_fs_mkdir(dirfd, META_DIR, 0755, err);
+  if (status == IPFSA_E_EXISTS) status = IPFSA_OK;
+  return status ? status : ipfsa_fs_sync_dir(dirfd, ".", err);
+}
+
+static ipfsa_status open_shared(shared_env *shared, int dirfd, bool create, bool read_only, ipfsa_error *err) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fd/%d/" META_DIR, dirfd);
+  int rc = asked_to_fail();
+  if (rc == 0) rc = open_env(path, false, &shared->env);
+  if (read_only && (rc == EROFS || rc == EACCES || rc == EPERM)) {
+    shared->immutable = true;
+    rc = open_env(path, true, &shared->env);
+  }
+  if (rc) return fail_mdb(err, rc, "open");
+  ipfsa_status status = check_size(shared->env, dirfd, err);
+  if (status) return status;
+  int dead = 0;
+  if (!shared->immutable) (void)mdb_reader_check(shared->env, &dead); /* slots of killed processes hold back old pages */
+  rc = asked_to_fail();
+  if (rc == 0) rc = open_tables(shared, false);
+  if (rc == MDB_NOTFOUND && create) {
+    rc = asked_to_fail();
+    if (rc == 0) rc = open_tables(shared, true);
+    if (rc == 0) return ipfsa_fs_sync_dir(dirfd, META_DIR, err);
+  }
+  if (rc == MDB_NOTFOUND) return ipfsa_fail(err, IPFSA_E_MALFORMED, META_FILE " has not the tables of a repo");
+  return rc ? fail_mdb(err, rc, "open") : IPFSA_OK;
+}
+
+static shared_env *find_shared(const struct stat *st) {
+  for (shared_env *s = envs; s; s = s->next)
+    if (s->device == st->st_dev && s->inode == st->st_ino) return s;
+  return NULL;
+}
+
+/* Under envs_lock. */
+static ipfsa_status acquire_shared(int dirfd, bool create, bool read_only, shared_env **ret, ipfsa_error *err) {
+  struct stat st;
+  ipfsa_status status = prepare_folder(dirfd, create, err);
+  if (status == IPFSA_OK) status = ipfsa_fs_stat(dirfd, META_DIR, &st, err);
+  if (status) return status;
+  shared_env *shared = find_shared(&st);
+  if (shared && shared->immutable && !read_only)
+    return ipfsa_fail(err, IPFSA_E_READ_ONLY, META_DIR " is open for reading only in this process");
+  if (!shared) {
+    shared = ipfsa_calloc(1, sizeof *shared);
+    if (!shared) return ipfsa_fail_nomem(err);
+    shared->device = st.st_dev;
+    shared->inode = st.st_ino;
+    status = open_shared(shared, dirfd, create, read_only, err);
+    if (status) {
+      if (shared->env) mdb_env_close(shared->env);
+      ipfsa_free(shared);
+      return status;
+    }
+    shared->next = envs;
+    envs = shared;
+  }
+  shared->refs++;
+  *ret = shared;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_meta_open(int dirfd, bool create, bool read_only, ipfsa_meta **ret, ipfsa_error *err) {
+  ipfsa_meta *meta = ipfsa_calloc(1, sizeof *meta);
+  if (!meta) return ipfsa_fail_nomem(err);
+  meta->read_only = read_only;
+  pthread_mutex_lock(&envs_lock);
+  ipfsa_status status = acquire_shared(dirfd, create && !read_only, read_only, &meta->shared, err);
+  pthread_mutex_unlock(&envs_lock);
+  if (status) {
+    ipfsa_free(meta);
+    return status;
+  }
+  *ret = meta;
+  return IPFSA_OK;
+}
+
+void ipfsa_meta_close(ipfsa_meta *meta) {
+  if (!meta) return;
+  pthread_mutex_lock(&envs_lock);
+  shared_env *shared = meta->shared;
+  if (--shared->refs == 0) {
+    shared_env **link = &envs;
+    while (*link != shared) link = &(*link)->next;
+    *link = shared->next;
+    mdb_env_close(shared->env);
+    ipfsa_free(shared);
+  }
+  pthread_mutex_unlock(&envs_lock);
+  ipfsa_free(meta);
+}
+
+static int begin_txn(shared_env *shared, bool write, MDB_txn **ret) {
+  int rc = asked_to_fail();
+  if (rc) return rc;
+  rc = mdb_txn_begin(shared->env, NULL, write ? 0 : MDB_RDONLY, ret);
+  if (rc != MDB_READERS_FULL) return rc;
+  int dead = 0;
+  (void)mdb_reader_check(shared->env, &dead);
+  return dead ? mdb_txn_begin(shared->env, NULL, MDB_RDONLY, ret) : rc;
+}
+
+ipfsa_status ipfsa_meta_begin(ipfsa_meta *meta, bool write, ipfsa_meta_txn **ret, ipfsa_error *err) {
+  shared_env *shared = meta->shared;
+  if (write && (meta->read_only || shared->immutable)) return ipfsa_fail(err, IPFSA_E_READ_ONLY, "the repo is open for reading only");
+  if (write && __atomic_load_n(&shared->poisoned, __ATOMIC_RELAXED))
+    return ipfsa_fail(err, IPFSA_E_POISONED, "no writes to " META_DIR " after a failed sync; start the program again");
+  ipfsa_meta_txn *txn = ipfsa_calloc(1, sizeof *txn);
+  if (!txn) return ipfsa_fail_nomem(err);
+  txn->meta = meta;
+  txn->write = write;
+  int rc = begin_txn(shared, write, &txn->txn);
+  if (rc) {
+    ipfsa_free(txn);
+    return fail_mdb(err, rc, "begin");
+  }
+  *ret = txn;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_meta_commit(ipfsa_meta_txn *txn, ipfsa_error *err) {
+  shared_env *shared = txn->meta->shared;
+  int rc = txn->write ? asked_to_fail() : 0;
+  if (rc) mdb_txn_abort(txn->txn);
+  else rc = mdb_txn_commit(txn->txn);
+  /* After EIO nobody knows what the page cache still holds. A full disk is known before the sync: nothing was lost. */
+  if (txn->write && (rc == EIO || rc == MDB_PANIC)) __atomic_store_n(&shared->poisoned, 1, __ATOMIC_RELAXED);
+  ipfsa_free(txn);
+  return rc ? fail_mdb(err, rc, "commit") : IPFSA_OK;
+}
+
+void ipfsa_meta_abort(ipfsa_meta_txn *txn) {
+  if (!txn) return;
+  mdb_txn_abort(txn->txn);
+  ipfsa_free(txn);
+}
+
+static MDB_val val_of(ipfsa_bytes bytes) {
+  static const uint8_t none = 0;
+  return (MDB_val){bytes.len, (void *)(uintptr_t)(bytes.data ? bytes.data : &none)};
+}
+
+static ipfsa_status check_key(ipfsa_bytes key, ipfsa_error *err) {
+  if (key.len >= 1 && key.len <= MAX_KEY) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_LIMIT, "a key of " META_DIR " has 1 to %d bytes, not %zu", MAX_KEY, key.len);
+}
+
+ipfsa_status ipfsa_meta_get(ipfsa_meta_txn *txn, ipfsa_meta_table table, ipfsa_bytes key, ipfsa_bytes *ret, ipfsa_error *err) {
+  ipfsa_status status = check_key(key, err);
+  if (status) return status;
+  MDB_val k = val_of(key), v = {0};
+  int rc = asked_to_fail();
+  if (rc == 0) rc = mdb_get(txn->txn, txn->meta->shared->tables[table], &k, &v);
+  if (rc == MDB_NOTFOUND) return not_found(err);
+  if (rc) return fail_mdb(err, rc, "read");
+  *ret = ipfsa_bytes_of(v.mv_data, v.mv_size);
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_meta_put(ipfsa_meta_txn *txn, ipfsa_meta_table table, ipfsa_bytes key, ipfsa_bytes value, ipfsa_error *err) {
+  ipfsa_status status = check_key(key, err);
+  if (status) return status;
+  MDB_val k = val_of(key), v = val_of(value);
+  int rc = asked_to_fail();
+  if (rc == 0) rc = mdb_put(txn->txn, txn->meta->shared->tables[table], &k, &v, 0);
+  return rc ? fail_mdb(err, rc, "write") : IPFSA_OK;
+}
+
+ipfsa_status ipfsa_meta_del(ipfsa_meta_txn *txn, ipfsa_meta_table table, ipfsa_bytes key, ipfsa_error *err) {
+  ipfsa_status status = check_key(key, err);
+  if (status) return status;
+  MDB_val k = val_of(key);
+  int rc = asked_to_fail();
+  if (rc == 0) rc = mdb_del(txn->txn, txn->meta->shared->tables[table], &k, NULL);
+  if (rc == MDB_NOTFOUND) return not_found(err);
+  return rc ? fail_mdb(err, rc, "delete") : IPFSA_OK;
+}
+
+ipfsa_status ipfsa_meta_iterate(ipfsa_meta_txn *txn, ipfsa_meta_table table, ipfsa_meta_cb cb, void *ctx, ipfsa_error *err) {
+  MDB_cursor *cursor = NULL;
+  int rc = asked_to_fail();
+  if (rc == 0) rc = mdb_cursor_open(txn->txn, txn->meta->shared->tables[table], &cursor);
+  if (rc) return fail_mdb(err, rc, "read");
+  bool stopped = false;
+  MDB_val k, v;
+  while (!stopped && (rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0)
+    stopped = cb(ctx, ipfsa_bytes_of(k.mv_data, k.mv_size), ipfsa_bytes_of(v.mv_data, v.mv_size)) != 0;
+  mdb_cursor_close(cursor);
+  if (stopped) return ipfsa_fail(err, IPFSA_E_CANCELLED, "stopped");
+  return rc == MDB_NOTFOUND ? IPFSA_OK : fail_mdb(err, rc, "read");
+}

@@ -120,7 +120,7 @@ static ipfsa_status hash_others(slot *s) {
     uint8_t prefix[32], suffix[32];
     ipfsa_bytes parts[3] = {{prefix, 0}, {s->data + leaf->off, leaf->len}, {suffix, 0}};
     ipfsa_leaf_wrap(s->owner->kind, leaf->len, prefix, &parts[0].len, suffix, &parts[2].len);
-    if (parts[0].len + leaf->len + parts[2].len <= s->owner->params->inline_limit) continue;
+    if (ipfsa_params_inlines(s->owner->params, parts[0].len + leaf->len + parts[2].len)) continue;
     ipfsa_multihash mh;
     ipfsa_status status = ipfsa_hash_digest(s->owner->params->hash, 0, parts, 3, &mh, &s->err);
     if (status) return status;
@@ -208,7 +208,7 @@ static ipfsa_status leaf_ref(ipfsa_importer *im, const slot *s, const ipfsa_leaf
   mh.code = leaf->hash;
   mh.len = (uint8_t)leaf->digest_len;
   uint8_t whole[IPFSA_MAX_DIGEST];
-  if (len <= im->params->inline_limit) {
+  if (ipfsa_params_inlines(im->params, len)) {
     size_t prefix_len, suffix_len;
     uint8_t suffix[32];
     ipfsa_leaf_wrap(im->kind, leaf->len, whole, &prefix_len, suffix, &suffix_len);
@@ -232,7 +232,7 @@ static ipfsa_status store_leaves(ipfsa_importer *im, slot *s, const ipfsa_extern
     run.leaves = im->stored;
     run.n_leaves = 0;
     for (size_t i = 0; i < s->n_leaves; i++)
-      if (wrapped_len(im->kind, s->leaves[i].len) > im->params->inline_limit) im->stored[run.n_leaves++] = s->leaves[i];
+      if (!ipfsa_params_inlines(im->params, wrapped_len(im->kind, s->leaves[i].len))) im->stored[run.n_leaves++] = s->leaves[i];
   }
   if (run.n_leaves == 0) return IPFSA_OK;
   if (!external) return ipfsa_writer_put_run(im->w, &run, err);

@@ -4,7 +4,7 @@
 
 ipfsa_status ipfsa_params_cid(const ipfsa_import_params *params, uint64_t codec, size_t len, const ipfsa_multihash *mh, ipfsa_bytes whole,
                               ipfsa_cid *ret, ipfsa_error *err) {
-  if (params->inline_limit && len <= params->inline_limit) {
+  if (ipfsa_params_inlines(params, len)) {
     ipfsa_multihash identity;
     memset(&identity, 0, sizeof identity);
     identity.code = IPFSA_HASH_IDENTITY;
@@ -20,7 +20,7 @@ ipfsa_status ipfsa_params_put(const ipfsa_import_params *params, ipfsa_blockstor
                               ipfsa_cid *ret, ipfsa_error *err) {
   ipfsa_multihash mh;
   memset(&mh, 0, sizeof mh);
-  bool inlined = params->inline_limit && block.len <= params->inline_limit;
+  bool inlined = ipfsa_params_inlines(params, block.len);
   ipfsa_status status = inlined ? IPFSA_OK : ipfsa_hash_digest(params->hash, 0, &block, 1, &mh, err);
   ipfsa_cid cid;
   if (status == IPFSA_OK) status = ipfsa_params_cid(params, codec, block.len, &mh, block, &cid, err);

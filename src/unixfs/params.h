@@ -40,6 +40,11 @@ typedef struct ipfsa_dag_ref {
   uint64_t filesize; /* file bytes; 0 for others */
 } ipfsa_dag_ref;
 
+/* Does a block of this length become an identity CID? */
+static inline bool ipfsa_params_inlines(const ipfsa_import_params *params, size_t len) {
+  return params->inline_limit && len <= params->inline_limit;
+}
+
 /* Makes one block by the params: CID (inlined when small), put into w (NULL: only hash). codec dag-pb or raw. raw forces v1. */
 ipfsa_status ipfsa_params_put(const ipfsa_import_params *params, ipfsa_blockstore_writer *w, uint64_t codec, ipfsa_bytes block,
                               ipfsa_cid *ret, ipfsa_error *err);

@@ -26,10 +26,27 @@ ipfsa_status ipfsa_roots_set(ipfsa_store *store, const char *name, const ipfsa_c
 ipfsa_status ipfsa_roots_iterate(ipfsa_store *store, int (*cb)(void *ctx, const char *name, const ipfsa_cid *cid), void *ctx,
                                  ipfsa_error *err);
 
-/* A lease protects everything written since it began (by its process) and the CIDs it names. Logged, so that a crash becomes grace. */
+/* A lease protects the DAGs of the CIDs it names while its process lives, and for a time of grace after that process died: it is logged.
+ * What a blockstore writer took is safe from gc until that writer closes (gc takes the writer's turn). So an operation pins, sets a root or
+ * adds to its lease BEFORE it closes its writer, and adds to its lease before it walks blocks that it will pin without writing them. */
 typedef struct ipfsa_lease ipfsa_lease;
-ipfsa_status ipfsa_lease_new(ipfsa_store *store, ipfsa_lease **ret, ipfsa_error *err);
-ipfsa_status ipfsa_lease_add(ipfsa_lease *lease, const ipfsa_cid *cid, ipfsa_error *err);
+ipfsa_status ipfsa_lease_new(ipfsa_store *store, ipfsa_lease **ret, ipfsa_error *err); /* writes nothing yet */
+ipfsa_status ipfsa_lease_add(ipfsa_lease *lease, const ipfsa_cid *cid, ipfsa_error *err); /* durable; waits for a sweep to end */
 void ipfsa_lease_free(ipfsa_lease *lease);
+
+#define IPFSA_LEASE_GRACE_S 3600 /* seconds that a dead process's lease still protects */
+/* Every CID of a lease that is alive or in its grace. A return other than 0 stops: E_CANCELLED. */
+ipfsa_status ipfsa_leases_iterate(ipfsa_store *store, uint64_t grace_s, int (*cb)(void *ctx, const ipfsa_cid *cid), void *ctx,
+                                  ipfsa_error *err);
+/* Notes which owners died since the last call, and removes the leases whose grace is over. For gc, inside its gate. */
+ipfsa_status ipfsa_leases_expire(ipfsa_store *store, uint64_t grace_s, ipfsa_error *err);
+
+/* gc's gate: while it is shut, other threads of this process wait in the calls above that write. Other processes wait for the store's
+ * lock, which gc holds meanwhile. */
+void ipfsa_pins_gate_shut(void);
+void ipfsa_pins_gate_open(void);
+/* For this room's writing calls. */
+void ipfsa_pins__enter(void);
+void ipfsa_pins__leave(void);
 
 #endif

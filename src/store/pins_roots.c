@@ -1,0 +1,71 @@
+/* Named roots: name → binary CID. */
+#include "base/error.h"
+#include "store/pins.h"
+
+ipfsa_status ipfsa_roots_get(ipfsa_store *store, const char *name, ipfsa_cid *ret, ipfsa_error *err) {
+  ipfsa_meta_txn *txn = NULL;
+  ipfsa_bytes value = {0};
+  ipfsa_status status = ipfsa_meta_begin(ipfsa_store_meta(store), false, &txn, err);
+  if (status) return status;
+  status = ipfsa_meta_get(txn, IPFSA_META_ROOTS, ipfsa_bytes_str(name), &value, err);
+  if (status == IPFSA_OK) status = ipfsa_cid_decode(value, ret, err);
+  ipfsa_meta_abort(txn);
+  if (status == IPFSA_E_NOT_FOUND) return ipfsa_fail(err, status, "there is no root named \"%.200s\"", name);
+  return status ? ipfsa_error_prefix(err, status, "the root \"%.100s\"", name) : IPFSA_OK;
+}
+
+static ipfsa_status put_root(ipfsa_store *store, const char *name, const ipfsa_cid *cid, ipfsa_error *err) {
+  uint8_t bytes[IPFSA_MAX_CID];
+  ipfsa_meta_txn *txn = NULL;
+  ipfsa_status status = ipfsa_meta_begin(ipfsa_store_meta(store), true, &txn, err);
+  if (status) return status;
+  ipfsa_bytes value = ipfsa_bytes_of(bytes, ipfsa_cid_encode(cid, bytes));
+  status = ipfsa_meta_put(txn, IPFSA_META_ROOTS, ipfsa_bytes_str(name), value, err);
+  if (status == IPFSA_OK) return ipfsa_meta_commit(txn, err);
+  ipfsa_meta_abort(txn);
+  return status;
+}
+
+ipfsa_status ipfsa_roots_set(ipfsa_store *store, const char *name, const ipfsa_cid *cid, ipfsa_error *err) {
+  ipfsa_pins__enter();
+  ipfsa_status status = ipfsa_store_lock(store, err);
+  if (status == IPFSA_OK) {
+    status = put_root(store, name, cid, err);
+    ipfsa_store_unlock(store);
+  }
+  ipfsa_pins__leave();
+  return status;
+}
+
+typedef struct root_iteration {
+  int (*cb)(void *ctx, const char *name, const ipfsa_cid *cid);
+  void *ctx;
+  ipfsa_status status;
+  ipfsa_error err;
+} root_iteration;
+
+static int each_root(void *ctx, ipfsa_bytes key, ipfsa_bytes value) {
+  root_iteration *it = ctx;
+  ipfsa_cid cid;
+  char name[512];
+  snprintf(name, sizeof name, "%.*s", (int)key.len, (const char *)key.data);
+  it->status = ipfsa_cid_decode(value, &cid, &it->err);
+  if (it->status) {
+    ipfsa_error_prefix(&it->err, it->status, "the root \"%.100s\"", name);
+    return 1;
+  }
+  return it->cb(it->ctx, name, &cid);
+}
+
+ipfsa_status ipfsa_roots_iterate(ipfsa_store *store, int (*cb)(void *ctx, const char *name, const ipfsa_cid *cid), void *ctx,
+                                 ipfsa_error *err) {
+  ipfsa_meta_txn *txn = NULL;
+  ipfsa_status status = ipfsa_meta_begin(ipfsa_store_meta(store), false, &txn, err);
+  if (status) return status;
+  root_iteration it = {.cb = cb, .ctx = ctx};
+  status = ipfsa_meta_iterate(txn, IPFSA_META_ROOTS, each_root, &it, err);
+  ipfsa_meta_abort(txn);
+  if (it.status == IPFSA_OK) return status;
+  if (err) *err = it.err;
+  return it.status;
+}

@@ -39,7 +39,9 @@ ipfsa_status ipfsa_store_lock(ipfsa_store *store, ipfsa_error *err);
 void ipfsa_store_unlock(ipfsa_store *store);
 
 /* Reclaims: every block for which keep() says false goes. `on_removed` per block (may be NULL). Crash-safe: rewritten packs are durable before
- * the list of packs changes in one transaction. */
+ * the list of packs changes in one transaction. It takes the writer's turn (waiting for an open writer of this process to close) and the
+ * store's lock first; keep() is called only then, with no other lock or transaction held: it may read blocks and write meta tables, and its
+ * first call may take long (gc's second mark). */
 typedef bool (*ipfsa_store_keep_cb)(void *ctx, const ipfsa_multihash *mh);
 ipfsa_status ipfsa_store_sweep(ipfsa_store *store, ipfsa_store_keep_cb keep, void *keep_ctx, ipfsa_multihash_cb on_removed, void *ctx,
                                ipfsa_error *err);

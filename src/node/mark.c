@@ -1,0 +1,161 @@
+#include "node/mark.h"
+
+ipfsa_status ipfsa_mark_init(ipfsa_mark *mark, ipfsa_node *node, uint64_t lease_grace_s, ipfsa_error *err) {
+  *mark = (ipfsa_mark){.node = node, .lease_grace_s = lease_grace_s};
+  ipfsa_status status = ipfsa_live_set_init(&mark->live, err);
+  if (status == IPFSA_OK) status = ipfsa_cid_set_new(&mark->seen, err);
+  for (int i = 0; i < 2 && status == IPFSA_OK; i++) status = ipfsa_cid_set_new(&mark->bad[i], err);
+  return status;
+}
+
+void ipfsa_mark_release(ipfsa_mark *mark) {
+  ipfsa_live_set_release(&mark->live);
+  ipfsa_cid_set_free(mark->seen);
+  for (int i = 0; i < 2; i++) ipfsa_cid_set_free(mark->bad[i]);
+  ipfsa_free(mark->stack);
+  ipfsa_free(mark->damaged);
+}
+
+static bool push(ipfsa_mark *mark, const ipfsa_cid *cid, bool lenient) {
+  if (!ipfsa_grow((void **)&mark->stack, &mark->cap, mark->n + 1, sizeof *mark->stack)) return false;
+  mark->stack[mark->n++] = (ipfsa_mark_item){*cid, lenient};
+  return true;
+}
+
+static ipfsa_status note_damaged(ipfsa_mark *mark, const ipfsa_mark_item *item, ipfsa_error *err) {
+  bool is_new = false;
+  ipfsa_status status = ipfsa_cid_set_add(mark->bad[item->lenient], &item->cid, false, &is_new, err);
+  if (status || !is_new) return status;
+  if (!ipfsa_grow((void **)&mark->damaged, &mark->damaged_cap, mark->n_damaged + 1, sizeof *mark->damaged)) return ipfsa_fail_nomem(err);
+  mark->damaged[mark->n_damaged++] = *item;
+  return IPFSA_OK;
+}
+
+static bool is_fault_of_block(ipfsa_status status) {
+  return status == IPFSA_E_NOT_FOUND || status == IPFSA_E_CORRUPT || status == IPFSA_E_MALFORMED || status == IPFSA_E_LIMIT ||
+         status == IPFSA_E_DENIED || status == IPFSA_E_CHANGED;
+}
+
+static bool has_links(uint64_t codec) {
+  return codec != IPFSA_CODEC_RAW; /* what else has none costs one read */
+}
+
+static int push_link(void *ctx, ipfsa_bytes name, const ipfsa_cid *cid, uint64_t tsize) {
+  (void)name, (void)tsize;
+  ipfsa_mark *mark = ctx;
+  return push(mark, cid, mark->lenient) ? 0 : 1;
+}
+
+/* Reads a block and pushes what it links to. */
+static ipfsa_status expand(ipfsa_mark *mark, const ipfsa_cid *cid, ipfsa_error *err) {
+  IPFSA_AUTO_BLOCK ipfsa_block block = {0};
+  ipfsa_status status = ipfsa_blockstore_get(mark->node->bs, cid, &block, err);
+  if (status) return status;
+  status = ipfsa_block_links(cid, block.data, push_link, mark, err);
+  return status == IPFSA_E_CANCELLED ? ipfsa_fail_nomem(err) : status;
+}
+
+static ipfsa_status look_for(ipfsa_mark *mark, const ipfsa_cid *cid, ipfsa_error *err) {
+  bool here = false;
+  ipfsa_status status = ipfsa_blockstore_has(mark->node->bs, cid, &here, err);
+  if (status || here) return status;
+  return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "missing");
+}
+
+static ipfsa_status mark_one(ipfsa_mark *mark, const ipfsa_mark_item *item, bool is_root, ipfsa_error *err) {
+  bool linked = has_links(item->cid.codec);
+  ipfsa_cid v1 = item->cid;
+  v1.version = 1;
+  ipfsa_error why = {0};
+  ipfsa_status status = ipfsa_cid_is_identity(&item->cid) ? IPFSA_OK : ipfsa_live_set_add(&mark->live, &item->cid.mh, err);
+  if (status || (linked && ipfsa_cid_set_has(mark->seen, &v1, false))) return status;
+  mark->lenient = item->lenient;
+  status = linked ? expand(mark, &item->cid, &why) : look_for(mark, &item->cid, &why);
+  if (status == IPFSA_OK) return linked ? ipfsa_cid_set_add(mark->seen, &v1, false, NULL, err) : IPFSA_OK;
+  if (is_fault_of_block(status) && !is_root) return note_damaged(mark, item, err);
+  if (err) *err = why;
+  return status;
+}
+
+/* Depth first over an explicit stack; the first item is the root. */
+static ipfsa_status mark_from(ipfsa_mark *mark, const ipfsa_cid *root, bool lenient, bool is_root, ipfsa_error *err) {
+  mark->n = 0;
+  if (!push(mark, root, lenient)) return ipfsa_fail_nomem(err);
+  ipfsa_status status = IPFSA_OK;
+  while (mark->n && status == IPFSA_OK) {
+    ipfsa_mark_item item = mark->stack[--mark->n];
+    if (ipfsa_node_is_cancelled(mark->node)) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
+    status = mark_one(mark, &item, is_root, err);
+    is_root = false;
+  }
+  return status;
+}
+
+typedef struct root_pass {
+  ipfsa_mark *mark;
+  ipfsa_status status;
+  ipfsa_error err;
+} root_pass;
+
+static int mark_root(root_pass *pass, const char *what, const ipfsa_cid *cid) {
+  ipfsa_error why = {0};
+  pass->status = mark_from(pass->mark, cid, false, true, &why);
+  if (pass->status == IPFSA_OK) return 0;
+  if (is_fault_of_block(pass->status)) {
+    char text[IPFSA_MAX_CID_TEXT];
+    ipfsa_cid_format(cid, text);
+    pass->mark->failed_root = *cid;
+    pass->status = ipfsa_fail(&pass->err, IPFSA_E_CORRUPT,
+                              "the root block of the %s %.150s cannot be read (%.150s); nothing was removed: bring the block back or unpin it",
+                              what, text, why.message);
+  } else pass->err = why;
+  return 1;
+}
+
+static int mark_pin(void *ctx, const ipfsa_pin *pin) {
+  root_pass *pass = ctx;
+  if (pin->mode == IPFSA_PIN_RECURSIVE) return mark_root(pass, "pin", &pin->cid);
+  if (!ipfsa_cid_is_identity(&pin->cid)) pass->status = ipfsa_live_set_add(&pass->mark->live, &pin->cid.mh, &pass->err);
+  return pass->status != IPFSA_OK;
+}
+
+static int mark_named(void *ctx, const char *name, const ipfsa_cid *cid) {
+  char what[300];
+  snprintf(what, sizeof what, "root \"%.100s\"", name);
+  return mark_root(ctx, what, cid);
+}
+
+static int mark_lease(void *ctx, const ipfsa_cid *cid) {
+  root_pass *pass = ctx;
+  pass->status = mark_from(pass->mark, cid, true, false, &pass->err);
+  return pass->status != IPFSA_OK;
+}
+
+/* What could not be read before may have been written since, with everything below it. */
+static ipfsa_status mark_damaged_again(ipfsa_mark *mark, ipfsa_error *err) {
+  size_t n = mark->n_damaged;
+  IPFSA_AUTO_FREE ipfsa_mark_item *again = ipfsa_steal(mark->damaged);
+  mark->n_damaged = mark->damaged_cap = 0;
+  ipfsa_status status = IPFSA_OK;
+  for (int i = 0; i < 2 && status == IPFSA_OK; i++) {
+    ipfsa_cid_set_free(mark->bad[i]);
+    mark->bad[i] = NULL;
+    status = ipfsa_cid_set_new(&mark->bad[i], err);
+  }
+  for (size_t i = 0; i < n && status == IPFSA_OK; i++) status = mark_from(mark, &again[i].cid, again[i].lenient, false, err);
+  return status;
+}
+
+ipfsa_status ipfsa_mark_all(ipfsa_mark *mark, ipfsa_error *err) {
+  root_pass pass = {.mark = mark};
+  ipfsa_store *store = mark->node->store;
+  ipfsa_error local = {0};
+  ipfsa_status status = mark_damaged_again(mark, &local);
+  /* Leases last: what they share with pins was then marked strictly. */
+  if (status == IPFSA_OK) status = ipfsa_pins_iterate(store, mark_pin, &pass, &local);
+  if (status == IPFSA_OK) status = ipfsa_roots_iterate(store, mark_named, &pass, &local);
+  if (status == IPFSA_OK) status = ipfsa_leases_iterate(store, mark->lease_grace_s, mark_lease, &pass, &local);
+  if (pass.status) status = pass.status, local = pass.err;
+  if (status && err) *err = local;
+  return status;
+}

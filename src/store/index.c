@@ -1,0 +1,259 @@
+#include "store/index.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fs.h"
+
+#define INDEX_NAME "index"
+#define INDEX_MAGIC 0x3158444941534649u /* "IFSAIDX1" */
+#define HEADER_BYTES 4096
+#define MIN_SLOTS 4096
+#define MAX_SLOTS ((uint64_t)1 << 36)
+#define REMOVED ((uint64_t)IPFSA_LOCATION_NONE)
+
+typedef struct index_header {
+  uint64_t magic, n_slots, salt;
+  char boot_id[40];
+  _Atomic uint64_t superseded;
+  _Atomic uint64_t clean;   /* synced and unchanged since: good after a reboot too */
+  _Atomic uint64_t used;    /* slots ever taken */
+  _Atomic uint64_t pack, end, n_blocks, block_bytes;
+} index_header;
+
+typedef struct index_slot {
+  _Atomic uint64_t fingerprint; /* 0 = free */
+  _Atomic uint64_t location;    /* stored before the fingerprint; NONE = removed */
+} index_slot;
+
+struct ipfsa_index {
+  index_header *header;
+  index_slot *slots;
+  size_t map_len;
+  int fd; /* −1: private */
+  bool write;
+};
+
+static void read_boot_id(char ret[40]) {
+  char *text = NULL;
+  memset(ret, 0, 40);
+  if (ipfsa_fs_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 100, &text, NULL, NULL) == IPFSA_OK) memcpy(ret, text, strnlen(text, 36));
+  ipfsa_free(text);
+}
+
+static uint64_t mix(uint64_t v) {
+  v ^= v >> 33;
+  v *= 0xff51afd7ed558ccd;
+  v ^= v >> 33;
+  v *= 0xc4ceb9fe1a85ec53;
+  return v ^ v >> 33;
+}
+
+/* Salted, so that nobody can choose blocks that share a slot. */
+static uint64_t fingerprint_of(const ipfsa_index *index, const ipfsa_multihash *mh) {
+  uint64_t h = mix(index->header->salt ^ mh->code ^ (uint64_t)mh->len << 32), word;
+  size_t i = 0;
+  for (; i + 8 <= mh->len; i += 8) memcpy(&word, mh->digest + i, 8), h = mix(h ^ word);
+  for (word = 0; i < mh->len; i++) word = word << 8 | mh->digest[i];
+  h = mix(h ^ word);
+  return h ? h : 1;
+}
+
+static size_t bytes_for(uint64_t n_slots) { return HEADER_BYTES + (size_t)n_slots * sizeof(index_slot); }
+
+static ipfsa_status map_index(int fd, size_t len, bool write, ipfsa_index **ret, ipfsa_error *err) {
+  ipfsa_index *index = ipfsa_calloc(1, sizeof *index);
+  if (!index) return ipfsa_fail_nomem(err);
+  void *map = mmap(NULL, len, PROT_READ | (write ? PROT_WRITE : 0), fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED, fd, 0);
+  if (map == MAP_FAILED) {
+    ipfsa_free(index);
+    return ipfsa_fail_errno(err, errno, "map the index (%zu bytes)", len);
+  }
+  *index = (ipfsa_index){(index_header *)map, (index_slot *)(void *)((uint8_t *)map + HEADER_BYTES), len, fd, write};
+  *ret = index;
+  return IPFSA_OK;
+}
+
+static bool header_ok(const index_header *h, uint64_t file_size) {
+  return h->magic == INDEX_MAGIC && h->n_slots >= MIN_SLOTS && h->n_slots <= MAX_SLOTS && (h->n_slots & (h->n_slots - 1)) == 0 &&
+         bytes_for(h->n_slots) == file_size;
+}
+
+ipfsa_status ipfsa_index_open(int dirfd, bool write, ipfsa_index **ret, bool *ret_usable, ipfsa_error *err) {
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  *ret_usable = false;
+  int fd = ipfsa_fs_open(dirfd, INDEX_NAME, write ? O_RDWR : O_RDONLY, 0, err);
+  if (fd < 0) return err->status == IPFSA_E_NOT_FOUND ? IPFSA_OK : err->status;
+  struct stat st;
+  ipfsa_index *index = NULL;
+  ipfsa_status status = ipfsa_fs_fstat(fd, &st, err);
+  bool large_enough = status == IPFSA_OK && (uint64_t)st.st_size >= bytes_for(MIN_SLOTS);
+  if (large_enough) status = map_index(fd, (size_t)st.st_size, write, &index, err);
+  if (status || !large_enough) {
+    ipfsa_fs_close(&fd);
+    return status;
+  }
+  char boot_id[40];
+  read_boot_id(boot_id);
+  bool same_boot = boot_id[0] && memcmp(boot_id, index->header->boot_id, sizeof boot_id) == 0;
+  if (!header_ok(index->header, (uint64_t)st.st_size) || !(same_boot || atomic_load(&index->header->clean))) {
+    ipfsa_index_close(index);
+    return IPFSA_OK;
+  }
+  *ret = index;
+  *ret_usable = true;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_index_create(int dirfd, bool private_, uint64_t n_blocks, ipfsa_index **ret, ipfsa_error *err) {
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  uint64_t n_slots = MIN_SLOTS;
+  while (n_slots < n_blocks * 2 && n_slots < MAX_SLOTS) n_slots *= 2;
+  int fd = -1;
+  ipfsa_status status = IPFSA_OK;
+  if (!private_) {
+    fd = ipfsa_fs_open(dirfd, INDEX_NAME ".tmp", O_RDWR | O_CREAT | O_TRUNC, 0600, err);
+    if (fd < 0) return err->status;
+    status = ipfsa_fs_truncate(fd, bytes_for(n_slots), err);
+  }
+  ipfsa_index *index = NULL;
+  if (status == IPFSA_OK) status = map_index(fd, bytes_for(n_slots), true, &index, err);
+  if (status) {
+    ipfsa_fs_close(&fd);
+    return status;
+  }
+  index->header->magic = INDEX_MAGIC;
+  index->header->n_slots = n_slots;
+  index->header->salt = ipfsa_random_u64();
+  read_boot_id(index->header->boot_id);
+  if (!private_) status = ipfsa_fs_rename(dirfd, INDEX_NAME ".tmp", INDEX_NAME, err);
+  if (status) ipfsa_index_close(index);
+  else *ret = index;
+  return status;
+}
+
+void ipfsa_index_close(ipfsa_index *index) {
+  if (!index) return;
+  munmap(index->header, index->map_len);
+  ipfsa_fs_close(&index->fd);
+  ipfsa_free(index);
+}
+
+bool ipfsa_index_same_boot(const ipfsa_index *index) {
+  char boot_id[40];
+  read_boot_id(boot_id);
+  return boot_id[0] && memcmp(boot_id, index->header->boot_id, sizeof boot_id) == 0;
+}
+
+bool ipfsa_index_superseded(const ipfsa_index *index) { return atomic_load_explicit(&index->header->superseded, memory_order_acquire) != 0; }
+
+ipfsa_index_state ipfsa_index_state_get(const ipfsa_index *index) {
+  const index_header *h = index->header;
+  return (ipfsa_index_state){(uint32_t)atomic_load(&h->pack), atomic_load(&h->end), atomic_load(&h->n_blocks), atomic_load(&h->block_bytes)};
+}
+
+void ipfsa_index_state_set(ipfsa_index *index, const ipfsa_index_state *s) {
+  index_header *h = index->header;
+  atomic_store(&h->n_blocks, s->n_blocks);
+  atomic_store(&h->block_bytes, s->block_bytes);
+  atomic_store(&h->pack, s->pack);
+  atomic_store(&h->end, s->end);
+}
+
+bool ipfsa_index_next(const ipfsa_index *index, const ipfsa_multihash *mh, uint64_t *cursor, ipfsa_location *ret) {
+  uint64_t fp = fingerprint_of(index, mh), mask = index->header->n_slots - 1;
+  for (; *cursor <= mask;) {
+    const index_slot *slot = &index->slots[(fp + (*cursor)++) & mask];
+    uint64_t found = atomic_load_explicit(&slot->fingerprint, memory_order_acquire);
+    if (found == 0) break;
+    if (found != fp) continue;
+    uint64_t at = atomic_load_explicit(&slot->location, memory_order_acquire);
+    if (at == REMOVED) continue;
+    *ret = at;
+    return true;
+  }
+  *cursor = UINT64_MAX;
+  return false;
+}
+
+bool ipfsa_index_is_full(const ipfsa_index *index, uint64_t more) {
+  return (atomic_load(&index->header->used) + more) * 10 > index->header->n_slots * 7;
+}
+
+static bool insert_fingerprint(ipfsa_index *index, uint64_t fp, ipfsa_location at) {
+  uint64_t mask = index->header->n_slots - 1;
+  if (ipfsa_index_is_full(index, 1)) return false;
+  for (uint64_t i = 0; i <= mask; i++) {
+    index_slot *slot = &index->slots[(fp + i) & mask];
+    uint64_t found = atomic_load_explicit(&slot->fingerprint, memory_order_relaxed);
+    bool reuse = found == fp && atomic_load_explicit(&slot->location, memory_order_relaxed) == REMOVED;
+    if (found != 0 && !reuse) continue;
+    atomic_store(&index->header->clean, 0);
+    atomic_store_explicit(&slot->location, at, memory_order_release);
+    atomic_store_explicit(&slot->fingerprint, fp, memory_order_release);
+    if (!reuse) atomic_fetch_add(&index->header->used, 1);
+    return true;
+  }
+  return false;
+}
+
+bool ipfsa_index_insert(ipfsa_index *index, const ipfsa_multihash *mh, ipfsa_location at) {
+  return insert_fingerprint(index, fingerprint_of(index, mh), at);
+}
+
+bool ipfsa_index_replace(ipfsa_index *index, const ipfsa_multihash *mh, ipfsa_location from, ipfsa_location to) {
+  uint64_t fp = fingerprint_of(index, mh), mask = index->header->n_slots - 1;
+  for (uint64_t i = 0; i <= mask; i++) {
+    index_slot *slot = &index->slots[(fp + i) & mask];
+    uint64_t found = atomic_load_explicit(&slot->fingerprint, memory_order_relaxed);
+    if (found == 0) return false;
+    if (found != fp || atomic_load_explicit(&slot->location, memory_order_relaxed) != from) continue;
+    atomic_store(&index->header->clean, 0);
+    atomic_store_explicit(&slot->location, to, memory_order_release);
+    return true;
+  }
+  return false;
+}
+
+bool ipfsa_index_each(const ipfsa_index *index, uint64_t *cursor, ipfsa_location *ret) {
+  while (*cursor < index->header->n_slots) {
+    const index_slot *slot = &index->slots[(*cursor)++];
+    if (atomic_load_explicit(&slot->fingerprint, memory_order_acquire) == 0) continue;
+    *ret = atomic_load_explicit(&slot->location, memory_order_acquire);
+    if (*ret != REMOVED) return true;
+  }
+  return false;
+}
+
+ipfsa_status ipfsa_index_grow(int dirfd, ipfsa_index **index, uint64_t more, ipfsa_error *err) {
+  ipfsa_index *old = *index, *new = NULL;
+  ipfsa_index_state state = ipfsa_index_state_get(old);
+  uint64_t blocks = atomic_load(&old->header->used) + more;
+  ipfsa_status status = ipfsa_index_create(dirfd, old->fd < 0, blocks * 2, &new, err);
+  if (status) return status;
+  new->header->salt = old->header->salt; /* fingerprints stay as they are */
+  for (uint64_t i = 0; i < old->header->n_slots; i++) {
+    uint64_t fp = atomic_load(&old->slots[i].fingerprint), at = atomic_load(&old->slots[i].location);
+    if (fp && at != REMOVED) insert_fingerprint(new, fp, at);
+  }
+  ipfsa_index_state_set(new, &state);
+  if (old->write) atomic_store_explicit(&old->header->superseded, 1, memory_order_release);
+  ipfsa_index_close(old);
+  *index = new;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_index_sync(ipfsa_index *index, ipfsa_error *err) {
+  if (index->fd < 0 || atomic_load(&index->header->clean)) return IPFSA_OK;
+  ipfsa_status status = ipfsa_fs_sync(index->fd, err);
+  if (status) return status;
+  atomic_store(&index->header->clean, 1);
+  return ipfsa_fs_sync(index->fd, err);
+}
+
+uint64_t ipfsa_index_bytes(const ipfsa_index *index) { return index->map_len; }

@@ -1,0 +1,65 @@
+/* The inside of the local store, shared by its own files: store.c, replay.c, writer.c, sweep.c, verify.c, lock.c. */
+#ifndef IPFSA_STORE_LOCAL_H
+#define IPFSA_STORE_LOCAL_H
+
+#include <pthread.h>
+
+#include "base/fs.h"
+#include "store/index.h"
+#include "store/pack.h"
+#include "store/store.h"
+
+struct ipfsa_store {
+  ipfsa_blockstore base;
+  int dirfd, packs_fd;
+  ipfsa_store_options options;
+  ipfsa_meta *meta;
+  pthread_rwlock_t lock; /* over packs and index; changes of slots and appends need it shared only */
+  ipfsa_pack *packs;     /* by number, ascending */
+  size_t n_packs, packs_cap;
+  ipfsa_pack *retired;   /* removed by gc; their descriptors stay good for reads under way, until close */
+  size_t n_retired, retired_cap;
+  ipfsa_index *index;
+  bool index_private;    /* in memory, made by a reader */
+  bool poisoned;         /* a sync failed: nothing is written any more */
+  pthread_mutex_t writer_lock; /* one writer in this process */
+  struct ipfsa_store_writer *writer;
+  pthread_mutex_t flock_lock; /* over the next two */
+  int lock_fd;
+  unsigned lock_count;
+};
+
+/* packs and index (the caller holds the lock, shared unless it says exclusive) */
+ipfsa_pack *ipfsa_store__pack(ipfsa_store *s, uint32_t number); /* NULL when unknown */
+ipfsa_status ipfsa_store__find(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_location *ret_at, ipfsa_pack_entry *ret, bool *ret_found,
+                               ipfsa_error *err);
+ipfsa_status ipfsa_store__refresh(ipfsa_store *s, bool write, ipfsa_error *err); /* exclusive: sees what other processes did */
+/* Looks a block up, refreshing once when another process may have put it there; takes the lock itself. */
+ipfsa_status ipfsa_store__lookup(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_pack_entry *ret, ipfsa_pack *ret_pack, ipfsa_location *ret_at,
+                                 bool *ret_found, ipfsa_error *err);
+
+/* The bytes of an entry, verified. */
+ipfsa_status ipfsa_store__read(const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_block *ret, ipfsa_error *err);
+ipfsa_status ipfsa_store__read_external(const ipfsa_pack *pack, const ipfsa_pack_entry *entry, uint8_t *data, char *ret_path, size_t path_cap,
+                                        uint64_t *ret_off, ipfsa_error *err);
+void ipfsa_store__key_text(const ipfsa_multihash *mh, char *ret); /* as a raw CIDv1, for messages; IPFSA_MAX_CID_TEXT */
+
+/* replay.c: from the packs' tables into the index (exclusive). recovering: the last commit may be torn and is hashed first. */
+ipfsa_status ipfsa_store__open_packs(ipfsa_store *s, bool write, ipfsa_error *err);
+ipfsa_status ipfsa_store__replay(ipfsa_store *s, bool recovering, ipfsa_error *err);
+typedef ipfsa_status (*ipfsa_store__commit_cb)(void *ctx, ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err);
+/* Calls cb for every whole commit of a pack from `off` on; *ret_gap: the first byte where a damaged one was passed over, 0 = none. */
+ipfsa_status ipfsa_store__each_commit(ipfsa_pack *pack, uint64_t off, ipfsa_store__commit_cb cb, void *ctx, uint64_t *ret_gap, ipfsa_error *err);
+ipfsa_status ipfsa_store__apply_commit(ipfsa_store *s, const ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err);
+ipfsa_status ipfsa_store__rebuild_index(ipfsa_store *s, bool private_, ipfsa_error *err);
+
+bool ipfsa_store__behind(ipfsa_store *s); /* commits that the index does not cover */
+
+/* writer.c */
+typedef struct ipfsa_store_writer ipfsa_store_writer;
+bool ipfsa_store__pending_find(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_pack_entry *ret);
+ipfsa_status ipfsa_store__pending_get(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_block *ret, bool *ret_found, ipfsa_error *err);
+ipfsa_status ipfsa_store__begin(ipfsa_blockstore *self, ipfsa_blockstore_writer **ret, ipfsa_error *err);
+uint64_t ipfsa_store__disk_bytes(ipfsa_store *s);
+
+#endif

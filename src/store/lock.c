@@ -1,0 +1,62 @@
+/* The cross-process writer lock: flock decides, the pid inside the file is for the message. */
+#include <errno.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "store/local.h"
+
+#define LOCK_NAME "lock"
+#define POLL_MS 20
+
+static long holder_of(int fd) {
+  char text[32] = "";
+  size_t n = 0;
+  if (ipfsa_fs_read_at(fd, text, sizeof text - 1, 0, &n, NULL)) return 0;
+  return strtol(text, NULL, 10);
+}
+
+static ipfsa_status wait_for_lock(ipfsa_store *s, int fd, ipfsa_error *err) {
+  uint64_t end = ipfsa_clock_monotonic_ns() + (uint64_t)s->options.lock_timeout_ms * 1000000;
+  while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) return ipfsa_fail_errno(err, errno, "lock the repo");
+    if (ipfsa_clock_monotonic_ns() >= end)
+      return ipfsa_fail(err, IPFSA_E_LOCKED, "the repo is in use by process %ld; wait for it, or raise --lock-timeout", holder_of(fd));
+    nanosleep(&(struct timespec){0, POLL_MS * 1000000}, NULL);
+  }
+  return IPFSA_OK;
+}
+
+static ipfsa_status take(ipfsa_store *s, ipfsa_error *err) {
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  if (s->options.read_only) return ipfsa_fail(err, IPFSA_E_READ_ONLY, "the repo is opened read-only");
+  int fd = ipfsa_fs_open(s->dirfd, LOCK_NAME, O_RDWR | O_CREAT, 0600, err);
+  if (fd < 0) return err->status;
+  ipfsa_status status = wait_for_lock(s, fd, err);
+  if (status) {
+    ipfsa_fs_close(&fd);
+    return status;
+  }
+  char text[32];
+  int len = snprintf(text, sizeof text, "%-20ld\n", (long)getpid());
+  (void)ipfsa_fs_write_at(fd, text, (size_t)len, 0, NULL); /* only words for others: a full disk must not stop a removal */
+  s->lock_fd = fd;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_store_lock(ipfsa_store *s, ipfsa_error *err) {
+  pthread_mutex_lock(&s->flock_lock);
+  ipfsa_status status = s->lock_count ? IPFSA_OK : take(s, err);
+  if (status == IPFSA_OK) s->lock_count++;
+  pthread_mutex_unlock(&s->flock_lock);
+  return status;
+}
+
+void ipfsa_store_unlock(ipfsa_store *s) {
+  pthread_mutex_lock(&s->flock_lock);
+  if (s->lock_count && --s->lock_count == 0) ipfsa_fs_close(&s->lock_fd);
+  pthread_mutex_unlock(&s->flock_lock);
+}

@@ -1,0 +1,189 @@
+/* Every block read and hashed, every table checked. Damage is reported; with repair it is moved aside, never deleted. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "hash/hash.h"
+#include "store/local.h"
+
+typedef struct verify_run {
+  ipfsa_store *s;
+  bool repair;
+  ipfsa_blockstore_writer *w;
+  ipfsa_store_damage_cb cb;
+  void *ctx;
+  ipfsa_progress_cb progress;
+  void *progress_ctx;
+  ipfsa_progress at;
+  ipfsa_store_verify_result result;
+} verify_run;
+
+/* The bytes as they are, for whoever can make something of them. */
+static ipfsa_status quarantine(verify_run *v, const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_error *err) {
+  char text[IPFSA_MAX_CID_TEXT], name[300];
+  ipfsa_store__key_text(&entry->mh, text);
+  snprintf(name, sizeof name, "quarantine/%.200s.block", text);
+  IPFSA_AUTO_BUF ipfsa_buf bytes = {0};
+  size_t n = 0;
+  if (entry->kind <= IPFSA_ENTRY_PB_RAW) {
+    if (!ipfsa_buf_reserve(&bytes, entry->len)) return ipfsa_fail_nomem(err);
+    (void)ipfsa_fs_read_at(pack->fd, bytes.data, entry->len, entry->off, &n, NULL); /* what cannot be read is lost already */
+  }
+  ipfsa_status status = ipfsa_fs_mkdir(v->s->dirfd, "quarantine", 0700, NULL);
+  if (status && status != IPFSA_E_EXISTS) return ipfsa_fail(err, status, "cannot make the folder quarantine");
+  status = ipfsa_fs_replace_file(v->s->dirfd, name, bytes.data ? bytes.data : (const void *)"", n, 0600, err);
+  if (status == IPFSA_OK) status = v->w->ops->del(v->w, &entry->mh, err);
+  if (status == IPFSA_OK) v->result.n_quarantined++;
+  return status;
+}
+
+static ipfsa_status report(verify_run *v, const ipfsa_multihash *mh, const char *what, ipfsa_error *err) {
+  v->result.n_damaged++;
+  if (v->cb && v->cb(v->ctx, mh, what) != 0) return ipfsa_fail(err, IPFSA_E_CANCELLED, "verify stopped");
+  return IPFSA_OK;
+}
+
+static ipfsa_status verify_entry(verify_run *v, ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_location here, ipfsa_error *err) {
+  ipfsa_pack_entry there;
+  ipfsa_location at;
+  bool found = false;
+  pthread_rwlock_rdlock(&v->s->lock);
+  ipfsa_status status = ipfsa_store__find(v->s, &entry->mh, &at, &there, &found, err);
+  pthread_rwlock_unlock(&v->s->lock);
+  if (status || !found || at != here) return status; /* removed or written again since */
+  ipfsa_error damage = {0};
+  IPFSA_AUTO_BLOCK ipfsa_block block = {0};
+  status = ipfsa_store__read(pack, entry, &block, &damage);
+  v->result.n_blocks++;
+  v->result.n_bytes += block.data.len;
+  v->at.done_items = v->result.n_blocks;
+  v->at.done_bytes = v->result.n_bytes;
+  if (v->progress && v->progress(v->progress_ctx, &v->at) != 0) return ipfsa_fail(err, IPFSA_E_CANCELLED, "verify stopped");
+  if (status == IPFSA_OK) return IPFSA_OK;
+  if (status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
+  status = report(v, &entry->mh, damage.message, err);
+  return status || !v->repair ? status : quarantine(v, pack, entry, err);
+}
+
+static ipfsa_status verify_commit(void *ctx, ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err) {
+  verify_run *v = ctx;
+  ipfsa_cursor c = ipfsa_cursor_over(table);
+  ipfsa_status status = IPFSA_OK;
+  while (status == IPFSA_OK && ipfsa_cursor_left(&c)) {
+    ipfsa_pack_entry entry;
+    uint64_t off = commit->table_off + ipfsa_cursor_offset(&c);
+    if (!ipfsa_cursor_pack_entry(&c, &entry)) return report(v, NULL, "a table entry is malformed", err);
+    if (entry.kind != IPFSA_ENTRY_DELETED) status = verify_entry(v, pack, &entry, ipfsa_location_of(pack->number, off), err);
+  }
+  return status;
+}
+
+typedef struct last_end { uint64_t end; } last_end;
+
+static ipfsa_status note_end(void *ctx, ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err) {
+  (void)pack, (void)table, (void)err;
+  ((last_end *)ctx)->end = commit->end;
+  return IPFSA_OK;
+}
+
+static ipfsa_status verify_pack(verify_run *v, ipfsa_pack *pack, ipfsa_error *err) {
+  uint64_t gap = 0;
+  char what[160];
+  last_end seen = {IPFSA_PACK_FIRST_COMMIT};
+  ipfsa_status status = ipfsa_store__each_commit(pack, IPFSA_PACK_FIRST_COMMIT, note_end, &seen, &gap, err);
+  if (status) return status;
+  /* The index was told of commits up to pack->end: less on disk means that tables were lost. */
+  if (!gap && pack->end > seen.end) gap = seen.end;
+  if (gap) {
+    snprintf(what, sizeof what, "pack %08x: the commit table at byte %llu is damaged", pack->number, (unsigned long long)gap);
+    status = report(v, NULL, what, err);
+  }
+  return status ? status : ipfsa_store__each_commit(pack, IPFSA_PACK_FIRST_COMMIT, verify_commit, v, &gap, err);
+}
+
+ipfsa_status ipfsa_store_verify(ipfsa_store *s, bool repair, ipfsa_store_damage_cb cb, void *ctx, ipfsa_progress_cb progress, void *progress_ctx,
+                                ipfsa_store_verify_result *ret, ipfsa_error *err) {
+  verify_run v = {.s = s, .repair = repair, .cb = cb, .ctx = ctx, .progress = progress, .progress_ctx = progress_ctx};
+  ipfsa_status status = repair ? ipfsa_blockstore_begin(&s->base, &v.w, err) : IPFSA_OK;
+  pthread_rwlock_wrlock(&s->lock);
+  if (status == IPFSA_OK && !repair) status = ipfsa_store__refresh(s, false, err);
+  ipfsa_index_state state = ipfsa_index_state_get(s->index);
+  v.at.total_bytes = state.block_bytes;
+  v.at.total_items = state.n_blocks;
+  size_t n = s->n_packs;
+  ipfsa_pack *packs = ipfsa_memdup(s->packs, n * sizeof *packs); /* descriptors stay open while the store is */
+  pthread_rwlock_unlock(&s->lock);
+  if (!packs) status = ipfsa_fail_nomem(err);
+  for (size_t i = 0; status == IPFSA_OK && i < n; i++) {
+    if (packs[i].number == state.pack) packs[i].end = state.end;
+    status = verify_pack(&v, &packs[i], err);
+  }
+  if (status == IPFSA_OK && v.w) status = ipfsa_writer_commit(v.w, err);
+  ipfsa_writer_close(v.w);
+  ipfsa_free(packs);
+  if (status == IPFSA_OK) *ret = v.result;
+  return status;
+}
+
+typedef struct external_item {
+  ipfsa_multihash mh;
+  ipfsa_pack pack;
+  ipfsa_pack_entry entry;
+  char *path;
+  uint64_t off;
+} external_item;
+
+static int by_file(const void *a, const void *b) {
+  const external_item *x = a, *y = b;
+  int order = strcmp(x->path, y->path);
+  return order ? order : x->off < y->off ? -1 : x->off > y->off;
+}
+
+typedef struct external_list {
+  external_item *items;
+  size_t n, cap;
+} external_list;
+
+static ipfsa_status add_external(external_list *l, const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_error *err) {
+  char path[4097];
+  external_item item = {entry->mh, *pack, *entry, NULL, 0};
+  ipfsa_status status = ipfsa_store__read_external(pack, entry, NULL, path, sizeof path, &item.off, err);
+  if (status) return status;
+  item.path = ipfsa_strdup(path);
+  if (!item.path || !ipfsa_grow((void **)&l->items, &l->cap, l->n + 1, sizeof *l->items)) {
+    ipfsa_free(item.path);
+    return ipfsa_fail_nomem(err);
+  }
+  l->items[l->n++] = item;
+  return IPFSA_OK;
+}
+
+static ipfsa_status gather_external(ipfsa_store *s, const ipfsa_multihash *only, external_list *l, ipfsa_error *err) {
+  uint64_t cursor = 0;
+  ipfsa_location at;
+  ipfsa_status status = IPFSA_OK;
+  pthread_rwlock_rdlock(&s->lock);
+  while (status == IPFSA_OK && ipfsa_index_each(s->index, &cursor, &at)) {
+    ipfsa_pack_entry entry;
+    ipfsa_pack *pack = ipfsa_store__pack(s, ipfsa_location_pack(at));
+    if (!pack || ipfsa_pack_read_entry(pack, ipfsa_location_off(at), &entry, NULL) != IPFSA_OK) continue;
+    if (entry.kind == IPFSA_ENTRY_EXTERNAL && (!only || ipfsa_multihash_equal(only, &entry.mh))) status = add_external(l, pack, &entry, err);
+  }
+  pthread_rwlock_unlock(&s->lock);
+  return status;
+}
+
+ipfsa_status ipfsa_store_list_external(ipfsa_store *s, const ipfsa_multihash *only, bool verify, bool file_order, ipfsa_store_external_cb cb,
+                                       void *ctx, ipfsa_error *err) {
+  external_list l = {0};
+  ipfsa_status status = gather_external(s, only, &l, err);
+  if (status == IPFSA_OK && file_order && l.n) qsort(l.items, l.n, sizeof *l.items, by_file);
+  for (size_t i = 0; status == IPFSA_OK && i < l.n; i++) {
+    ipfsa_error damage = {0};
+    IPFSA_AUTO_BLOCK ipfsa_block block = {0};
+    ipfsa_status one = verify ? ipfsa_store__read(&l.items[i].pack, &l.items[i].entry, &block, &damage) : IPFSA_OK;
+    if (cb(ctx, &l.items[i].mh, l.items[i].path, l.items[i].off, l.items[i].entry.len, one, damage.message) != 0)
+      status = ipfsa_fail(err, IPFSA_E_CANCELLED, "listing stopped");
+  }
+  for (size_t i = 0; i < l.n; i++) ipfsa_free(l.items[i].path);
+  ipfsa_free(l.items);
+  return status;
+}

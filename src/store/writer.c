@@ -1,0 +1,482 @@
+/* One transaction: leaf data go to the pack as they come, small blocks are gathered, the table closes it; then one sync, then the index. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "store/local.h"
+
+#define MAX_PENDING 32768             /* entries; then a commit of its own, so that memory does not grow with the import */
+#define MAX_COMMIT_BYTES (1ull << 30) /* likewise for what recovery has to hash */
+#define RECORDS_FLUSH (1u << 20)      /* bytes of small blocks held back */
+#define SMALL_LEAF 16384              /* bytes; below, a page border would waste more than it gives */
+#define DIRECT_MIN 65536              /* bytes; below, O_DIRECT costs more than it saves */
+#define RESERVE (4u << 20)            /* bytes of quota kept for tables and the index */
+
+typedef struct pending_entry {
+  ipfsa_pack_entry entry;
+  ipfsa_location old;  /* what a removal or a replacement takes the place of */
+  bool in_records;     /* off counts from the start of the records buffer */
+} pending_entry;
+
+struct ipfsa_store_writer {
+  ipfsa_blockstore_writer base;
+  ipfsa_store *store;
+  pthread_mutex_t lock; /* pending entries are read by get in other threads */
+  pending_entry *pending;
+  size_t n_pending, cap;
+  uint32_t *slots; /* open addressing over pending: index + 1 */
+  size_t n_slots;
+  ipfsa_buf records;
+  uint32_t pack_number; /* 0: no pack open for this commit yet */
+  uint64_t data_end;    /* in the pack */
+  ipfsa_pack active;    /* opened for writing */
+};
+
+/* ---- pending entries ---- */
+
+static uint64_t slot_hash(const ipfsa_multihash *mh) {
+  uint64_t h = mh->code * 0x9e3779b97f4a7c15u + mh->len, word = 0;
+  memcpy(&word, mh->digest, mh->len < 8 ? mh->len : 8);
+  h ^= word * 0xff51afd7ed558ccd;
+  return h ^ h >> 31;
+}
+
+static pending_entry *find_pending(ipfsa_store_writer *w, const ipfsa_multihash *mh) {
+  if (!w->n_slots) return NULL;
+  for (size_t i = (size_t)slot_hash(mh) & (w->n_slots - 1); w->slots[i]; i = (i + 1) & (w->n_slots - 1))
+    if (ipfsa_multihash_equal(&w->pending[w->slots[i] - 1].entry.mh, mh)) return &w->pending[w->slots[i] - 1];
+  return NULL;
+}
+
+static void take_slot(ipfsa_store_writer *w, uint32_t index) {
+  size_t i = (size_t)slot_hash(&w->pending[index].entry.mh) & (w->n_slots - 1);
+  while (w->slots[i]) i = (i + 1) & (w->n_slots - 1);
+  w->slots[i] = index + 1;
+}
+
+static bool grow_slots(ipfsa_store_writer *w) {
+  size_t n = w->n_slots ? w->n_slots * 2 : 256;
+  uint32_t *slots = ipfsa_calloc(n, sizeof *slots);
+  if (!slots) return false;
+  ipfsa_free(w->slots);
+  w->slots = slots;
+  w->n_slots = n;
+  for (uint32_t i = 0; i < w->n_pending; i++) take_slot(w, i);
+  return true;
+}
+
+static ipfsa_status add_pending(ipfsa_store_writer *w, const pending_entry *p, ipfsa_error *err) {
+  pthread_mutex_lock(&w->lock);
+  bool ok = (w->n_pending + 1) * 2 <= w->n_slots || grow_slots(w);
+  ok = ok && ipfsa_grow((void **)&w->pending, &w->cap, w->n_pending + 1, sizeof *w->pending);
+  if (ok) {
+    w->pending[w->n_pending] = *p;
+    take_slot(w, (uint32_t)w->n_pending++);
+  }
+  pthread_mutex_unlock(&w->lock);
+  return ok ? IPFSA_OK : ipfsa_fail_nomem(err);
+}
+
+static void forget_pending(ipfsa_store_writer *w) {
+  pthread_mutex_lock(&w->lock);
+  w->n_pending = 0;
+  if (w->slots) memset(w->slots, 0, w->n_slots * sizeof *w->slots);
+  ipfsa_buf_clear(&w->records);
+  pthread_mutex_unlock(&w->lock);
+}
+
+bool ipfsa_store__pending_find(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_pack_entry *ret) {
+  bool found = false;
+  pthread_rwlock_rdlock(&s->lock);
+  if (s->writer) {
+    pthread_mutex_lock(&s->writer->lock);
+    pending_entry *p = find_pending(s->writer, mh);
+    if (p) *ret = p->entry;
+    found = p != NULL;
+    pthread_mutex_unlock(&s->writer->lock);
+  }
+  pthread_rwlock_unlock(&s->lock);
+  return found;
+}
+
+static ipfsa_status copy_record(const ipfsa_store_writer *w, const pending_entry *p, ipfsa_block *ret, ipfsa_error *err) {
+  uint8_t prefix[32], suffix[32], *data = NULL;
+  size_t prefix_len, suffix_len;
+  ipfsa_leaf_wrap((ipfsa_leaf_kind)p->entry.kind, p->entry.len, prefix, &prefix_len, suffix, &suffix_len);
+  size_t len = prefix_len + p->entry.len + suffix_len;
+  ipfsa_refbuf *owner = ipfsa_refbuf_new(len, &data);
+  if (!owner) return ipfsa_fail_nomem(err);
+  memcpy(data, prefix, prefix_len);
+  if (p->entry.len) memcpy(data + prefix_len, w->records.data + p->entry.off, p->entry.len);
+  memcpy(data + prefix_len + p->entry.len, suffix, suffix_len);
+  *ret = (ipfsa_block){{data, len}, owner};
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_store__pending_get(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_block *ret, bool *ret_found, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  *ret_found = false;
+  pthread_rwlock_rdlock(&s->lock);
+  ipfsa_store_writer *w = s->writer;
+  if (w) {
+    pthread_mutex_lock(&w->lock);
+    pending_entry *p = find_pending(w, mh), copy;
+    bool gone = p && p->entry.kind == IPFSA_ENTRY_DELETED;
+    ipfsa_pack pack = w->active;
+    if (p && p->in_records && p->entry.kind != IPFSA_ENTRY_EXTERNAL && !gone) status = copy_record(w, p, ret, err), *ret_found = true, p = NULL;
+    if (p) copy = *p;
+    pthread_mutex_unlock(&w->lock);
+    if (gone) status = ipfsa_fail(err, IPFSA_E_NOT_FOUND, "no such block");
+    else if (p && p->in_records) status = ipfsa_fail(err, IPFSA_E_BUSY, "a no-copy block is readable after its commit");
+    else if (p) status = ipfsa_store__read(&pack, &copy.entry, ret, err), *ret_found = status == IPFSA_OK;
+  }
+  pthread_rwlock_unlock(&s->lock);
+  return status;
+}
+
+/* ---- the pack under the transaction ---- */
+
+static ipfsa_status check_writable(const ipfsa_store *s, ipfsa_error *err) {
+  if (!s->poisoned) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_POISONED, "a sync of the store failed before; nothing more is written until the repo is opened anew");
+}
+
+static ipfsa_status check_quota(ipfsa_store_writer *w, uint64_t more, ipfsa_error *err) {
+  ipfsa_store *s = w->store;
+  if (!s->options.max_size) return IPFSA_OK;
+  pthread_rwlock_rdlock(&s->lock);
+  uint64_t used = ipfsa_store__disk_bytes(s) + w->records.len;
+  pthread_rwlock_unlock(&s->lock);
+  if (used + more + RESERVE <= s->options.max_size || used + more + RESERVE < used) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_QUOTA, "the repo would pass its limit of %llu bytes (store.max_size); it holds %llu: free space with 'repo gc' or raise the limit",
+                    (unsigned long long)s->options.max_size, (unsigned long long)used);
+}
+
+static ipfsa_status begin_pack(ipfsa_store_writer *w, ipfsa_error *err) {
+  ipfsa_store *s = w->store;
+  ipfsa_pack *last = s->n_packs ? &s->packs[s->n_packs - 1] : NULL;
+  bool fresh = !last || last->end >= s->options.max_pack_size;
+  uint32_t number = fresh ? (last ? last->number + 1 : 1) : last->number;
+  if (number > IPFSA_MAX_PACK_NUMBER) return ipfsa_fail(err, IPFSA_E_LIMIT, "over %d packs", IPFSA_MAX_PACK_NUMBER);
+  ipfsa_status status = fresh ? ipfsa_pack_create(s->packs_fd, number, &w->active, err)
+                              : ipfsa_pack_open(s->packs_fd, number, true, &w->active, err);
+  if (status) return status;
+  if (fresh) {
+    pthread_rwlock_wrlock(&s->lock);
+    status = ipfsa_store__open_packs(s, false, err);
+    pthread_rwlock_unlock(&s->lock);
+  } else {
+    w->active.end = last->end;
+    w->active.last_seq = last->last_seq;
+    /* A torn tail of a writer that died is cut, and what it left whole is made durable before anyone counts on it. */
+    status = ipfsa_fs_truncate(w->active.fd, w->active.end, err);
+    if (status == IPFSA_OK) status = ipfsa_fs_datasync(w->active.fd, err);
+  }
+  if (status) {
+    ipfsa_pack_close(&w->active);
+    return status;
+  }
+  w->pack_number = number;
+  w->data_end = w->active.end + IPFSA_PACK_HEAD_SIZE;
+  return IPFSA_OK;
+}
+
+static ipfsa_status need_pack(ipfsa_store_writer *w, ipfsa_error *err) {
+  ipfsa_status status = check_writable(w->store, err);
+  return status || w->pack_number ? status : begin_pack(w, err);
+}
+
+static ipfsa_status append(ipfsa_store_writer *w, const uint8_t *data, size_t len, uint64_t off, ipfsa_error *err) {
+  size_t direct = 0;
+  bool aligned = ((uintptr_t)data | off) % IPFSA_PACK_PAGE == 0;
+  if (w->active.direct_fd >= 0 && aligned && len >= DIRECT_MIN) {
+    direct = len / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
+    ipfsa_status status = ipfsa_fs_write_at(w->active.direct_fd, data, direct, off, err);
+    if (status) return status;
+  }
+  return len == direct ? IPFSA_OK : ipfsa_fs_write_at(w->active.fd, data + direct, len - direct, off + direct, err);
+}
+
+/* Small blocks gathered so far go to the pack; their entries learn where. */
+static ipfsa_status flush_records(ipfsa_store_writer *w, ipfsa_error *err) {
+  if (!w->records.len) {
+    pthread_mutex_lock(&w->lock);
+    for (size_t i = 0; i < w->n_pending; i++) w->pending[i].in_records = false; /* empty ones */
+    pthread_mutex_unlock(&w->lock);
+    return IPFSA_OK;
+  }
+  ipfsa_status status = need_pack(w, err);
+  if (status == IPFSA_OK) status = append(w, w->records.data, w->records.len, w->data_end, err);
+  if (status) return status;
+  pthread_mutex_lock(&w->lock);
+  for (size_t i = 0; i < w->n_pending; i++) {
+    if (!w->pending[i].in_records) continue;
+    w->pending[i].entry.off += w->data_end;
+    w->pending[i].in_records = false;
+  }
+  w->data_end += w->records.len;
+  ipfsa_buf_clear(&w->records);
+  pthread_mutex_unlock(&w->lock);
+  return IPFSA_OK;
+}
+
+static ipfsa_status writer_commit(ipfsa_blockstore_writer *self, ipfsa_error *err);
+
+static ipfsa_status commit_if_large(ipfsa_store_writer *w, ipfsa_error *err) {
+  uint64_t max = w->store->options.max_pack_size < MAX_COMMIT_BYTES ? w->store->options.max_pack_size : MAX_COMMIT_BYTES;
+  bool large = w->n_pending >= MAX_PENDING || (w->pack_number && w->data_end - w->active.end >= max);
+  return large ? writer_commit(&w->base, err) : IPFSA_OK;
+}
+
+static ipfsa_status add_record(ipfsa_store_writer *w, ipfsa_entry_kind kind, uint8_t flags, const ipfsa_multihash *mh, ipfsa_bytes data,
+                               uint32_t len, ipfsa_error *err) {
+  ipfsa_status status = check_writable(w->store, err);
+  if (status) return status;
+  pending_entry p = {.entry = {.kind = kind, .flags = flags, .off = w->records.len, .len = len, .mh = *mh}, .old = IPFSA_LOCATION_NONE, .in_records = true};
+  pthread_mutex_lock(&w->lock);
+  ipfsa_buf_append_bytes(&w->records, data);
+  status = ipfsa_buf_status(&w->records, err);
+  pthread_mutex_unlock(&w->lock);
+  if (status == IPFSA_OK) status = add_pending(w, &p, err);
+  if (status == IPFSA_OK && w->records.len >= RECORDS_FLUSH) {
+    status = check_quota(w, w->records.len, err);
+    if (status == IPFSA_OK) status = flush_records(w, err);
+  }
+  return status ? status : commit_if_large(w, err);
+}
+
+/* ---- the writer's calls ---- */
+
+static ipfsa_status is_there(ipfsa_store_writer *w, const ipfsa_multihash *mh, bool *ret, ipfsa_error *err) {
+  pending_entry *p = find_pending(w, mh);
+  if (p) return *ret = p->entry.kind != IPFSA_ENTRY_DELETED, IPFSA_OK;
+  ipfsa_location at;
+  ipfsa_pack_entry entry;
+  pthread_rwlock_rdlock(&w->store->lock);
+  ipfsa_status status = ipfsa_store__find(w->store, mh, &at, &entry, ret, err);
+  pthread_rwlock_unlock(&w->store->lock);
+  return status;
+}
+
+static ipfsa_status writer_put(ipfsa_blockstore_writer *self, const ipfsa_multihash *mh, ipfsa_bytes data, ipfsa_error *err) {
+  ipfsa_store_writer *w = (ipfsa_store_writer *)self;
+  bool there = false;
+  ipfsa_status status = is_there(w, mh, &there, err);
+  if (status || there) return status;
+  if (find_pending(w, mh)) { /* removed in this very transaction: that ends first */
+    status = writer_commit(self, err);
+    if (status) return status;
+  }
+  if (w->n_pending == 0) status = check_quota(w, data.len, err);
+  return status ? status : add_record(w, IPFSA_ENTRY_RAW, 0, mh, data, (uint32_t)data.len, err);
+}
+
+static void leaf_key(const ipfsa_leaf *leaf, ipfsa_multihash *ret) {
+  memset(ret, 0, sizeof *ret);
+  ret->code = leaf->hash;
+  ret->len = (uint8_t)leaf->digest_len;
+  memcpy(ret->digest, leaf->digest, leaf->digest_len);
+}
+
+/* New leaves that stand together in the buffer are written together, from a page border on. */
+static ipfsa_status write_stretch(ipfsa_store_writer *w, const ipfsa_leaf_run *run, size_t first, size_t end, ipfsa_error *err) {
+  uint32_t start = run->leaves[first].off;
+  size_t len = run->leaves[end - 1].off + run->leaves[end - 1].len - start;
+  ipfsa_status status = need_pack(w, err);
+  if (status == IPFSA_OK) status = check_quota(w, len, err);
+  if (status == IPFSA_OK) status = flush_records(w, err);
+  if (status) return status;
+  uint64_t off = (w->data_end + IPFSA_PACK_PAGE - 1) / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
+  status = append(w, run->data + start, len, off, err);
+  for (size_t i = first; status == IPFSA_OK && i < end; i++) {
+    const ipfsa_leaf *leaf = &run->leaves[i];
+    pending_entry p = {.entry = {.kind = (ipfsa_entry_kind)run->kind, .off = off + leaf->off - start, .len = leaf->len}, .old = IPFSA_LOCATION_NONE};
+    leaf_key(leaf, &p.entry.mh);
+    status = find_pending(w, &p.entry.mh) ? IPFSA_OK : add_pending(w, &p, err); /* equal leaves in one run: once */
+  }
+  if (status == IPFSA_OK) w->data_end = off + len;
+  return status ? status : commit_if_large(w, err);
+}
+
+static ipfsa_status writer_put_run(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, ipfsa_error *err) {
+  ipfsa_store_writer *w = (ipfsa_store_writer *)self;
+  size_t first = SIZE_MAX;
+  ipfsa_status status = IPFSA_OK;
+  for (size_t i = 0; status == IPFSA_OK && i <= run->n_leaves; i++) {
+    bool there = true, small = false;
+    ipfsa_multihash mh;
+    if (i < run->n_leaves) {
+      leaf_key(&run->leaves[i], &mh);
+      small = run->leaves[i].len < SMALL_LEAF;
+      status = is_there(w, &mh, &there, err);
+      if (status == IPFSA_OK && !there && find_pending(w, &mh)) status = writer_commit(self, err);
+      if (status) break;
+    }
+    bool large_new = !there && !small;
+    if (first != SIZE_MAX && !large_new) {
+      status = write_stretch(w, run, first, i, err);
+      first = SIZE_MAX;
+    }
+    if (status == IPFSA_OK && !there && small)
+      status = add_record(w, (ipfsa_entry_kind)run->kind, 0, &mh, ipfsa_bytes_of(run->data + run->leaves[i].off, run->leaves[i].len),
+                          run->leaves[i].len, err);
+    if (large_new && first == SIZE_MAX) first = i;
+  }
+  return status;
+}
+
+static ipfsa_status writer_put_external(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, const ipfsa_external *where, ipfsa_error *err) {
+  ipfsa_store_writer *w = (ipfsa_store_writer *)self;
+  if (!w->store->options.allow_external)
+    return ipfsa_fail(err, IPFSA_E_DENIED, "no-copy blocks are off: set filestore.enabled (Experimental.FilestoreEnabled) to true");
+  if (strlen(where->path) > 4096) return ipfsa_fail(err, IPFSA_E_LIMIT, "a path of over 4096 bytes");
+  ipfsa_status status = IPFSA_OK;
+  for (size_t i = 0; status == IPFSA_OK && i < run->n_leaves; i++) {
+    bool there = false;
+    ipfsa_multihash mh;
+    leaf_key(&run->leaves[i], &mh);
+    status = is_there(w, &mh, &there, err);
+    if (status || there) continue;
+    IPFSA_AUTO_BUF ipfsa_buf record = {0};
+    ipfsa_external at = *where;
+    at.off += run->leaves[i].off;
+    ipfsa_buf_external(&record, &at);
+    status = ipfsa_buf_status(&record, err);
+    if (status == IPFSA_OK)
+      status = add_record(w, IPFSA_ENTRY_EXTERNAL, (uint8_t)run->kind, &mh, ipfsa_buf_bytes(&record), run->leaves[i].len, err);
+  }
+  return status;
+}
+
+static ipfsa_status writer_del(ipfsa_blockstore_writer *self, const ipfsa_multihash *mh, ipfsa_error *err) {
+  ipfsa_store_writer *w = (ipfsa_store_writer *)self;
+  ipfsa_status status = check_writable(w->store, err);
+  if (status == IPFSA_OK && find_pending(w, mh)) status = writer_commit(self, err);
+  if (status) return status;
+  pending_entry p = {.entry = {.kind = IPFSA_ENTRY_DELETED, .mh = *mh}};
+  ipfsa_pack_entry entry;
+  bool found = false;
+  pthread_rwlock_rdlock(&w->store->lock);
+  status = ipfsa_store__find(w->store, mh, &p.old, &entry, &found, err);
+  pthread_rwlock_unlock(&w->store->lock);
+  if (status) return status;
+  if (!found) return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "no such block");
+  p.entry.len = (uint32_t)ipfsa_pack_entry_block_len(&entry);
+  status = add_pending(w, &p, err);
+  return status ? status : commit_if_large(w, err);
+}
+
+/* ---- commit ---- */
+
+static ipfsa_status make_table(ipfsa_store_writer *w, ipfsa_buf *table, ipfsa_error *err) {
+  for (size_t i = 0; i < w->n_pending; i++) ipfsa_buf_pack_entry(table, &w->pending[i].entry);
+  return ipfsa_buf_status(table, err);
+}
+
+/* The commit is durable: the index may know it now. Growth first, so that inserting cannot fail. */
+static ipfsa_status publish(ipfsa_store_writer *w, uint64_t table_off, ipfsa_bytes table, ipfsa_error *err) {
+  ipfsa_store *s = w->store;
+  pthread_rwlock_wrlock(&s->lock);
+  ipfsa_pack *pack = ipfsa_store__pack(s, w->pack_number);
+  pack->end = w->active.end;
+  pack->last_seq = w->active.last_seq;
+  pack->last_commit = w->active.last_commit;
+  ipfsa_pack_commit commit = {.seq = w->active.last_seq, .off = w->active.last_commit, .table_off = table_off, .end = w->active.end,
+                              .table_len = (uint32_t)table.len, .n_entries = (uint32_t)w->n_pending};
+  ipfsa_status status = ipfsa_store__apply_commit(s, pack, &commit, table, err);
+  pthread_rwlock_unlock(&s->lock);
+  return status;
+}
+
+static ipfsa_status writer_commit(ipfsa_blockstore_writer *self, ipfsa_error *err) {
+  ipfsa_store_writer *w = (ipfsa_store_writer *)self;
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  ipfsa_status status = check_writable(w->store, err);
+  if (status || w->n_pending == 0) return status;
+  if (status == IPFSA_OK) status = flush_records(w, err);
+  if (status == IPFSA_OK) status = need_pack(w, err);
+  IPFSA_AUTO_BUF ipfsa_buf table = {.max = IPFSA_MAX_TABLE};
+  if (status == IPFSA_OK) status = make_table(w, &table, err);
+  if (status) return status;
+  uint64_t table_off = (w->data_end + 7) & ~(uint64_t)7;
+  status = ipfsa_pack_write_commit(&w->active, w->active.last_seq + 1, w->data_end, ipfsa_buf_bytes(&table), (uint32_t)w->n_pending, err);
+  if (status == IPFSA_E_POISONED) w->store->poisoned = true;
+  if (status) return status;
+  status = publish(w, table_off, ipfsa_buf_bytes(&table), err);
+  /* Durable but unknown to the index (memory ran out): the next open replays it. The answer is the failure. */
+  forget_pending(w);
+  ipfsa_pack_close(&w->active);
+  w->pack_number = 0;
+  return status;
+}
+
+static void writer_close(ipfsa_blockstore_writer *self) {
+  ipfsa_store_writer *w = (ipfsa_store_writer *)self;
+  ipfsa_store *s = w->store;
+  if (w->pack_number) {
+    (void)ipfsa_fs_truncate(w->active.fd, w->active.end, NULL); /* else the next writer cuts it */
+    ipfsa_pack_close(&w->active);
+  }
+  pthread_rwlock_wrlock(&s->lock);
+  s->writer = NULL;
+  pthread_rwlock_unlock(&s->lock);
+  ipfsa_buf_release(&w->records);
+  ipfsa_free(w->pending);
+  ipfsa_free(w->slots);
+  pthread_mutex_destroy(&w->lock);
+  ipfsa_free(w);
+  ipfsa_store_unlock(s);
+  pthread_mutex_unlock(&s->writer_lock);
+}
+
+static const ipfsa_blockstore_writer_ops writer_ops = {writer_put, writer_put_run, writer_put_external, writer_del, writer_commit, writer_close};
+
+/* Sees what other writers did since, with an index on disk that this process may change. */
+static ipfsa_status catch_up(ipfsa_store *s, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  pthread_rwlock_wrlock(&s->lock);
+  if (s->index_private) {
+    ipfsa_index *shared = NULL;
+    bool usable = false;
+    status = ipfsa_index_open(s->dirfd, true, &shared, &usable, err);
+    if (status == IPFSA_OK && usable) {
+      ipfsa_index_close(s->index);
+      s->index = shared;
+      s->index_private = false;
+    } else if (status == IPFSA_OK) {
+      status = ipfsa_store__open_packs(s, false, err);
+      if (status == IPFSA_OK) status = ipfsa_store__rebuild_index(s, false, err);
+    }
+  }
+  if (status == IPFSA_OK) status = ipfsa_store__refresh(s, true, err);
+  pthread_rwlock_unlock(&s->lock);
+  return status;
+}
+
+ipfsa_status ipfsa_store__begin(ipfsa_blockstore *self, ipfsa_blockstore_writer **ret, ipfsa_error *err) {
+  ipfsa_store *s = (ipfsa_store *)self;
+  if (s->options.read_only) return ipfsa_fail(err, IPFSA_E_READ_ONLY, "the repo is opened read-only");
+  ipfsa_store_writer *w = ipfsa_calloc(1, sizeof *w);
+  if (!w) return ipfsa_fail_nomem(err);
+  w->base.ops = &writer_ops;
+  w->store = s;
+  w->active.fd = w->active.direct_fd = -1;
+  pthread_mutex_init(&w->lock, NULL);
+  pthread_mutex_lock(&s->writer_lock);
+  ipfsa_status status = check_writable(s, err);
+  if (status == IPFSA_OK) status = ipfsa_store_lock(s, err);
+  if (status == IPFSA_OK) {
+    status = catch_up(s, err);
+    if (status) ipfsa_store_unlock(s);
+  }
+  if (status) {
+    pthread_mutex_unlock(&s->writer_lock);
+    pthread_mutex_destroy(&w->lock);
+    ipfsa_free(w);
+    return status;
+  }
+  pthread_rwlock_wrlock(&s->lock);
+  s->writer = w;
+  pthread_rwlock_unlock(&s->lock);
+  *ret = &w->base;
+  return IPFSA_OK;
+}

@@ -1,0 +1,301 @@
+#include "config/config.h"
+
+#include <jansson.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/fs.h"
+#include "config/edit.h"
+#include "config/schema.h"
+#include "config/toml.h"
+
+#define MAX_DEPTH 32   /* tables in tables; own limit */
+#define MAX_KEYS 65536 /* own limit */
+
+struct ipfsa_config {
+  ipfsa_buf text;   /* the TOML, as it would be saved */
+  char **values;    /* by schema index; NULL = default */
+  bool *from_env;
+};
+
+static void free_values(ipfsa_config *config) {
+  for (size_t i = 0; config->values && i < ipfsa_config_n_keys; i++) ipfsa_free(config->values[i]);
+  ipfsa_free(config->values);
+  ipfsa_free(config->from_env);
+}
+
+void ipfsa_config_free(ipfsa_config *config) {
+  if (!config) return;
+  free_values(config);
+  ipfsa_buf_release(&config->text);
+  ipfsa_free(config);
+}
+
+typedef struct reading {
+  ipfsa_config *config;
+  const char *name;
+  ipfsa_status status;
+  ipfsa_error *err;
+} reading;
+
+static int take_key(void *ctx, const char *path, const char *text, int is_string, uint32_t line) {
+  reading *r = ctx;
+  size_t i = ipfsa_config_find(path);
+  if (i == SIZE_MAX) {
+    if (!ipfsa_config_owns_section(path, strcspn(path, "."))) return 0;
+    const char *nearest = ipfsa_config_nearest(path);
+    r->status = ipfsa_fail(r->err, IPFSA_E_INVALID, "%s, line %u: unknown key %s%s%s%s", r->name, line, path, nearest ? "; did you mean " : "",
+                           nearest ? nearest : "", nearest ? "?" : "");
+    return 1;
+  }
+  char *value = NULL;
+  r->status = ipfsa_config_check(&ipfsa_config_schema[i], text, is_string, &value, r->err);
+  if (r->status) {
+    ipfsa_error_prefix(r->err, r->status, "%s, line %u", r->name, line);
+    return 1;
+  }
+  ipfsa_free(r->config->values[i]);
+  r->config->values[i] = value;
+  return 0;
+}
+
+/* IPFSA_IMPORT_CID_VERSION for import.cid_version. */
+static void env_name(const char *key, char ret[80]) {
+  int n = snprintf(ret, 80, "IPFSA_%s", key);
+  for (int i = 0; i < n && i < 79; i++) ret[i] = ret[i] == '.' ? '_' : ret[i] >= 'a' && ret[i] <= 'z' ? (char)(ret[i] - 32) : ret[i];
+}
+
+static bool wants_quotes(ipfsa_config_type type) {
+  return type == IPFSA_CONFIG_STRING || type == IPFSA_CONFIG_CHOICE || type == IPFSA_CONFIG_CHUNKER;
+}
+
+static ipfsa_status take_environment(ipfsa_config *config, ipfsa_error *err) {
+  for (size_t i = 0; i < ipfsa_config_n_keys; i++) {
+    char name[80];
+    env_name(ipfsa_config_schema[i].name, name);
+    const char *text = getenv(name);
+    if (!text || !*text) continue;
+    char *value = NULL;
+    ipfsa_status status = ipfsa_config_check(&ipfsa_config_schema[i], text, wants_quotes(ipfsa_config_schema[i].type), &value, err);
+    if (status) return ipfsa_error_prefix(err, status, "environment variable %s", name);
+    ipfsa_free(config->values[i]);
+    config->values[i] = value;
+    config->from_env[i] = true;
+  }
+  return IPFSA_OK;
+}
+
+static ipfsa_status read_text(ipfsa_config *config, const char *name, ipfsa_error *err) {
+  char message[256] = "";
+  uint32_t line = 0;
+  reading r = {config, name, IPFSA_OK, err};
+  int code = ipfsa_toml_read((const char *)config->text.data, config->text.len, MAX_DEPTH, MAX_KEYS, take_key, &r, message, sizeof message, &line);
+  if (code == 1) return ipfsa_fail(err, IPFSA_E_MALFORMED, "%s, line %u: %s", name, line, message);
+  if (code == 2) return ipfsa_fail_nomem(err);
+  if (code == 4) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s: over %d levels of tables or %d keys", name, MAX_DEPTH, MAX_KEYS);
+  return r.status;
+}
+
+ipfsa_status ipfsa_config_parse(const char *text, size_t len, const char *name, ipfsa_config **ret, ipfsa_error *err) {
+  if (len > IPFSA_MAX_CONFIG) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s: %zu bytes; a configuration has at most %u", name, len, IPFSA_MAX_CONFIG);
+  ipfsa_config *config = ipfsa_calloc(1, sizeof *config);
+  if (!config) return ipfsa_fail_nomem(err);
+  config->values = ipfsa_calloc(ipfsa_config_n_keys, sizeof *config->values);
+  config->from_env = ipfsa_calloc(ipfsa_config_n_keys, sizeof *config->from_env);
+  ipfsa_buf_append(&config->text, text, len);
+  ipfsa_status status = config->values && config->from_env ? ipfsa_buf_status(&config->text, err) : ipfsa_fail_nomem(err);
+  if (status == IPFSA_OK) status = read_text(config, name, err);
+  if (status == IPFSA_OK) status = take_environment(config, err);
+  if (status) ipfsa_config_free(config);
+  else *ret = config;
+  return status;
+}
+
+ipfsa_status ipfsa_config_load(int dirfd, const char *path, ipfsa_config **ret, ipfsa_error *err) {
+  IPFSA_AUTO_FREE char *text = NULL;
+  size_t len = 0;
+  ipfsa_status status = ipfsa_fs_read_file(dirfd, path, IPFSA_MAX_CONFIG, &text, &len, err);
+  if (status && status != IPFSA_E_NOT_FOUND) return status;
+  return ipfsa_config_parse(text ? text : "", len, path, ret, err);
+}
+
+/* ---- typed reads ---- */
+
+static const char *value_at(const ipfsa_config *config, size_t i) {
+  return config->values[i] ? config->values[i] : ipfsa_config_schema[i].default_;
+}
+
+static const char *value_of(const ipfsa_config *config, const char *key) {
+  size_t i = ipfsa_config_find(key);
+  return i == SIZE_MAX ? "" : value_at(config, i);
+}
+
+bool ipfsa_config_bool(const ipfsa_config *config, const char *key) { return strcmp(value_of(config, key), "true") == 0; }
+int64_t ipfsa_config_int(const ipfsa_config *config, const char *key) { return strtoll(value_of(config, key), NULL, 10); }
+const char *ipfsa_config_string(const ipfsa_config *config, const char *key) { return value_of(config, key); }
+
+uint64_t ipfsa_config_bytes(const ipfsa_config *config, const char *key) {
+  uint64_t v = 0;
+  return ipfsa_config_parse_bytes(value_of(config, key), &v) ? v : 0;
+}
+
+bool ipfsa_config_is_set(const ipfsa_config *config, const char *key) {
+  size_t i = ipfsa_config_find(key);
+  return i != SIZE_MAX && config->values[i];
+}
+
+/* ---- JSON in and out ---- */
+
+static size_t find_any(const char *name) {
+  size_t i = ipfsa_config_find(name);
+  return i == SIZE_MAX ? ipfsa_config_find_kubo(name) : i;
+}
+
+static json_t *json_value(const ipfsa_config *config, size_t i, bool kubo) {
+  const ipfsa_config_key *key = &ipfsa_config_schema[i];
+  const char *text = value_at(config, i);
+  if (kubo && key->kubo && !config->values[i] && strncmp(key->kubo, "Import.", 7) == 0) return json_null(); /* Kubo shows what is set */
+  switch (key->type) {
+  case IPFSA_CONFIG_BOOL:
+  case IPFSA_CONFIG_FLAG: return *text ? json_boolean(strcmp(text, "true") == 0) : json_null();
+  case IPFSA_CONFIG_INT: return json_integer(strtoll(text, NULL, 10));
+  case IPFSA_CONFIG_BYTES: return text[strspn(text, "0123456789")] ? json_string(text) : json_integer(strtoll(text, NULL, 10));
+  default: return json_string(text);
+  }
+}
+
+/* Puts value at a dotted name, making objects on the way. */
+static bool put_dotted(json_t *root, const char *name, json_t *value) {
+  char part[80];
+  for (const char *dot; (dot = strchr(name, '.')); name = dot + 1) {
+    snprintf(part, sizeof part, "%.*s", (int)(dot - name), name);
+    json_t *next = json_object_get(root, part);
+    if (!next && json_object_set_new(root, part, next = json_object()) != 0) return json_decref(value), false;
+    root = next;
+  }
+  return json_object_set_new(root, name, value) == 0;
+}
+
+static bool in_section(const char *key, const char *section) {
+  size_t len = strlen(section);
+  return key && strncasecmp(key, section, len) == 0 && (len == 0 || key[len] == '.');
+}
+
+static json_t *section_json(const ipfsa_config *config, const char *section, bool kubo) {
+  json_t *root = json_object();
+  size_t n = 0;
+  for (size_t i = 0; root && i < ipfsa_config_n_keys; i++) {
+    const char *name = kubo ? ipfsa_config_schema[i].kubo : ipfsa_config_schema[i].name;
+    if (!in_section(name, section)) continue;
+    n++;
+    json_t *value = json_value(config, i, kubo);
+    if (kubo && json_is_null(value)) continue;
+    put_dotted(root, *section ? name + strlen(section) + 1 : name, value);
+  }
+  if (n) return root;
+  json_decref(root);
+  return NULL;
+}
+
+static ipfsa_status dump(json_t *json, size_t flags, char **ret, ipfsa_error *err) {
+  char *text = json ? json_dumps(json, JSON_ENCODE_ANY | flags) : NULL;
+  json_decref(json);
+  if (!text) return ipfsa_fail_nomem(err);
+  *ret = ipfsa_strdup(text);
+  free(text); /* jansson's own */
+  return *ret ? IPFSA_OK : ipfsa_fail_nomem(err);
+}
+
+static ipfsa_status no_such(const char *name, const char *doing, ipfsa_error *err) {
+  const char *nearest = ipfsa_config_nearest(name);
+  return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "failed to %s config value: \"%.*s not found\"%s%s%s", doing, (int)strcspn(name, "."), name,
+                    nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+}
+
+static ipfsa_status check_private(const char *name, ipfsa_error *err) {
+  if (strcasecmp(name, "Identity.PrivKey") != 0) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_DENIED, "cannot show or change private key through API");
+}
+
+ipfsa_status ipfsa_config_get_json(const ipfsa_config *config, const char *name, char **ret_json, ipfsa_error *err) {
+  ipfsa_status status = check_private(name, err);
+  if (status) return status;
+  size_t i = find_any(name);
+  if (i != SIZE_MAX) return dump(json_value(config, i, ipfsa_config_find(name) == SIZE_MAX), 0, ret_json, err);
+  json_t *section = section_json(config, name, false);
+  if (!section) section = section_json(config, name, true);
+  if (!section) return no_such(name, "get", err);
+  return dump(section, JSON_INDENT(2), ret_json, err);
+}
+
+static ipfsa_status set_checked(ipfsa_config *config, size_t i, const char *text, bool quoted, ipfsa_error *err) {
+  char *value = NULL;
+  ipfsa_status status = text ? ipfsa_config_check(&ipfsa_config_schema[i], text, quoted, &value, err) : IPFSA_OK;
+  if (status == IPFSA_OK) status = ipfsa_toml_edit(&config->text, ipfsa_config_schema[i].name, text, quoted, err);
+  if (status) {
+    ipfsa_free(value);
+    return status;
+  }
+  ipfsa_free(config->values[i]);
+  config->values[i] = value;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_config_set_json(ipfsa_config *config, const char *name, const char *value_json, ipfsa_error *err) {
+  ipfsa_status status = check_private(name, err);
+  if (status) return status;
+  size_t i = find_any(name);
+  if (i == SIZE_MAX) return no_such(name, "set", err);
+  json_error_t why;
+  json_t *json = json_loads(value_json, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &why);
+  if (!json) return ipfsa_fail(err, IPFSA_E_INVALID, "failed to set config value: \"%.100s\" is no JSON: %s", value_json, why.text);
+  char *text = json_is_string(json) || json_is_null(json) ? NULL : json_dumps(json, JSON_ENCODE_ANY);
+  const char *given = json_is_null(json) ? NULL : json_is_string(json) ? json_string_value(json) : text;
+  status = set_checked(config, i, given, json_is_string(json), err);
+  free(text); /* jansson's own */
+  json_decref(json);
+  return status;
+}
+
+ipfsa_status ipfsa_config_set_string(ipfsa_config *config, const char *name, const char *text, ipfsa_error *err) {
+  ipfsa_status status = check_private(name, err);
+  if (status) return status;
+  size_t i = find_any(name);
+  if (i == SIZE_MAX) return no_such(name, "set", err);
+  bool number = text[strspn(text, "0123456789")] == '\0';
+  ipfsa_config_type type = ipfsa_config_schema[i].type;
+  return set_checked(config, i, text, wants_quotes(type) || (type == IPFSA_CONFIG_BYTES && !number), err);
+}
+
+ipfsa_status ipfsa_config_save(ipfsa_config *config, int dirfd, const char *path, ipfsa_error *err) {
+  return ipfsa_fs_replace_file(dirfd, path, config->text.data ? config->text.data : (const void *)"", config->text.len, 0600, err);
+}
+
+const char *ipfsa_config_text(const ipfsa_config *config, size_t *ret_len) {
+  *ret_len = config->text.len;
+  return config->text.data ? (const char *)config->text.data : "";
+}
+
+ipfsa_status ipfsa_config_show(const ipfsa_config *config, bool json, char **ret_text, ipfsa_error *err) {
+  if (json) return dump(section_json(config, "", true), JSON_INDENT(2), ret_text, err);
+  IPFSA_AUTO_BUF ipfsa_buf out = {0};
+  const char *section = "";
+  for (size_t i = 0; i < ipfsa_config_n_keys; i++) {
+    const ipfsa_config_key *key = &ipfsa_config_schema[i];
+    const char *dot = strchr(key->name, '.');
+    if (strncmp(section, key->name, (size_t)(dot - key->name) + 1) != 0) {
+      ipfsa_buf_printf(&out, "%s[%.*s]\n", out.len ? "\n" : "", (int)(dot - key->name), key->name);
+      section = key->name;
+    }
+    const char *text = value_at(config, i);
+    bool quote = wants_quotes(key->type) || (key->type == IPFSA_CONFIG_BYTES && text[strspn(text, "0123456789")]);
+    if (key->type == IPFSA_CONFIG_FLAG && !*text) ipfsa_buf_printf(&out, "# %s is unset\n", dot + 1);
+    else ipfsa_buf_printf(&out, "%s = %s%s%s\n", dot + 1, quote ? "\"" : "", text, quote ? "\"" : "");
+  }
+  ipfsa_buf_u8(&out, '\0');
+  ipfsa_status status = ipfsa_buf_status(&out, err);
+  if (status == IPFSA_OK) *ret_text = (char *)ipfsa_buf_take(&out, NULL);
+  return status;
+}

@@ -1,0 +1,47 @@
+/* Kubo's profiles that make sense here: named sets of import options that fix the CID. Source: ipfs/specs ipip-0499, kubo config/profile.go. */
+#include "base/error.h"
+#include "config/config.h"
+
+typedef struct profile_value {
+  const char *key, *json;
+} profile_value;
+
+typedef struct profile {
+  const char *name, *description;
+  profile_value values[12];
+} profile;
+
+#define V0_2015                                                                                                        \
+  {                                                                                                                    \
+    {"import.cid_version", "0"}, {"import.raw_leaves", "false"}, {"import.chunker", "\"size-262144\""}, {"import.hash", "\"sha2-256\""}, \
+        {"import.file_max_links", "174"}, {"import.directory_max_links", "0"}, {"import.hamt_max_fanout", "256"},     \
+        {"import.hamt_threshold", "\"256KiB\""}, {"import.hamt_estimation", "\"links\""}, {"import.dag_layout", "\"balanced\""}, \
+  }
+
+static const profile profiles[] = {
+    {"unixfs-v0-2015", "CIDv0, dag-pb leaves, chunks of 256 KiB, 174 links: what Kubo did from 2015 on", V0_2015},
+    {"legacy-cid-v0", "the same as unixfs-v0-2015", V0_2015},
+    {"unixfs-v1-2025", "CIDv1, raw leaves, chunks of 1 MiB, 1024 links, HAMT by block size (IPIP-499)",
+     {{"import.cid_version", "1"}, {"import.raw_leaves", "true"}, {"import.chunker", "\"size-1048576\""}, {"import.hash", "\"sha2-256\""},
+      {"import.file_max_links", "1024"}, {"import.directory_max_links", "0"}, {"import.hamt_max_fanout", "256"},
+      {"import.hamt_threshold", "\"256KiB\""}, {"import.hamt_estimation", "\"block\""}, {"import.dag_layout", "\"balanced\""}}},
+};
+#define N_PROFILES (sizeof profiles / sizeof *profiles)
+
+bool ipfsa_config_profile_row(size_t i, const char **ret_name, const char **ret_description) {
+  if (i >= N_PROFILES) return false;
+  *ret_name = profiles[i].name;
+  *ret_description = profiles[i].description;
+  return true;
+}
+
+ipfsa_status ipfsa_config_apply_profile(ipfsa_config *config, const char *name, ipfsa_error *err) {
+  for (size_t i = 0; i < N_PROFILES; i++) {
+    if (strcmp(profiles[i].name, name) != 0) continue;
+    ipfsa_status status = IPFSA_OK;
+    for (const profile_value *v = profiles[i].values; status == IPFSA_OK && v < profiles[i].values + 12 && v->key; v++)
+      status = ipfsa_config_set_json(config, v->key, v->json, err);
+    return status;
+  }
+  return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "%s is not a profile", name);
+}

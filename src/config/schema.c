@@ -1,0 +1,173 @@
+#include "config/schema.h"
+
+#include <errno.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#define MAX_I64 INT64_MAX
+
+const ipfsa_config_key ipfsa_config_schema[] = {
+    {"general.debug", IPFSA_CONFIG_BOOL, "false", 0, 0, NULL, NULL, "say more about what is done"},
+    {"general.log_level", IPFSA_CONFIG_CHOICE, "INFO", 0, 0, "DEBUG|INFO|WARNING|ERROR|CRITICAL", NULL, "least level that is logged"},
+    {"store.max_size", IPFSA_CONFIG_BYTES, "0", 0, MAX_I64, NULL, "Datastore.StorageMax", "hard limit of the repo in bytes, 0 = none"},
+    {"store.max_pack_size", IPFSA_CONFIG_BYTES, "4GiB", 65536, (int64_t)512 << 30, NULL, NULL, "a pack that is larger is followed by a new one"},
+    {"store.gc_grace", IPFSA_CONFIG_INT, "3600", 0, MAX_I64, NULL, NULL, "seconds that the lease of a dead process still protects its blocks"},
+    {"filestore.enabled", IPFSA_CONFIG_BOOL, "false", 0, 0, NULL, "Experimental.FilestoreEnabled", "allow add --nocopy"},
+    {"import.cid_version", IPFSA_CONFIG_INT, "0", 0, 1, NULL, "Import.CidVersion", "0 or 1"},
+    {"import.raw_leaves", IPFSA_CONFIG_FLAG, "", 0, 0, NULL, "Import.UnixFSRawLeaves", "unset: on with CID version 1"},
+    {"import.chunker", IPFSA_CONFIG_CHUNKER, "size-262144", 0, 0, NULL, "Import.UnixFSChunker", "size-N, rabin-MIN-AVG-MAX or buzhash"},
+    {"import.hash", IPFSA_CONFIG_STRING, "sha2-256", 0, 0, NULL, "Import.HashFunction", "hash function, see 'cid hashes'"},
+    {"import.file_max_links", IPFSA_CONFIG_INT, "174", 1, 65536, NULL, "Import.UnixFSFileMaxLinks", "links of a file node"},
+    {"import.directory_max_links", IPFSA_CONFIG_INT, "0", 0, 65536, NULL, "Import.UnixFSDirectoryMaxLinks", "entries of a basic directory, 0 = by size alone"},
+    {"import.hamt_max_fanout", IPFSA_CONFIG_INT, "256", 8, 1024, NULL, "Import.UnixFSHAMTDirectoryMaxFanout", "a power of two, 8 to 1024"},
+    {"import.hamt_threshold", IPFSA_CONFIG_BYTES, "262144", 0, MAX_I64, NULL, "Import.UnixFSHAMTDirectorySizeThreshold", "size over which a directory becomes a HAMT"},
+    {"import.hamt_estimation", IPFSA_CONFIG_CHOICE, "links", 0, 0, "links|block|disabled", "Import.UnixFSHAMTDirectorySizeEstimation", "how that size is reckoned"},
+    {"import.dag_layout", IPFSA_CONFIG_CHOICE, "balanced", 0, 0, "balanced|trickle", "Import.UnixFSDAGLayout", "layout of files"},
+    {"cache.enabled", IPFSA_CONFIG_BOOL, "true", 0, 0, NULL, NULL, "keep fetched content"},
+    {"cache.max_size_mb", IPFSA_CONFIG_INT, "500", 0, MAX_I64, NULL, NULL, "size of that cache in megabytes"},
+    {"cache.path", IPFSA_CONFIG_STRING, "./cache", 0, 0, NULL, NULL, "where the Python package keeps files"},
+    {"endpoints.default", IPFSA_CONFIG_STRING, "local", 0, 0, NULL, NULL, "endpoint that is used when none is named"},
+    {"docker.enable", IPFSA_CONFIG_BOOL, "false", 0, 0, NULL, NULL, "use a container engine"},
+    {"docker.timeout", IPFSA_CONFIG_INT, "60", 0, MAX_I64, NULL, NULL, "seconds to wait for the engine"},
+    {"p2p.enabled", IPFSA_CONFIG_BOOL, "true", 0, 0, NULL, NULL, "talk to other nodes"},
+    {"api.address", IPFSA_CONFIG_STRING, "/ip4/127.0.0.1/tcp/5001", 0, 0, NULL, "Addresses.API", "where the RPC listens"},
+    {"gateway.address", IPFSA_CONFIG_STRING, "/ip4/127.0.0.1/tcp/8080", 0, 0, NULL, "Addresses.Gateway", "where the gateway listens"},
+};
+const size_t ipfsa_config_n_keys = sizeof ipfsa_config_schema / sizeof *ipfsa_config_schema;
+
+bool ipfsa_config_owns_section(const char *section, size_t len) {
+  static const char *const owned[] = {"store", "filestore", "import", "api", "gateway"};
+  for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+    if (strlen(owned[i]) == len && memcmp(owned[i], section, len) == 0) return true;
+  return false;
+}
+
+size_t ipfsa_config_find(const char *name) {
+  for (size_t i = 0; i < ipfsa_config_n_keys; i++)
+    if (strcmp(ipfsa_config_schema[i].name, name) == 0) return i;
+  return SIZE_MAX;
+}
+
+size_t ipfsa_config_find_kubo(const char *name) {
+  for (size_t i = 0; i < ipfsa_config_n_keys; i++)
+    if (ipfsa_config_schema[i].kubo && strcasecmp(ipfsa_config_schema[i].kubo, name) == 0) return i;
+  return SIZE_MAX;
+}
+
+#define MAX_COMPARED 63
+
+static size_t distance(const char *a, const char *b) {
+  size_t cost[MAX_COMPARED + 1], n = strlen(b);
+  if (n > MAX_COMPARED || strlen(a) > MAX_COMPARED) return SIZE_MAX;
+  for (size_t j = 0; j <= n; j++) cost[j] = j;
+  for (; *a; a++) {
+    size_t diagonal = cost[0]++;
+    for (size_t j = 1; j <= n; j++) {
+      size_t best = diagonal + (*a != b[j - 1]);
+      if (cost[j] + 1 < best) best = cost[j] + 1;
+      if (cost[j - 1] + 1 < best) best = cost[j - 1] + 1;
+      diagonal = cost[j];
+      cost[j] = best;
+    }
+  }
+  return cost[n];
+}
+
+const char *ipfsa_config_nearest(const char *name) {
+  const char *best = NULL;
+  size_t least = 12; /* further off it is no slip of the pen */
+  for (size_t i = 0; i < ipfsa_config_n_keys; i++) {
+    const char *names[2] = {ipfsa_config_schema[i].name, ipfsa_config_schema[i].kubo};
+    for (int k = 0; k < 2; k++) {
+      size_t far = names[k] ? distance(name, names[k]) : SIZE_MAX;
+      if (far < least) least = far, best = names[k];
+    }
+  }
+  return best;
+}
+
+bool ipfsa_config_parse_bytes(const char *text, uint64_t *ret) {
+  static const struct { const char *unit; uint64_t factor; } units[] = {{"", 1}, {"B", 1}, {"KB", 1000}, {"MB", 1000000}, {"GB", 1000000000},
+      {"TB", 1000000000000}, {"K", 1000}, {"M", 1000000}, {"G", 1000000000}, {"T", 1000000000000}, {"KIB", 1024}, {"MIB", 1 << 20},
+      {"GIB", 1 << 30}, {"TIB", (uint64_t)1 << 40}};
+  char *end = NULL;
+  errno = 0;
+  if (*text < '0' || *text > '9') return false;
+  double v = strtod(text, &end);
+  while (*end == ' ') end++;
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    if (strcasecmp(end, units[i].unit) != 0) continue;
+    double bytes = v * (double)units[i].factor;
+    if (errno || bytes > 9e18) return false;
+    *ret = strpbrk(text, ".eE") && *end == '\0' ? (uint64_t)bytes : *end ? (uint64_t)bytes : strtoull(text, NULL, 10);
+    return true;
+  }
+  return false;
+}
+
+static bool is_choice(const char *choices, const char *text) {
+  size_t len = strlen(text);
+  for (const char *p = choices; *p; p += strcspn(p, "|"), p += *p == '|')
+    if (strcspn(p, "|") == len && memcmp(p, text, len) == 0) return true;
+  return false;
+}
+
+static bool is_chunker(const char *text) {
+  static const char *const starts[] = {"size-", "rabin-"};
+  for (size_t i = 0; i < 2; i++)
+    if (strncmp(text, starts[i], strlen(starts[i])) == 0) {
+      const char *p = text + strlen(starts[i]);
+      if (!*p) return false;
+      return p[strspn(p, i ? "0123456789-" : "0123456789")] == '\0';
+    }
+  return strcmp(text, "buzhash") == 0 || strcmp(text, "rabin") == 0;
+}
+
+static ipfsa_status wrong(const ipfsa_config_key *key, const char *text, const char *expected, ipfsa_error *err) {
+  return ipfsa_fail(err, IPFSA_E_INVALID, "%s: \"%.100s\" is no value of this key; expected %s", key->kubo ? key->kubo : key->name, text, expected);
+}
+
+static ipfsa_status check_number(const ipfsa_config_key *key, const char *text, char **ret, ipfsa_error *err) {
+  char *end = NULL;
+  errno = 0;
+  long long v = strtoll(text, &end, 10);
+  if (end == text || *end || errno) return wrong(key, text, "a whole number", err);
+  if (v < key->min || v > key->max)
+    return ipfsa_fail(err, IPFSA_E_INVALID, "%s: %lld is outside %lld..%lld", key->name, v, (long long)key->min, (long long)key->max);
+  if (strcmp(key->name, "import.hamt_max_fanout") == 0 && (v & (v - 1)) != 0)
+    return ipfsa_fail(err, IPFSA_E_INVALID, "%s: %lld is no power of two", key->name, v);
+  *ret = ipfsa_strdup(text);
+  return *ret ? IPFSA_OK : ipfsa_fail_nomem(err);
+}
+
+ipfsa_status ipfsa_config_check(const ipfsa_config_key *key, const char *text, bool quoted, char **ret, ipfsa_error *err) {
+  uint64_t bytes;
+  bool boolean = strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
+  switch (key->type) {
+  case IPFSA_CONFIG_BOOL:
+    if (quoted || !boolean) return wrong(key, text, "true or false", err);
+    break;
+  case IPFSA_CONFIG_FLAG:
+    if (quoted || !boolean) return wrong(key, text, "true, false or null", err);
+    break;
+  case IPFSA_CONFIG_INT: return check_number(key, text, ret, err);
+  case IPFSA_CONFIG_BYTES:
+    if (!ipfsa_config_parse_bytes(text, &bytes)) return wrong(key, text, "a size such as 262144, \"256KiB\" or \"10GB\"", err);
+    if ((int64_t)bytes < key->min || (int64_t)bytes > key->max)
+      return ipfsa_fail(err, IPFSA_E_INVALID, "%s: %llu is outside %lld..%lld", key->name, (unsigned long long)bytes, (long long)key->min, (long long)key->max);
+    break;
+  case IPFSA_CONFIG_CHOICE:
+    if (!quoted || !is_choice(key->choices, text)) return wrong(key, text, key->choices, err);
+    break;
+  case IPFSA_CONFIG_CHUNKER:
+    if (!quoted || !is_chunker(text)) return wrong(key, text, "size-N, rabin-MIN-AVG-MAX or buzhash", err);
+    break;
+  case IPFSA_CONFIG_STRING:
+    if (!quoted) return wrong(key, text, "text", err);
+    break;
+  }
+  *ret = ipfsa_strdup(text);
+  return *ret ? IPFSA_OK : ipfsa_fail_nomem(err);
+}

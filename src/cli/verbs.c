@@ -1,6 +1,41 @@
 /* Every verb, sorted by name: the order of help and completions. */
 #include "cli/cli.h"
 
+extern const cli_verb cli_verb_filestore;
+extern const cli_verb cli_verb_filestore_ls;
+extern const cli_verb cli_verb_filestore_verify;
+extern const cli_verb cli_verb_pin;
+extern const cli_verb cli_verb_pin_add;
+extern const cli_verb cli_verb_pin_ls;
+extern const cli_verb cli_verb_pin_rm;
+extern const cli_verb cli_verb_pin_update;
+extern const cli_verb cli_verb_pin_verify;
+extern const cli_verb cli_verb_repo;
+extern const cli_verb cli_verb_repo_gc;
+extern const cli_verb cli_verb_repo_ls;
+extern const cli_verb cli_verb_repo_stat;
+extern const cli_verb cli_verb_repo_verify;
+extern const cli_verb cli_verb_repo_version;
+extern const cli_verb cli_verb_stats;
+extern const cli_verb cli_verb_stats_repo;
+
 const cli_verb *const cli_verbs[] = {
+    &cli_verb_filestore,
+    &cli_verb_filestore_ls,
+    &cli_verb_filestore_verify,
+    &cli_verb_pin,
+    &cli_verb_pin_add,
+    &cli_verb_pin_ls,
+    &cli_verb_pin_rm,
+    &cli_verb_pin_update,
+    &cli_verb_pin_verify,
+    &cli_verb_repo,
+    &cli_verb_repo_gc,
+    &cli_verb_repo_ls,
+    &cli_verb_repo_stat,
+    &cli_verb_repo_verify,
+    &cli_verb_repo_version,
+    &cli_verb_stats,
+    &cli_verb_stats_repo,
     NULL,
 };

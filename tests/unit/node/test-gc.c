@@ -1,0 +1,324 @@
+/* Incidents of public trackers are named where a test stands for one. */
+#include <errno.h>
+#include <ipfsa/pin.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "dag_fixture.h"
+#include "node/mark.h"
+
+typedef struct gc_notes {
+  int n_removed, n_damaged;
+  ipfsa_cid damaged;
+} gc_notes;
+
+static int note_removed(void *ctx, const ipfsa_cid *cid, uint64_t size) {
+  (void)cid, (void)size;
+  ((gc_notes *)ctx)->n_removed++;
+  return 0;
+}
+
+static int note_damaged(void *ctx, const ipfsa_cid *cid, const char *what) {
+  gc_notes *notes = ctx;
+  assert_true(what[0]);
+  notes->n_damaged++;
+  notes->damaged = *cid;
+  return 0;
+}
+
+static ipfsa_status gc(fixture *f, gc_notes *notes, ipfsa_error *err) {
+  *notes = (gc_notes){0};
+  ipfsa_gc_options options = {.struct_size = sizeof options, .removed = note_removed, .damaged = note_damaged, .ctx = notes};
+  return ipfsa_repo_gc(&f->node, &options, NULL, err);
+}
+
+static void only_the_unreachable_goes(void **state) {
+  (void)state;
+  ipfsa_error err = {0};
+  fixture *f = fixture_new();
+  ipfsa_cid pinned[TREE], direct[TREE], root[TREE], leased[TREE], garbage[TREE];
+  add_tree(f, "pinned", pinned);
+  add_tree(f, "direct", direct);
+  add_tree(f, "root", root);
+  add_tree(f, "leased", leased);
+  add_tree(f, "garbage", garbage);
+  assert_ok(ipfsa_pin_add(&f->node, &pinned[0], NULL, &err));
+  assert_ok(ipfsa_pin_add(&f->node, &direct[1], &(ipfsa_pin_add_options){.struct_size = sizeof(ipfsa_pin_add_options), .direct = true}, &err));
+  assert_ok(ipfsa_roots_set(f->node.store, "mfs", &root[0], &err));
+  ipfsa_lease *lease = NULL;
+  assert_ok(ipfsa_lease_new(f->node.store, &lease, &err));
+  assert_ok(ipfsa_lease_add(lease, &leased[0], &err));
+  gc_notes notes;
+  assert_ok(gc(f, &notes, &err));
+  assert_int_equal(notes.n_removed, 9);
+  assert_int_equal(notes.n_damaged, 0);
+  assert_int_equal(n_here(f, pinned), TREE);
+  assert_int_equal(n_here(f, root), TREE);
+  assert_int_equal(n_here(f, leased), TREE);
+  assert_int_equal(n_here(f, direct), 1);
+  assert_int_equal(n_here(f, garbage), 0);
+  assert_ok(gc(f, &notes, &err));
+  assert_int_equal(notes.n_removed, 0);
+  ipfsa_lease_free(lease);
+  assert_ok(gc(f, &notes, &err));
+  assert_int_equal(notes.n_removed, TREE);
+  fixture_reopen(f);
+  assert_int_equal(n_here(f, pinned), TREE);
+  assert_int_equal(n_here(f, leased), 0);
+  fixture_free(f);
+}
+
+/* kubo#3453, #3712: a block that cannot be read neither stops gc nor costs what can be reached. */
+static void a_missing_block_is_told_and_gc_goes_on(void **state) {
+  (void)state;
+  for (int missing = 1; missing < TREE; missing++) {
+    ipfsa_error err = {0};
+    fixture *f = fixture_new();
+    ipfsa_cid pinned[TREE], garbage[TREE];
+    add_tree(f, "pinned", pinned);
+    add_tree(f, "garbage", garbage);
+    assert_ok(ipfsa_pin_add(&f->node, &pinned[0], NULL, &err));
+    remove_block(f, &pinned[missing]);
+    gc_notes notes;
+    assert_status(gc(f, &notes, &err), IPFSA_E_PARTIAL);
+    assert_int_equal(notes.n_damaged, 1);
+    assert_true(ipfsa_cid_equal(&notes.damaged, &pinned[missing]));
+    assert_int_equal(n_here(f, garbage), 0);
+    assert_int_equal(n_here(f, pinned), missing == 1 ? 2 : 4); /* below a missing node nothing can be reached */
+    fixture_free(f);
+  }
+}
+
+static void a_missing_root_stops_gc(void **state) {
+  (void)state;
+  for (int named = 0; named < 2; named++) {
+    ipfsa_error err = {0};
+    fixture *f = fixture_new();
+    ipfsa_cid pinned[TREE], garbage[TREE];
+    add_tree(f, "pinned", pinned);
+    add_tree(f, "garbage", garbage);
+    if (named) assert_ok(ipfsa_roots_set(f->node.store, "mfs", &pinned[0], &err));
+    else assert_ok(ipfsa_pin_add(&f->node, &pinned[0], NULL, &err));
+    remove_block(f, &pinned[0]);
+    gc_notes notes;
+    assert_status(gc(f, &notes, &err), IPFSA_E_CORRUPT);
+    assert_int_equal(notes.n_removed, 0);
+    assert_int_equal(n_here(f, pinned), TREE - 1);
+    assert_int_equal(n_here(f, garbage), TREE);
+    add_tree(f, "pinned", pinned);
+    assert_ok(gc(f, &notes, &err));
+    assert_int_equal(n_here(f, pinned), TREE);
+    assert_int_equal(n_here(f, garbage), 0);
+    fixture_free(f);
+  }
+}
+
+/* The same bytes, reached as a raw leaf first and as a node afterwards. */
+static void one_digest_as_leaf_and_as_node(void **state) {
+  (void)state;
+  for (int order = 0; order < 2; order++) {
+    ipfsa_error err = {0};
+    fixture *f = fixture_new();
+    ipfsa_cid t[TREE], parent;
+    add_tree(f, "t", t);
+    ipfsa_cid as_leaf = t[0];
+    as_leaf.codec = IPFSA_CODEC_RAW;
+    ipfsa_cid both[] = {order ? t[0] : as_leaf, order ? as_leaf : t[0]};
+    ipfsa_blockstore_writer *w = NULL;
+    assert_ok(ipfsa_blockstore_begin(f->node.bs, &w, &err));
+    assert_ok(put_parent(w, both, 2, "", &parent, &err));
+    assert_ok(ipfsa_writer_commit(w, &err));
+    ipfsa_writer_close(w);
+    assert_ok(ipfsa_pin_add(&f->node, &parent, NULL, &err));
+    gc_notes notes;
+    assert_ok(gc(f, &notes, &err));
+    assert_int_equal(notes.n_removed, 0);
+    assert_int_equal(n_here(f, t), TREE);
+    fixture_free(f);
+  }
+}
+
+static void the_live_set_forgets_nothing(void **state) {
+  (void)state;
+  ipfsa_error err = {0};
+  ipfsa_live_set set;
+  assert_ok(ipfsa_live_set_init(&set, &err));
+  ipfsa_multihash mh = {.code = IPFSA_HASH_SHA2_256, .len = 32};
+  int n = 20000, strange = 0;
+  for (int i = 0; i < n; i++) {
+    memcpy(mh.digest, &i, sizeof i);
+    assert_ok(ipfsa_live_set_add(&set, &mh, &err));
+  }
+  assert_int_equal(set.count, n);
+  for (int i = 0; i < 2 * n; i++) {
+    memcpy(mh.digest, &i, sizeof i);
+    if (i < n) assert_true(ipfsa_live_set_has(&set, &mh));
+    else strange += ipfsa_live_set_has(&set, &mh);
+  }
+  assert_int_equal(strange, 0);
+  mh.code = IPFSA_HASH_BLAKE3;
+  assert_false(ipfsa_live_set_has(&set, &mh));
+  ipfsa_live_set_release(&set);
+}
+
+/* Whatever fails at whichever moment: what is pinned is whole, and the next gc does its work. */
+static void failing_gc_costs_nothing(void **state) {
+  (void)state;
+  for (int kind = 0; kind < 2; kind++) {
+    for (uint64_t n = 1;; n++) {
+      ipfsa_error err = {0};
+      fixture *f = fixture_new();
+      ipfsa_cid pinned[TREE], garbage[TREE];
+      add_tree(f, "pinned", pinned);
+      add_tree(f, "garbage", garbage);
+      assert_ok(ipfsa_pin_add(&f->node, &pinned[0], NULL, &err));
+      gc_notes notes;
+      ipfsa_fault_arm(&(ipfsa_fault_plan){kind ? IPFSA_FAULT_ALLOC : IPFSA_FAULT_FILE, n, 1, IPFSA_FAULT_FAIL, EIO});
+      ipfsa_status status = gc(f, &notes, &err);
+      bool fired = ipfsa_fault_fired();
+      ipfsa_fault_disarm();
+      if (!fired) assert_ok(status);
+      fixture_reopen(f);
+      assert_int_equal(n_here(f, pinned), TREE);
+      assert_ok(gc(f, &notes, &err));
+      assert_int_equal(n_here(f, pinned), TREE);
+      assert_int_equal(n_here(f, garbage), 0);
+      fixture_free(f);
+      if (!fired) break;
+    }
+  }
+}
+
+/* --- schedules: kubo#6252, #6207 (add), #6444 (unpin), #6310 (pin of blocks that are garbage) --- */
+
+#define N_TREES 8
+#define RUN_MS 700
+
+typedef struct schedule {
+  fixture *f;
+  uint64_t end_ns;
+  pthread_mutex_t lock[N_TREES]; /* one actor a tree: what it acknowledged is known */
+  bool pinned[N_TREES];
+  ipfsa_cid trees[N_TREES][TREE];
+  int n_gc, n_add, n_pin, n_unpin, failed;
+  char message[600];
+} schedule;
+
+typedef struct actor {
+  schedule *s;
+  uint64_t seed;
+  pthread_t thread;
+} actor;
+
+static uint64_t next_random(uint64_t *seed) {
+  *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+  return *seed >> 33;
+}
+
+static void note_failure(schedule *s, const char *what, const ipfsa_error *err) {
+  if (!__atomic_exchange_n(&s->failed, 1, __ATOMIC_SEQ_CST)) snprintf(s->message, sizeof s->message, "%s: %.500s", what, err->message);
+}
+
+static ipfsa_status add_pinned(schedule *s, int i, ipfsa_error *err) {
+  char name[16];
+  snprintf(name, sizeof name, "tree %d", i);
+  ipfsa_blockstore_writer *w = NULL;
+  ipfsa_status status = ipfsa_blockstore_begin(s->f->node.bs, &w, err);
+  if (status) return status;
+  status = put_tree(w, name, s->trees[i], err);
+  if (status == IPFSA_OK) status = ipfsa_writer_commit(w, err);
+  ipfsa_pin pin = {.cid = s->trees[i][0], .mode = IPFSA_PIN_RECURSIVE};
+  if (status == IPFSA_OK) status = ipfsa_pins_set(s->f->node.store, &pin, 1, err);
+  ipfsa_writer_close(w);
+  return status;
+}
+
+static void act_on_tree(schedule *s, int i, uint64_t what) {
+  ipfsa_error err = {0};
+  pthread_mutex_lock(&s->lock[i]);
+  if (what % 3 == 0) {
+    if (add_pinned(s, i, &err)) note_failure(s, "add", &err);
+    else s->pinned[i] = true, __atomic_add_fetch(&s->n_add, 1, __ATOMIC_RELAXED);
+  } else if (what % 3 == 1 && s->pinned[i]) {
+    if (ipfsa_pin_rm(&s->f->node, &s->trees[i][0], true, &err)) note_failure(s, "unpin", &err);
+    s->pinned[i] = false;
+    __atomic_add_fetch(&s->n_unpin, 1, __ATOMIC_RELAXED);
+  } else if (what % 3 == 2 && !s->pinned[i] && !ipfsa_cid_is_none(&s->trees[i][0])) {
+    ipfsa_status status = ipfsa_pin_add(&s->f->node, &s->trees[i][0], NULL, &err); /* perhaps garbage, perhaps gone */
+    s->pinned[i] = status == IPFSA_OK;
+    if (status == IPFSA_OK) __atomic_add_fetch(&s->n_pin, 1, __ATOMIC_RELAXED);
+    else if (status != IPFSA_E_NOT_FOUND) note_failure(s, "pin", &err);
+  }
+  pthread_mutex_unlock(&s->lock[i]);
+}
+
+static void *run_actor(void *arg) {
+  actor *a = arg;
+  while (ipfsa_clock_monotonic_ns() < a->s->end_ns && !__atomic_load_n(&a->s->failed, __ATOMIC_RELAXED)) {
+    uint64_t r = next_random(&a->seed);
+    act_on_tree(a->s, (int)(r % N_TREES), r / N_TREES);
+  }
+  return NULL;
+}
+
+static void *run_collector(void *arg) {
+  actor *a = arg;
+  while (ipfsa_clock_monotonic_ns() < a->s->end_ns && !__atomic_load_n(&a->s->failed, __ATOMIC_RELAXED)) {
+    ipfsa_error err = {0};
+    ipfsa_status status = ipfsa_repo_gc(&a->s->f->node, NULL, NULL, &err);
+    if (status) note_failure(a->s, "gc", &err);
+    a->s->n_gc++;
+  }
+  return NULL;
+}
+
+static int count_broken(void *ctx, const ipfsa_pin_verdict *v) {
+  *(int *)ctx += !v->ok;
+  return 0;
+}
+
+static void acknowledged_pins_are_complete_beside_gc(void **state) {
+  (void)state;
+  ipfsa_error err = {0};
+  const char *given = getenv("IPFSA_SEED");
+  uint64_t seed = given ? strtoull(given, NULL, 10) : 1;
+  schedule s = {.f = fixture_new(), .end_ns = ipfsa_clock_monotonic_ns() + (uint64_t)RUN_MS * 1000000};
+  for (int i = 0; i < N_TREES; i++) pthread_mutex_init(&s.lock[i], NULL);
+  actor actors[4];
+  for (uint64_t i = 0; i < 4; i++) {
+    actors[i] = (actor){.s = &s, .seed = seed * 1000 + i};
+    assert_int_equal(pthread_create(&actors[i].thread, NULL, i == 3 ? run_collector : run_actor, &actors[i]), 0);
+  }
+  for (int i = 0; i < 4; i++) pthread_join(actors[i].thread, NULL);
+  if (s.failed) fail_msg("seed %llu: %s", (unsigned long long)seed, s.message);
+  print_message("%d gc, %d add, %d pin, %d unpin\n", s.n_gc, s.n_add, s.n_pin, s.n_unpin);
+  assert_true(s.n_gc > 0 && s.n_add > 0 && s.n_unpin > 0);
+  fixture_reopen(s.f);
+  for (int i = 0; i < N_TREES; i++) {
+    ipfsa_pin pin;
+    if (s.pinned[i]) {
+      assert_ok(ipfsa_pins_get(s.f->node.store, &s.trees[i][0], &pin, &err));
+      assert_int_equal(n_here(s.f, s.trees[i]), TREE);
+    } else if (!ipfsa_cid_is_none(&s.trees[i][0])) {
+      assert_status(ipfsa_pins_get(s.f->node.store, &s.trees[i][0], &pin, &err), IPFSA_E_NOT_PINNED);
+    }
+    pthread_mutex_destroy(&s.lock[i]);
+  }
+  int broken = 0;
+  assert_ok(ipfsa_pin_verify(&s.f->node, count_broken, &broken, NULL, &err));
+  assert_int_equal(broken, 0);
+  fixture_free(s.f);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(only_the_unreachable_goes),
+      cmocka_unit_test(a_missing_block_is_told_and_gc_goes_on),
+      cmocka_unit_test(a_missing_root_stops_gc),
+      cmocka_unit_test(one_digest_as_leaf_and_as_node),
+      cmocka_unit_test(the_live_set_forgets_nothing),
+      cmocka_unit_test(failing_gc_costs_nothing),
+      cmocka_unit_test(acknowledged_pins_are_complete_beside_gc),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

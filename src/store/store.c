@@ -67,8 +67,9 @@ ipfsa_status ipfsa_store__lookup(ipfsa_store *s, const ipfsa_multihash *mh, ipfs
                                  bool *ret_found, ipfsa_error *err) {
   pthread_rwlock_rdlock(&s->lock);
   ipfsa_status status = look(s, mh, ret, ret_pack, ret_at, ret_found, err);
+  bool writing = s->writer != NULL; /* then no other process can have put it there */
   pthread_rwlock_unlock(&s->lock);
-  if (status || *ret_found || s->writer) return status;
+  if (status || *ret_found || writing) return status;
   pthread_rwlock_wrlock(&s->lock);
   status = ipfsa_store__refresh(s, false, err);
   if (status == IPFSA_OK) status = look(s, mh, ret, ret_pack, ret_at, ret_found, err);

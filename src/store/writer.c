@@ -120,7 +120,8 @@ ipfsa_status ipfsa_store__pending_get(ipfsa_store *s, const ipfsa_multihash *mh,
     pthread_mutex_lock(&w->lock);
     pending_entry *p = find_pending(w, mh), copy;
     bool gone = p && p->entry.kind == IPFSA_ENTRY_DELETED;
-    ipfsa_pack pack = w->active;
+    ipfsa_pack pack = {.fd = -1, .direct_fd = -1};
+    if (p && !p->in_records && !gone) pack = w->active; /* open until the end of the commit, which waits for this lock */
     if (p && p->in_records && p->entry.kind != IPFSA_ENTRY_EXTERNAL && !gone) status = copy_record(w, p, ret, err), *ret_found = true, p = NULL;
     if (p) copy = *p;
     pthread_mutex_unlock(&w->lock);
@@ -152,9 +153,11 @@ static ipfsa_status check_quota(ipfsa_store_writer *w, uint64_t more, ipfsa_erro
 
 static ipfsa_status begin_pack(ipfsa_store_writer *w, ipfsa_error *err) {
   ipfsa_store *s = w->store;
-  ipfsa_pack *last = s->n_packs ? &s->packs[s->n_packs - 1] : NULL;
-  bool fresh = !last || last->end >= s->options.max_pack_size;
-  uint32_t number = fresh ? (last ? last->number + 1 : 1) : last->number;
+  pthread_rwlock_rdlock(&s->lock); /* a listing in another thread may see new packs and move the array */
+  ipfsa_pack none = {0}, last = s->n_packs ? s->packs[s->n_packs - 1] : none;
+  bool fresh = s->n_packs == 0 || last.end >= s->options.max_pack_size;
+  pthread_rwlock_unlock(&s->lock);
+  uint32_t number = fresh ? last.number + 1 : last.number;
   if (number > IPFSA_MAX_PACK_NUMBER) return ipfsa_fail(err, IPFSA_E_LIMIT, "over %d packs", IPFSA_MAX_PACK_NUMBER);
   ipfsa_status status = fresh ? ipfsa_pack_create(s->packs_fd, number, &w->active, err)
                               : ipfsa_pack_open(s->packs_fd, number, true, &w->active, err);
@@ -164,8 +167,8 @@ static ipfsa_status begin_pack(ipfsa_store_writer *w, ipfsa_error *err) {
     status = ipfsa_store__open_packs(s, false, err);
     pthread_rwlock_unlock(&s->lock);
   } else {
-    w->active.end = last->end;
-    w->active.last_seq = last->last_seq;
+    w->active.end = last.end;
+    w->active.last_seq = last.last_seq;
     /* A torn tail of a writer that died is cut, and what it left whole is made durable before anyone counts on it. */
     status = ipfsa_fs_truncate(w->active.fd, w->active.end, err);
     if (status == IPFSA_OK) status = ipfsa_fs_datasync(w->active.fd, err);
@@ -403,8 +406,10 @@ static ipfsa_status writer_commit(ipfsa_blockstore_writer *self, ipfsa_error *er
   if (status) return status;
   status = publish(w, table_off, ipfsa_buf_bytes(&table), err);
   /* Durable but unknown to the index (memory ran out): the next open replays it. The answer is the failure. */
+  pthread_rwlock_wrlock(&w->store->lock);
   forget_pending(w);
   ipfsa_pack_close(&w->active);
+  pthread_rwlock_unlock(&w->store->lock);
   w->pack_number = 0;
   return status;
 }

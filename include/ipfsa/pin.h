@@ -22,6 +22,9 @@ typedef struct ipfsa_pin {
 } ipfsa_pin;
 typedef int (*ipfsa_pin_cb)(void *ctx, const ipfsa_pin *pin); /* other than 0 stops: E_CANCELLED */
 
+/* The block at which a path ends ("/ipfs/CID/a/b", or a bare CID): what the calls below want. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_pin_resolve(ipfsa_node *node, const char *path, ipfsa_cid *ret, ipfsa_error *err);
+
 typedef struct ipfsa_pin_add_options {
   size_t struct_size;
   bool direct;       /* the block alone, not what it links to */

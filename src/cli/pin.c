@@ -5,17 +5,6 @@
 
 #include "cli/cli.h"
 
-/* A CID or /ipfs/CID. */
-static ipfsa_status resolve_pin(ipfsa_node *node, const char *path, ipfsa_cid *ret, ipfsa_error *err) {
-  (void)node;
-  bool full = strncmp(path, "/ipfs/", 6) == 0;
-  const char *text = full ? path + 6 : path;
-  size_t len = strcspn(text, "/");
-  ipfsa_status status = ipfsa_cid_parse(text, len, ret, err);
-  if (status) snprintf(err->message, sizeof err->message, "invalid path \"%.300s\": %s", path, full ? "invalid cid" : "path does not have enough components");
-  return status;
-}
-
 /* CIDs that go into one JSON answer. */
 typedef struct pin_answer {
   ipfsa_cid *cids;
@@ -47,7 +36,7 @@ static const cli_arg path_args[] = {{"ipfs-path", CLI_ARG_REQUIRED | CLI_ARG_VAR
 static int add_one(cli_context *ctx, ipfsa_node *node, const char *path, const ipfsa_pin_add_options *options, pin_answer *answer) {
   ipfsa_error err = {0};
   ipfsa_cid cid;
-  if (resolve_pin(node, path, &cid, &err) != IPFSA_OK || ipfsa_pin_add(node, &cid, options, &err) != IPFSA_OK) return cli_fail(ctx, &err);
+  if (ipfsa_pin_resolve(node, path, &cid, &err) != IPFSA_OK || ipfsa_pin_add(node, &cid, options, &err) != IPFSA_OK) return cli_fail(ctx, &err);
   if (cli_json(ctx)) return keep_answer(answer, &cid) ? 0 : cli_fail_text(ctx, "out of memory");
   cli_out(ctx, "pinned %s %s\n", cli_cid(ctx, &cid), options->direct ? "directly" : "recursively");
   return 0;
@@ -97,7 +86,7 @@ static int run_rm(cli_context *ctx) {
   for (size_t i = 0; i < cli_n_args(ctx) && code == 0; i++) {
     ipfsa_error err = {0};
     ipfsa_cid cid;
-    if (resolve_pin(node, cli_arg_at(ctx, i), &cid, &err) != IPFSA_OK ||
+    if (ipfsa_pin_resolve(node, cli_arg_at(ctx, i), &cid, &err) != IPFSA_OK ||
         ipfsa_pin_rm(node, &cid, cli_bool(ctx, "recursive"), &err) != IPFSA_OK)
       code = cli_fail(ctx, &err);
     else if (!cli_json(ctx)) cli_out(ctx, "unpinned %s\n", cli_cid(ctx, &cid));
@@ -170,7 +159,7 @@ static int list_one(pin_lister *l, ipfsa_node *node, const char *path, ipfsa_pin
   ipfsa_error err = {0};
   ipfsa_cid cid, through;
   ipfsa_pin pin;
-  if (resolve_pin(node, path, &cid, &err) != IPFSA_OK) return cli_fail(l->ctx, &err);
+  if (ipfsa_pin_resolve(node, path, &cid, &err) != IPFSA_OK) return cli_fail(l->ctx, &err);
   ipfsa_status status = ipfsa_pin_find(node, &cid, mode, &pin, &through, &err);
   if (status == IPFSA_E_NOT_PINNED) return cli_fail_text(l->ctx, "path '%s' is not pinned", path);
   if (status) return cli_fail(l->ctx, &err);
@@ -223,7 +212,7 @@ static int run_update(cli_context *ctx) {
   if (!node) return 1;
   ipfsa_error err = {0};
   ipfsa_cid from, to;
-  if (resolve_pin(node, cli_arg_at(ctx, 0), &from, &err) != IPFSA_OK || resolve_pin(node, cli_arg_at(ctx, 1), &to, &err) != IPFSA_OK ||
+  if (ipfsa_pin_resolve(node, cli_arg_at(ctx, 0), &from, &err) != IPFSA_OK || ipfsa_pin_resolve(node, cli_arg_at(ctx, 1), &to, &err) != IPFSA_OK ||
       ipfsa_pin_update(node, &from, &to, cli_bool(ctx, "unpin"), &err) != IPFSA_OK)
     return cli_fail(ctx, &err);
   if (cli_json(ctx)) cli_out(ctx, "{\"Pins\":[\"%s\",\"%s\"]}\n", cli_cid(ctx, &from), cli_cid(ctx, &to));

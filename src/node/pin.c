@@ -2,7 +2,7 @@
 #include <ipfsa/pin.h>
 
 #include "ipld/walk.h"
-#include "node/node.h"
+#include "node/path.h"
 
 static ipfsa_status get_block(void *ctx, const ipfsa_cid *cid, ipfsa_block *ret, ipfsa_error *err) {
   ipfsa_node *node = ctx;
@@ -16,6 +16,16 @@ static ipfsa_status require_block(ipfsa_node *node, const ipfsa_cid *cid, ipfsa_
   if (status || here) return status;
   uint64_t size = 0;
   return ipfsa_blockstore_size(node->bs, cid, &size, err); /* says what is missing in the store's words */
+}
+
+ipfsa_status ipfsa_pin_resolve(ipfsa_node *node, const char *path, ipfsa_cid *ret, ipfsa_error *err) {
+  ipfsa_resolved at;
+  ipfsa_status status = ipfsa_node_resolve(node, path, &at, err);
+  if (status) return status;
+  if (at.remainder[0])
+    return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "\"%.200s\" ends inside a block, at \"%.100s\"; only whole blocks can be pinned", path, at.remainder);
+  *ret = at.cid;
+  return IPFSA_OK;
 }
 
 /* --- add --- */

@@ -1,9 +1,21 @@
 /* Every verb, sorted by name: the order of help and completions. */
 #include "cli/cli.h"
 
+extern const cli_verb cli_verb_cid;
+extern const cli_verb cli_verb_cid_base32;
+extern const cli_verb cli_verb_cid_bases;
+extern const cli_verb cli_verb_cid_codecs;
+extern const cli_verb cli_verb_cid_format;
+extern const cli_verb cli_verb_cid_hashes;
+extern const cli_verb cli_verb_cid_inspect;
 extern const cli_verb cli_verb_filestore;
 extern const cli_verb cli_verb_filestore_ls;
 extern const cli_verb cli_verb_filestore_verify;
+extern const cli_verb cli_verb_multibase;
+extern const cli_verb cli_verb_multibase_decode;
+extern const cli_verb cli_verb_multibase_encode;
+extern const cli_verb cli_verb_multibase_list;
+extern const cli_verb cli_verb_multibase_transcode;
 extern const cli_verb cli_verb_pin;
 extern const cli_verb cli_verb_pin_add;
 extern const cli_verb cli_verb_pin_ls;
@@ -20,9 +32,21 @@ extern const cli_verb cli_verb_stats;
 extern const cli_verb cli_verb_stats_repo;
 
 const cli_verb *const cli_verbs[] = {
+    &cli_verb_cid,
+    &cli_verb_cid_base32,
+    &cli_verb_cid_bases,
+    &cli_verb_cid_codecs,
+    &cli_verb_cid_format,
+    &cli_verb_cid_hashes,
+    &cli_verb_cid_inspect,
     &cli_verb_filestore,
     &cli_verb_filestore_ls,
     &cli_verb_filestore_verify,
+    &cli_verb_multibase,
+    &cli_verb_multibase_decode,
+    &cli_verb_multibase_encode,
+    &cli_verb_multibase_list,
+    &cli_verb_multibase_transcode,
     &cli_verb_pin,
     &cli_verb_pin_add,
     &cli_verb_pin_ls,

@@ -51,7 +51,7 @@ tsan:
 FUZZ_SECONDS ?= 60
 fuzz:
 	@tools/install-deps fuzz
-	@CC=clang CXX=clang++ $(MAKE) --no-print-directory build BUILD=build-fuzz MESON_FLAGS="-Dfuzz=true -Db_lundef=false"
+	@CC=clang CXX=clang++ $(MAKE) --no-print-directory build BUILD=build-fuzz MESON_FLAGS="-Dfuzz=true -Db_lundef=false -Db_sanitize=address,undefined -Dc_args=-fsanitize=fuzzer-no-link"
 	@tools/run-fuzz build-fuzz $(FUZZ_SECONDS)
 
 lint: build

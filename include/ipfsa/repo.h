@@ -17,7 +17,7 @@ typedef struct ipfsa_gc_options {
   ipfsa_repo_cid_cb removed; /* per removed block, as a version 1 raw CID */
   ipfsa_repo_damage_cb damaged;
   void *ctx;                 /* of both */
-  uint64_t lease_grace_s;    /* how long the blocks of a killed operation stay; 0 = 1 hour, UINT64_MAX = not at all */
+  uint64_t lease_grace_s;    /* how long the blocks of a killed operation stay; 0 = store.gc_grace (1 hour), UINT64_MAX = not at all */
 } ipfsa_gc_options;
 typedef struct ipfsa_gc_result {
   uint64_t n_removed, bytes_removed, n_kept, n_damaged;

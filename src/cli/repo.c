@@ -48,7 +48,7 @@ static const cli_option gc_options[] = {
     {CLI_BOOL, "quiet", "q", NULL, "Write minimal output"},
     {CLI_BOOL, "silent", NULL, NULL, "Write no output"},
     {CLI_BOOL, "stream-errors", NULL, NULL, "Stream errors"},
-    {CLI_UINT, "grace", NULL, "3600", "Seconds for which the blocks of an operation that was killed are kept"},
+    {CLI_UINT, "grace", NULL, NULL, "Seconds for which the blocks of an operation that was killed are kept (store.gc_grace)"},
     {0}};
 
 const cli_verb cli_verb_repo_gc = {.name = "repo gc",

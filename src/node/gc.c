@@ -88,7 +88,8 @@ static ipfsa_status collect(gc_run *run, ipfsa_error *err) {
 
 ipfsa_status ipfsa_repo_gc(ipfsa_node *node, const ipfsa_gc_options *given, ipfsa_gc_result *ret, ipfsa_error *err) {
   ipfsa_gc_options options = IPFSA_OPTIONS(ipfsa_gc_options, given);
-  uint64_t grace = options.lease_grace_s == 0 ? IPFSA_LEASE_GRACE_S : options.lease_grace_s == UINT64_MAX ? 0 : options.lease_grace_s;
+  uint64_t grace = node->config ? (uint64_t)ipfsa_config_int(node->config, "store.gc_grace") : IPFSA_LEASE_GRACE_S;
+  if (options.lease_grace_s) grace = options.lease_grace_s == UINT64_MAX ? 0 : options.lease_grace_s;
   if (node->read_only) return ipfsa_fail(err, IPFSA_E_READ_ONLY, "the repo is open for reading only");
   gc_run run = {.node = node, .options = &options};
   ipfsa_status status = ipfsa_mark_init(&run.mark, node, grace, err);

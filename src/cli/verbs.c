@@ -1,6 +1,8 @@
 /* Every verb, sorted by name: the order of help and completions. */
 #include "cli/cli.h"
 
+extern const cli_verb cli_verb_add;
+extern const cli_verb cli_verb_cat;
 extern const cli_verb cli_verb_cid;
 extern const cli_verb cli_verb_cid_base32;
 extern const cli_verb cli_verb_cid_bases;
@@ -11,6 +13,9 @@ extern const cli_verb cli_verb_cid_inspect;
 extern const cli_verb cli_verb_filestore;
 extern const cli_verb cli_verb_filestore_ls;
 extern const cli_verb cli_verb_filestore_verify;
+extern const cli_verb cli_verb_get;
+extern const cli_verb cli_verb_init;
+extern const cli_verb cli_verb_ls;
 extern const cli_verb cli_verb_multibase;
 extern const cli_verb cli_verb_multibase_decode;
 extern const cli_verb cli_verb_multibase_encode;
@@ -22,16 +27,22 @@ extern const cli_verb cli_verb_pin_ls;
 extern const cli_verb cli_verb_pin_rm;
 extern const cli_verb cli_verb_pin_update;
 extern const cli_verb cli_verb_pin_verify;
+extern const cli_verb cli_verb_refs;
+extern const cli_verb cli_verb_refs_local;
 extern const cli_verb cli_verb_repo;
 extern const cli_verb cli_verb_repo_gc;
 extern const cli_verb cli_verb_repo_ls;
 extern const cli_verb cli_verb_repo_stat;
 extern const cli_verb cli_verb_repo_verify;
 extern const cli_verb cli_verb_repo_version;
+extern const cli_verb cli_verb_resolve;
 extern const cli_verb cli_verb_stats;
 extern const cli_verb cli_verb_stats_repo;
+extern const cli_verb cli_verb_version;
 
 const cli_verb *const cli_verbs[] = {
+    &cli_verb_add,
+    &cli_verb_cat,
     &cli_verb_cid,
     &cli_verb_cid_base32,
     &cli_verb_cid_bases,
@@ -42,6 +53,9 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_filestore,
     &cli_verb_filestore_ls,
     &cli_verb_filestore_verify,
+    &cli_verb_get,
+    &cli_verb_init,
+    &cli_verb_ls,
     &cli_verb_multibase,
     &cli_verb_multibase_decode,
     &cli_verb_multibase_encode,
@@ -53,13 +67,17 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_pin_rm,
     &cli_verb_pin_update,
     &cli_verb_pin_verify,
+    &cli_verb_refs,
+    &cli_verb_refs_local,
     &cli_verb_repo,
     &cli_verb_repo_gc,
     &cli_verb_repo_ls,
     &cli_verb_repo_stat,
     &cli_verb_repo_verify,
     &cli_verb_repo_version,
+    &cli_verb_resolve,
     &cli_verb_stats,
     &cli_verb_stats_repo,
+    &cli_verb_version,
     NULL,
 };

@@ -1,0 +1,60 @@
+/* Reading by path: resolve, cat, ls, refs, get. A path is "/ipfs/<cid>/a/b", "ipfs://<cid>/a" or a CID with or without segments. Every byte that
+ * comes out was verified. Calls from any thread. */
+#ifndef IPFSA_READ_H
+#define IPFSA_READ_H
+
+#include <ipfsa/node.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Follows links to the block where the path ends. *ret_remainder (may be NULL): segments inside that block, "" for none; owned, free with
+ * ipfsa_text_free. E_INVALID "invalid path …", E_NOT_FOUND "no link named …". */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_resolve(ipfsa_node *node, const char *path, ipfsa_cid *ret, char **ret_remainder, ipfsa_error *err);
+/* Syntax only. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_path_parse(const char *path, ipfsa_cid *ret_root, ipfsa_error *err);
+
+/* Writes file bytes [offset, offset + length) in order; length UINT64_MAX = to the end. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_cat(ipfsa_node *node, const char *path, uint64_t offset, uint64_t length, ipfsa_write_cb write, void *ctx,
+                                             ipfsa_progress_cb progress, void *progress_ctx, ipfsa_error *err);
+/* Size of a file in bytes. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_file_size(ipfsa_node *node, const char *path, uint64_t *ret, ipfsa_error *err);
+
+typedef enum ipfsa_entry_type { IPFSA_ENTRY_UNKNOWN = 0, IPFSA_ENTRY_DIRECTORY = 1, IPFSA_ENTRY_FILE = 2, IPFSA_ENTRY_SYMLINK = 4 } ipfsa_entry_type;
+typedef struct ipfsa_entry { /* borrowed for the call */
+  const char *name;
+  size_t name_len;
+  ipfsa_cid cid;
+  ipfsa_entry_type type;
+  uint64_t size;        /* file bytes; symlink: length of its target; directory: 0 */
+  const char *target;   /* of a symlink, else NULL */
+  uint32_t mode;        /* 0 = none */
+  bool has_mtime;
+  int64_t mtime_s;
+  uint32_t mtime_ns;
+} ipfsa_entry;
+typedef int (*ipfsa_entry_cb)(void *ctx, const ipfsa_entry *entry); /* other than 0 stops: E_CANCELLED */
+/* Entries of a directory (a file has none). resolve_type: reads each child's root block; without it type is UNKNOWN for dag-pb ones. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_ls(ipfsa_node *node, const char *path, bool resolve_type, ipfsa_entry_cb cb, void *ctx, ipfsa_error *err);
+
+typedef int (*ipfsa_ref_cb)(void *ctx, const ipfsa_cid *from, const ipfsa_cid *to, const char *name, size_t name_len);
+/* Links below a path. max_depth: 1 = its own links, 0 = all of the DAG. unique: each CID once. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_refs(ipfsa_node *node, const char *path, uint64_t max_depth, bool unique, ipfsa_ref_cb cb, void *ctx,
+                                              ipfsa_error *err);
+
+typedef struct ipfsa_get_options {
+  size_t struct_size;
+  bool any_symlink; /* also absolute ones and such that lead out of the target */
+  ipfsa_progress_cb progress;
+  void *progress_ctx;
+} ipfsa_get_options;
+/* Writes a file, symlink or folder to target, which is made new (a file of that name is replaced when all is there). Nothing is written
+ * outside of it. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_get(ipfsa_node *node, const char *path, const char *target, const ipfsa_get_options *options,
+                                             ipfsa_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,211 @@
+/* Content to files. Every name is made below a folder that this call has made itself and holds open, with O_EXCL and without following
+ * links: no name and no symlink in the content can lead out of the target. */
+#include <errno.h>
+#include <ipfsa/read.h>
+
+#include "base/clock.h"
+#include "node/path.h"
+#include "unixfs/reader.h"
+
+#define MAX_GET_DEPTH IPFSA_MAX_PATH_SEGMENTS
+
+typedef struct get_entry {
+  char *name;
+  ipfsa_cid cid;
+} get_entry;
+
+typedef struct open_folder {
+  int fd;
+  get_entry *entries;
+  size_t n, cap, next;
+  ipfsa_unixfs_meta meta;
+} open_folder;
+
+typedef struct get_run {
+  ipfsa_node *node;
+  ipfsa_get_options o;
+  ipfsa_progress at;
+  open_folder stack[MAX_GET_DEPTH];
+  size_t depth;
+} get_run;
+
+static ipfsa_status check_name(ipfsa_bytes name, ipfsa_error *err) {
+  bool dots = (name.len == 1 && name.data[0] == '.') || (name.len == 2 && memcmp(name.data, "..", 2) == 0);
+  if (name.len == 0 || dots || memchr(name.data, '/', name.len) || memchr(name.data, 0, name.len))
+    return ipfsa_fail(err, IPFSA_E_DENIED, "the directory holds the name \"%.*s\", which would lead out of the target; nothing is written for it",
+                      (int)(name.len < 200 ? name.len : 200), name.data);
+  if (name.len > IPFSA_MAX_NAME) return ipfsa_fail(err, IPFSA_E_LIMIT, "the directory holds a name of %zu bytes; files have at most %d", name.len, IPFSA_MAX_NAME);
+  return IPFSA_OK;
+}
+
+/* mode without setuid, setgid and sticky; the time as it is. Best effort: the bytes are what was asked for. */
+static void restore_meta(int fd, const ipfsa_unixfs_meta *meta) {
+  if (meta->mode) (void)fchmod(fd, meta->mode & 0777);
+  struct timespec times[2] = {{0, UTIME_OMIT}, {meta->mtime_s, meta->mtime_ns}};
+  if (meta->has_mtime) (void)futimens(fd, times);
+}
+
+static ipfsa_status copy_file(get_run *run, ipfsa_file_reader *r, int fd, ipfsa_error *err) {
+  uint64_t done = 0, size = ipfsa_file_reader_size(r);
+  ipfsa_status status = IPFSA_OK;
+  while (status == IPFSA_OK && done < size) {
+    ipfsa_bytes piece;
+    status = ipfsa_file_reader_next(r, &piece, err);
+    if (status) break;
+    if (piece.len == 0) return ipfsa_fail(err, IPFSA_E_NOT_UNIXFS, "not UnixFS: the file ends early");
+    status = ipfsa_fs_write(fd, piece.data, piece.len, err);
+    done += piece.len;
+    run->at.done_bytes += piece.len;
+    bool stop = ipfsa_node_is_cancelled(run->node) || (run->o.progress && run->o.progress(run->o.progress_ctx, &run->at) != 0);
+    if (status == IPFSA_OK && stop) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
+  }
+  return status;
+}
+
+static ipfsa_status get_file(get_run *run, const ipfsa_cid *cid, int dirfd, const char *name, ipfsa_error *err) {
+  ipfsa_file_reader *r = NULL;
+  ipfsa_status status = ipfsa_file_reader_open(run->node->bs, cid, &r, err);
+  if (status) return status;
+  int fd = ipfsa_fs_open(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644, err);
+  status = fd < 0 ? err->status : copy_file(run, r, fd, err);
+  ipfsa_unixfs_meta meta = ipfsa_file_reader_meta(r);
+  if (fd >= 0 && status == IPFSA_OK) restore_meta(fd, &meta);
+  ipfsa_fs_close(&fd);
+  ipfsa_file_reader_close(r);
+  run->at.done_items++;
+  return status;
+}
+
+/* A relative target that never climbs above the folder the get began in. */
+static bool stays_inside(const char *target, size_t depth) {
+  if (target[0] == '/') return false;
+  size_t level = depth;
+  while (*target) {
+    size_t len = strcspn(target, "/");
+    if (len == 2 && target[0] == '.' && target[1] == '.') {
+      if (level == 0) return false;
+      level--;
+    } else if (len && !(len == 1 && target[0] == '.')) {
+      level++;
+    }
+    target += len + (target[len] == '/');
+  }
+  return true;
+}
+
+static ipfsa_status get_symlink(get_run *run, const ipfsa_cid *cid, int dirfd, const char *name, ipfsa_error *err) {
+  IPFSA_AUTO_FREE char *target = NULL;
+  size_t len = 0;
+  ipfsa_status status = ipfsa_unixfs_readlink(run->node->bs, cid, &target, &len, err);
+  if (status) return status;
+  if (strlen(target) != len) return ipfsa_fail(err, IPFSA_E_DENIED, "the symbolic link %s has a NUL in its target", name);
+  size_t depth = run->depth ? run->depth - 1 : 0;
+  if (!run->o.any_symlink && !stays_inside(target, depth))
+    return ipfsa_fail(err, IPFSA_E_DENIED, "the symbolic link %s leads out of the target (to %.200s); --any-symlink makes it all the same", name, target);
+  return ipfsa_fs_symlink(target, dirfd, name, err);
+}
+
+static int collect_entry(void *ctx, const ipfsa_dir_entry *entry) {
+  open_folder *f = ctx;
+  char *name = ipfsa_malloc(entry->name.len + 1);
+  if (!name || !ipfsa_grow((void **)&f->entries, &f->cap, f->n + 1, sizeof *f->entries)) return ipfsa_free(name), 1;
+  memcpy(name, entry->name.data, entry->name.len);
+  name[entry->name.len] = '\0';
+  f->entries[f->n++] = (get_entry){name, entry->cid};
+  return 0;
+}
+
+typedef struct name_check {
+  ipfsa_status status;
+  ipfsa_error *err;
+} name_check;
+
+static int check_entry(void *ctx, const ipfsa_dir_entry *entry) {
+  name_check *check = ctx;
+  check->status = check_name(entry->name, check->err);
+  return check->status != IPFSA_OK;
+}
+
+static ipfsa_status open_new_folder(get_run *run, const ipfsa_cid *cid, const ipfsa_unixfs_meta *meta, int dirfd, const char *name,
+                                    ipfsa_error *err) {
+  if (run->depth == MAX_GET_DEPTH) return ipfsa_fail(err, IPFSA_E_LIMIT, "over %d folders in one another", MAX_GET_DEPTH);
+  name_check check = {IPFSA_OK, err};
+  ipfsa_status status = ipfsa_dir_list(run->node->bs, cid, check_entry, &check, NULL);
+  if (check.status) return check.status;
+  if (status == IPFSA_OK) status = ipfsa_fs_mkdir(dirfd, name, 0755, err);
+  if (status) return status;
+  open_folder *f = &run->stack[run->depth];
+  *f = (open_folder){.fd = ipfsa_fs_open(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, err), .meta = *meta};
+  if (f->fd < 0) return err->status;
+  run->depth++;
+  status = ipfsa_dir_list(run->node->bs, cid, collect_entry, f, err);
+  return status == IPFSA_E_CANCELLED ? ipfsa_fail_nomem(err) : status;
+}
+
+static void close_folder(open_folder *f) {
+  for (size_t i = 0; i < f->n; i++) ipfsa_free(f->entries[i].name);
+  ipfsa_free(f->entries);
+  ipfsa_fs_close(&f->fd);
+}
+
+static ipfsa_status get_one(get_run *run, const ipfsa_cid *cid, int dirfd, const char *name, ipfsa_error *err) {
+  ipfsa_unixfs_stat st;
+  ipfsa_status status = ipfsa_unixfs_stat_get(run->node->bs, cid, &st, err);
+  if (status) return status;
+  if (st.type == IPFSA_UNIXFS_DIRECTORY || st.type == IPFSA_UNIXFS_HAMT) return open_new_folder(run, cid, &st.meta, dirfd, name, err);
+  return st.type == IPFSA_UNIXFS_SYMLINK ? get_symlink(run, cid, dirfd, name, err) : get_file(run, cid, dirfd, name, err);
+}
+
+static ipfsa_status get_below(get_run *run, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  while (status == IPFSA_OK && run->depth) {
+    open_folder *f = &run->stack[run->depth - 1];
+    if (f->next < f->n) {
+      get_entry *entry = &f->entries[f->next++];
+      status = get_one(run, &entry->cid, f->fd, entry->name, err);
+      if (status == IPFSA_E_EXISTS) ipfsa_error_prefix(err, status, "the directory holds the name %s twice", entry->name);
+      continue;
+    }
+    restore_meta(f->fd, &f->meta);
+    close_folder(f);
+    run->depth--;
+  }
+  while (run->depth) close_folder(&run->stack[--run->depth]);
+  return status;
+}
+
+/* A file that is there is replaced only by a whole one. */
+static ipfsa_status get_over_file(get_run *run, const ipfsa_cid *cid, const char *target, ipfsa_error *err) {
+  char temp[4200];
+  snprintf(temp, sizeof temp, "%.4096s.%016llx.tmp", target, (unsigned long long)ipfsa_random_u64());
+  ipfsa_status status = get_one(run, cid, AT_FDCWD, temp, err);
+  if (status == IPFSA_OK) status = ipfsa_fs_rename(AT_FDCWD, temp, target, err);
+  if (status) (void)ipfsa_fs_unlink(AT_FDCWD, temp, NULL);
+  return status;
+}
+
+ipfsa_status ipfsa_get(ipfsa_node *node, const char *path, const char *target, const ipfsa_get_options *given, ipfsa_error *err) {
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  ipfsa_resolved at;
+  ipfsa_unixfs_stat st;
+  struct stat there;
+  ipfsa_status status = ipfsa_node_resolve(node, path, &at, err);
+  if (status == IPFSA_OK) status = ipfsa_unixfs_stat_get(node->bs, &at.cid, &st, err);
+  if (status) return status;
+  get_run *run = ipfsa_calloc(1, sizeof *run);
+  if (!run) return ipfsa_fail_nomem(err);
+  run->node = node;
+  run->o = IPFSA_OPTIONS(ipfsa_get_options, given);
+  run->at.total_bytes = st.type == IPFSA_UNIXFS_FILE || st.is_raw_block ? st.size : st.cumulative;
+  bool folder = st.type == IPFSA_UNIXFS_DIRECTORY || st.type == IPFSA_UNIXFS_HAMT;
+  bool exists = lstat(target, &there) == 0;
+  if (folder && exists) status = ipfsa_fail(err, IPFSA_E_EXISTS, "%s exists already; name another place with -o", target);
+  else if (exists && S_ISDIR(there.st_mode)) status = ipfsa_fail(err, IPFSA_E_EXISTS, "%s is a folder; name a file with -o", target);
+  else if (folder) status = get_one(run, &at.cid, AT_FDCWD, target, err);
+  else status = get_over_file(run, &at.cid, target, err);
+  if (status == IPFSA_OK) status = get_below(run, err);
+  while (run->depth) close_folder(&run->stack[--run->depth]);
+  ipfsa_free(run);
+  return status;
+}

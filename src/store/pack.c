@@ -17,7 +17,7 @@ static uint64_t checksum(ipfsa_bytes a, ipfsa_bytes b) {
   ipfsa_sha256_stream s;
   ipfsa_sha256_init(&s);
   ipfsa_sha256_update(&s, a.data, a.len);
-  ipfsa_sha256_update(&s, b.data, b.len);
+  if (b.len) ipfsa_sha256_update(&s, b.data, b.len);
   ipfsa_sha256_final(&s, digest);
   memcpy(&v, digest, sizeof v);
   return v;

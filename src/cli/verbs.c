@@ -2,6 +2,11 @@
 #include "cli/cli.h"
 
 extern const cli_verb cli_verb_add;
+extern const cli_verb cli_verb_block;
+extern const cli_verb cli_verb_block_get;
+extern const cli_verb cli_verb_block_put;
+extern const cli_verb cli_verb_block_rm;
+extern const cli_verb cli_verb_block_stat;
 extern const cli_verb cli_verb_cat;
 extern const cli_verb cli_verb_cid;
 extern const cli_verb cli_verb_cid_base32;
@@ -10,6 +15,13 @@ extern const cli_verb cli_verb_cid_codecs;
 extern const cli_verb cli_verb_cid_format;
 extern const cli_verb cli_verb_cid_hashes;
 extern const cli_verb cli_verb_cid_inspect;
+extern const cli_verb cli_verb_dag;
+extern const cli_verb cli_verb_dag_export;
+extern const cli_verb cli_verb_dag_get;
+extern const cli_verb cli_verb_dag_import;
+extern const cli_verb cli_verb_dag_put;
+extern const cli_verb cli_verb_dag_resolve;
+extern const cli_verb cli_verb_dag_stat;
 extern const cli_verb cli_verb_filestore;
 extern const cli_verb cli_verb_filestore_ls;
 extern const cli_verb cli_verb_filestore_verify;
@@ -42,6 +54,11 @@ extern const cli_verb cli_verb_version;
 
 const cli_verb *const cli_verbs[] = {
     &cli_verb_add,
+    &cli_verb_block,
+    &cli_verb_block_get,
+    &cli_verb_block_put,
+    &cli_verb_block_rm,
+    &cli_verb_block_stat,
     &cli_verb_cat,
     &cli_verb_cid,
     &cli_verb_cid_base32,
@@ -50,6 +67,13 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_cid_format,
     &cli_verb_cid_hashes,
     &cli_verb_cid_inspect,
+    &cli_verb_dag,
+    &cli_verb_dag_export,
+    &cli_verb_dag_get,
+    &cli_verb_dag_import,
+    &cli_verb_dag_put,
+    &cli_verb_dag_resolve,
+    &cli_verb_dag_stat,
     &cli_verb_filestore,
     &cli_verb_filestore_ls,
     &cli_verb_filestore_verify,

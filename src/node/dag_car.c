@@ -1,0 +1,122 @@
+/* DAGs as CARs, out and in. */
+#include <ipfsa/dag.h>
+#include <ipfsa/pin.h>
+
+#include "car/car.h"
+#include "ipld/walk.h"
+#include "node/dag.h"
+
+#define OUTPUT_FLUSH (1u << 20) /* bytes gathered before they are handed on */
+#define READ_SIZE (1u << 20)    /* bytes read at a time */
+
+typedef struct export_run {
+  ipfsa_write_cb write;
+  void *ctx;
+  ipfsa_progress_cb progress;
+  void *progress_ctx;
+  ipfsa_progress at;
+  ipfsa_buf out;
+  bool refused;
+} export_run;
+
+static bool flush(export_run *run) {
+  if (run->out.failed || run->write(run->ctx, run->out.data, run->out.len) != 0) run->refused = true;
+  ipfsa_buf_clear(&run->out);
+  if (!run->refused && run->progress && run->progress(run->progress_ctx, &run->at) != 0) run->refused = true;
+  return !run->refused;
+}
+
+static ipfsa_walk_step write_section(void *ctx, const ipfsa_cid *cid, ipfsa_bytes data, unsigned depth) {
+  (void)depth;
+  export_run *run = ctx;
+  ipfsa_buf_car_section_head(&run->out, cid, data.len);
+  ipfsa_buf_append_bytes(&run->out, data);
+  run->at.done_bytes += data.len;
+  run->at.done_items++;
+  return run->out.len < OUTPUT_FLUSH || flush(run) ? IPFSA_WALK_GO : IPFSA_WALK_STOP;
+}
+
+ipfsa_status ipfsa_dag_export(ipfsa_node *node, const ipfsa_cid *root, ipfsa_write_cb write, void *ctx, ipfsa_progress_cb progress,
+                              void *progress_ctx, ipfsa_error *err) {
+  export_run run = {.write = write, .ctx = ctx, .progress = progress, .progress_ctx = progress_ctx};
+  IPFSA_AUTO_BLOCK ipfsa_block first = {0};
+  ipfsa_status status = ipfsa_blockstore_get(node->bs, root, &first, err); /* a root that is missing leaves no half archive behind */
+  if (status) return status;
+  ipfsa_buf_car_header(&run.out, root);
+  ipfsa_walk_options walk = {.get = ipfsa_node_get_block, .get_ctx = node, .visit = write_section, .visit_ctx = &run};
+  status = ipfsa_walk(root, &walk, err);
+  if (status == IPFSA_OK) flush(&run);
+  if (run.refused) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "the output takes no more");
+  ipfsa_buf_release(&run.out);
+  return status;
+}
+
+/* ---- import ---- */
+
+typedef struct import_run {
+  ipfsa_node *node;
+  ipfsa_dag_import_options o;
+  ipfsa_car_reader reader;
+  ipfsa_blockstore_writer *w;
+  ipfsa_dag_import_result result;
+  ipfsa_progress at;
+} import_run;
+
+static ipfsa_status take_block(import_run *run, ipfsa_error *err) {
+  const ipfsa_cid *cid = &run->reader.cid;
+  ipfsa_status status = ipfsa_cid_check_allowed(cid, err);
+  if (status == IPFSA_OK) status = ipfsa_cid_verify(cid, run->reader.data, err);
+  if (status == IPFSA_OK) status = ipfsa_writer_put(run->w, cid, run->reader.data, err);
+  if (status) return ipfsa_error_prefix(err, status, "CAR: block %llu", (unsigned long long)run->reader.n_blocks);
+  run->result.n_blocks++;
+  run->result.n_bytes += run->reader.data.len;
+  return IPFSA_OK;
+}
+
+static ipfsa_status read_archive(import_run *run, int fd, ipfsa_error *err) {
+  IPFSA_AUTO_FREE uint8_t *buffer = ipfsa_malloc(READ_SIZE);
+  if (!buffer) return ipfsa_fail_nomem(err);
+  for (;;) {
+    ipfsa_car_event event;
+    ipfsa_status status = ipfsa_car_reader_next(&run->reader, &event, err);
+    if (status || event == IPFSA_CAR_END) return status;
+    if (event == IPFSA_CAR_BLOCK) status = take_block(run, err);
+    if (event == IPFSA_CAR_NEED) {
+      size_t n = 0;
+      status = ipfsa_fs_read(fd, buffer, READ_SIZE, &n, err);
+      if (status == IPFSA_OK) status = ipfsa_car_reader_feed(&run->reader, ipfsa_bytes_of(buffer, n), err);
+      run->at.done_bytes += n;
+      bool stop = ipfsa_node_is_cancelled(run->node) || (run->o.progress && run->o.progress(run->o.progress_ctx, &run->at) != 0);
+      if (status == IPFSA_OK && stop) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
+    }
+    if (status) return status;
+  }
+}
+
+/* Pins before the writer is closed: gc cannot come between. */
+static ipfsa_status pin_roots(import_run *run, ipfsa_error *err) {
+  ipfsa_status result = IPFSA_OK;
+  for (size_t i = 0; i < run->reader.n_roots; i++) {
+    ipfsa_error why = {0};
+    ipfsa_status status = run->o.no_pin_roots ? IPFSA_OK : ipfsa_pin_add(run->node, &run->reader.roots[i], NULL, &why);
+    if (status) result = ipfsa_fail(err, IPFSA_E_PARTIAL, "some roots could not be pinned: %s", why.message);
+    if (run->o.root && run->o.root(run->o.root_ctx, &run->reader.roots[i], status ? why.message : NULL) != 0)
+      return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
+    run->result.n_roots++;
+  }
+  return result;
+}
+
+ipfsa_status ipfsa_dag_import(ipfsa_node *node, int fd, const char *name, const ipfsa_dag_import_options *given, ipfsa_dag_import_result *ret,
+                              ipfsa_error *err) {
+  import_run run = {.node = node, .o = IPFSA_OPTIONS(ipfsa_dag_import_options, given)};
+  ipfsa_status status = ipfsa_blockstore_begin(node->bs, &run.w, err);
+  if (status == IPFSA_OK) status = read_archive(&run, fd, err);
+  if (status) ipfsa_error_prefix(err, status, "%s", name);
+  if (status == IPFSA_OK) status = ipfsa_writer_commit(run.w, err);
+  if (status == IPFSA_OK) status = pin_roots(&run, err);
+  ipfsa_writer_close(run.w);
+  ipfsa_car_reader_release(&run.reader);
+  if (status == IPFSA_OK || status == IPFSA_E_PARTIAL) *ret = run.result;
+  return status;
+}

@@ -140,6 +140,10 @@ ipfsa_status ipfsa_fs_punch(int fd, uint64_t off, uint64_t len, ipfsa_error *err
   return ipfsa_fail_errno(err, errno, "punch a hole of %llu bytes", (unsigned long long)len);
 }
 
+void ipfsa_fs_will_need(int fd, uint64_t off, uint64_t len) {
+  (void)posix_fadvise(fd, (off_t)off, (off_t)len, POSIX_FADV_WILLNEED);
+}
+
 ipfsa_status ipfsa_fs_datasync(int fd, ipfsa_error *err) {
   if (RETRY(fdatasync(fd)) == 0) return IPFSA_OK;
   return ipfsa_fail_errno(err, errno, "fdatasync");

@@ -7,6 +7,7 @@
 #include "node/path.h"
 #include "unixfs/reader.h"
 
+#define PARALLEL_MIN (2u << 20) /* bytes; below, starting threads takes longer than reading */
 #define MAX_GET_DEPTH IPFSA_MAX_PATH_SEGMENTS
 
 typedef struct get_entry {
@@ -66,6 +67,8 @@ static ipfsa_status get_file(get_run *run, const ipfsa_cid *cid, int dirfd, cons
   ipfsa_file_reader *r = NULL;
   ipfsa_status status = ipfsa_file_reader_open(run->node->bs, cid, &r, err);
   if (status) return status;
+  ipfsa_pool *pool = NULL;
+  if (ipfsa_file_reader_size(r) > PARALLEL_MIN && ipfsa_node_pool(run->node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool);
   int fd = ipfsa_fs_open(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644, err);
   status = fd < 0 ? err->status : copy_file(run, r, fd, err);
   ipfsa_unixfs_meta meta = ipfsa_file_reader_meta(r);

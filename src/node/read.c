@@ -18,6 +18,8 @@ ipfsa_status ipfsa_resolve(ipfsa_node *node, const char *path, ipfsa_cid *ret, c
   return IPFSA_OK;
 }
 
+#define PARALLEL_MIN (2u << 20) /* bytes; below, starting threads takes longer than reading */
+
 /* To the end of the path: nothing may be left inside a block. */
 static ipfsa_status resolve_block(ipfsa_node *node, const char *path, ipfsa_cid *ret, ipfsa_error *err) {
   ipfsa_resolved at;
@@ -49,6 +51,8 @@ ipfsa_status ipfsa_cat(ipfsa_node *node, const char *path, uint64_t offset, uint
   if (status) return status;
   uint64_t size = ipfsa_file_reader_size(r), rest = size > offset ? size - offset : 0;
   ipfsa_progress at = {.total_bytes = rest < length ? rest : length};
+  ipfsa_pool *pool = NULL;
+  if (at.total_bytes > PARALLEL_MIN && ipfsa_node_pool(node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool);
   if (offset && rest) status = ipfsa_file_reader_seek(r, offset, err);
   while (status == IPFSA_OK && at.done_bytes < at.total_bytes) {
     ipfsa_bytes piece;

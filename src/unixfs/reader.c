@@ -3,12 +3,14 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "unixfs/layout.h"
+#include "unixfs/prefetch.h"
 
 /* A node on the way to the current position. */
 typedef struct open_node {
   ipfsa_block block;
   ipfsa_pb_link_iter links;
   ipfsa_blocksize_iter sizes;
+  ipfsa_pb_link_iter ahead; /* the first link that no worker was asked for */
 } open_node;
 
 struct ipfsa_file_reader {
@@ -21,6 +23,8 @@ struct ipfsa_file_reader {
   size_t depth;
   ipfsa_block leaf;    /* owns what next() gave out */
   ipfsa_bytes pending; /* not yet given out */
+  ipfsa_prefetch *prefetch; /* NULL: one block after the other */
+  size_t prefetch_depth;    /* the node whose links are asked for */
 };
 
 typedef struct file_part {
@@ -72,9 +76,27 @@ static ipfsa_status enter(ipfsa_file_reader *r, const ipfsa_cid *cid, ipfsa_bloc
     return IPFSA_OK;
   }
   if (r->depth == IPFSA_MAX_FILE_DEPTH) return ipfsa_fail(err, IPFSA_E_LIMIT, "a file DAG deeper than %d levels", IPFSA_MAX_FILE_DEPTH);
-  r->nodes[r->depth++] = (open_node){*block, ipfsa_pbnode_links(&part.node), ipfsa_unixfs_blocksizes(&part.u)};
+  r->nodes[r->depth++] = (open_node){*block, ipfsa_pbnode_links(&part.node), ipfsa_unixfs_blocksizes(&part.u), ipfsa_pbnode_links(&part.node)};
   *block = (ipfsa_block){0};
   return IPFSA_OK;
+}
+
+/* The next block of the innermost node, from a worker where one has it, and more asked for behind it. */
+static ipfsa_status get_next(ipfsa_file_reader *r, open_node *n, const ipfsa_cid *cid, ipfsa_block *ret, ipfsa_error *err) {
+  if (!r->prefetch) return ipfsa_blockstore_get(r->bs, cid, ret, err);
+  if (r->prefetch_depth != r->depth) {
+    ipfsa_prefetch_drop(r->prefetch);
+    r->prefetch_depth = r->depth;
+    n->ahead = n->links;
+  }
+  bool found = false;
+  ipfsa_status status = ipfsa_prefetch_take(r->prefetch, cid, ret, &found, err);
+  if (!found) n->ahead = n->links; /* nobody was asked, or for other links: begin behind this one */
+  ipfsa_pb_link link;
+  ipfsa_cid next;
+  while (status == IPFSA_OK && ipfsa_prefetch_has_room(r->prefetch) && ipfsa_pb_link_next(&n->ahead, &link))
+    if (ipfsa_pb_link_cid(&link, &next, NULL) == IPFSA_OK) ipfsa_prefetch_ask(r->prefetch, &next);
+  return found || status ? status : ipfsa_blockstore_get(r->bs, cid, ret, err);
 }
 
 /* Goes on to the next child; those before a sought position are passed by their size, unread. */
@@ -95,7 +117,7 @@ static ipfsa_status advance(ipfsa_file_reader *r, bool *ret_more, ipfsa_error *e
     ipfsa_cid cid;
     IPFSA_AUTO_BLOCK ipfsa_block block = {0};
     ipfsa_status status = ipfsa_pb_link_cid(&link, &cid, err);
-    if (status == IPFSA_OK) status = ipfsa_blockstore_get(r->bs, &cid, &block, err);
+    if (status == IPFSA_OK) status = get_next(r, n, &cid, &block, err);
     return status ? status : enter(r, &cid, &block, &size, err);
   }
   *ret_more = false;
@@ -103,6 +125,8 @@ static ipfsa_status advance(ipfsa_file_reader *r, bool *ret_more, ipfsa_error *e
 }
 
 static void close_nodes(ipfsa_file_reader *r) {
+  ipfsa_prefetch_drop(r->prefetch);
+  r->prefetch_depth = 0;
   while (r->depth) ipfsa_block_release(&r->nodes[--r->depth].block);
   ipfsa_block_release(&r->leaf);
   r->pending = (ipfsa_bytes){0};
@@ -138,7 +162,12 @@ ipfsa_status ipfsa_file_reader_open(ipfsa_blockstore *bs, const ipfsa_cid *cid, 
 void ipfsa_file_reader_close(ipfsa_file_reader *r) {
   if (!r) return;
   close_nodes(r);
+  ipfsa_prefetch_free(r->prefetch);
   ipfsa_free(r);
+}
+
+void ipfsa_file_reader_use_pool(ipfsa_file_reader *r, ipfsa_pool *pool) {
+  if (!r->prefetch) (void)ipfsa_prefetch_new(r->bs, pool, &r->prefetch, NULL); /* without memory for it: slower, not wrong */
 }
 
 uint64_t ipfsa_file_reader_size(const ipfsa_file_reader *r) { return r->size; }

@@ -2,11 +2,14 @@
 #ifndef IPFSA_UNIXFS_READER_H
 #define IPFSA_UNIXFS_READER_H
 
+#include "base/pool.h"
 #include "unixfs/directory.h"
 
 typedef struct ipfsa_file_reader ipfsa_file_reader;
 /* Opens raw, dag-pb File/Raw of every layout. E_WRONG_TYPE "this dag node is a directory" (or symlink). */
 ipfsa_status ipfsa_file_reader_open(ipfsa_blockstore *bs, const ipfsa_cid *cid, ipfsa_file_reader **ret, ipfsa_error *err);
+/* Lets workers read and verify the next blocks while this one is used. Borrows the pool until close. */
+void ipfsa_file_reader_use_pool(ipfsa_file_reader *r, ipfsa_pool *pool);
 void ipfsa_file_reader_close(ipfsa_file_reader *r);
 uint64_t ipfsa_file_reader_size(const ipfsa_file_reader *r);
 ipfsa_unixfs_meta ipfsa_file_reader_meta(const ipfsa_file_reader *r);

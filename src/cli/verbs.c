@@ -15,6 +15,12 @@ extern const cli_verb cli_verb_cid_codecs;
 extern const cli_verb cli_verb_cid_format;
 extern const cli_verb cli_verb_cid_hashes;
 extern const cli_verb cli_verb_cid_inspect;
+extern const cli_verb cli_verb_config;
+extern const cli_verb cli_verb_config_edit;
+extern const cli_verb cli_verb_config_profile;
+extern const cli_verb cli_verb_config_profile_apply;
+extern const cli_verb cli_verb_config_replace;
+extern const cli_verb cli_verb_config_show;
 extern const cli_verb cli_verb_dag;
 extern const cli_verb cli_verb_dag_export;
 extern const cli_verb cli_verb_dag_get;
@@ -67,6 +73,12 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_cid_format,
     &cli_verb_cid_hashes,
     &cli_verb_cid_inspect,
+    &cli_verb_config,
+    &cli_verb_config_edit,
+    &cli_verb_config_profile,
+    &cli_verb_config_profile_apply,
+    &cli_verb_config_replace,
+    &cli_verb_config_show,
     &cli_verb_dag,
     &cli_verb_dag_export,
     &cli_verb_dag_get,

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "config/edit.h"
@@ -94,6 +95,7 @@ static ipfsa_status read_text(ipfsa_config *config, const char *name, ipfsa_erro
   int code = ipfsa_toml_read((const char *)config->text.data, config->text.len, MAX_DEPTH, MAX_KEYS, take_key, &r, message, sizeof message, &line);
   if (code == 1) return ipfsa_fail(err, IPFSA_E_MALFORMED, "%s, line %u: %s", name, line, message);
   if (code == 2) return ipfsa_fail_nomem(err);
+  if (code == 3 && r.status == IPFSA_OK) return ipfsa_fail(err, IPFSA_E_MALFORMED, "%s: a text with a NUL in it", name);
   if (code == 4) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s: over %d levels of tables or %d keys", name, MAX_DEPTH, MAX_KEYS);
   return r.status;
 }
@@ -210,7 +212,8 @@ static ipfsa_status dump(json_t *json, size_t flags, char **ret, ipfsa_error *er
 
 static ipfsa_status no_such(const char *name, const char *doing, ipfsa_error *err) {
   const char *nearest = ipfsa_config_nearest(name);
-  return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "failed to %s config value: \"%.*s not found\"%s%s%s", doing, (int)strcspn(name, "."), name,
+  const char *quote = strcmp(doing, "get") == 0 ? "\"" : "";
+  return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "failed to %s config value: %s%.*s not found%s%s%s%s", doing, quote, (int)strcspn(name, "."), name, quote,
                     nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
@@ -230,14 +233,38 @@ ipfsa_status ipfsa_config_get_json(const ipfsa_config *config, const char *name,
   return dump(section, JSON_INDENT(2), ret_json, err);
 }
 
+/* Reads the edited text again: it must hold the new value, and every other one as before. Forms that the line editor does not see (dotted
+ * keys at the root, inline tables, text that looks like keys) end here, with nothing changed. */
+static ipfsa_status check_edit(const ipfsa_config *config, const ipfsa_buf *text, size_t changed, const char *value, ipfsa_error *err) {
+  ipfsa_config *again = NULL;
+  ipfsa_status status = ipfsa_config_parse((const char *)text->data, text->len, "the changed configuration", &again, NULL);
+  bool same = status == IPFSA_OK;
+  for (size_t i = 0; same && i < ipfsa_config_n_keys; i++) {
+    const char *expected = i == changed ? value : config->values[i], *got = again->values[i];
+    if (config->from_env[i]) continue;
+    same = expected && got ? strcmp(expected, got) == 0 : expected == got;
+  }
+  ipfsa_config_free(again);
+  if (same) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "%s is written in the file in a form that cannot be changed from here; change it by 'config edit'",
+                    ipfsa_config_schema[changed].name);
+}
+
 static ipfsa_status set_checked(ipfsa_config *config, size_t i, const char *text, bool quoted, ipfsa_error *err) {
   char *value = NULL;
+  IPFSA_AUTO_BUF ipfsa_buf edited = {0};
   ipfsa_status status = text ? ipfsa_config_check(&ipfsa_config_schema[i], text, quoted, &value, err) : IPFSA_OK;
-  if (status == IPFSA_OK) status = ipfsa_toml_edit(&config->text, ipfsa_config_schema[i].name, text, quoted, err);
+  ipfsa_buf_append_bytes(&edited, ipfsa_buf_bytes(&config->text));
+  if (status == IPFSA_OK) status = ipfsa_buf_status(&edited, err);
+  if (status == IPFSA_OK) status = ipfsa_toml_edit(&edited, ipfsa_config_schema[i].name, text, quoted, err);
+  if (status == IPFSA_OK) status = check_edit(config, &edited, i, value, err);
   if (status) {
     ipfsa_free(value);
     return status;
   }
+  ipfsa_buf old = config->text;
+  config->text = edited;
+  edited = old;
   ipfsa_free(config->values[i]);
   config->values[i] = value;
   return IPFSA_OK;
@@ -266,6 +293,11 @@ ipfsa_status ipfsa_config_set_string(ipfsa_config *config, const char *name, con
   if (i == SIZE_MAX) return no_such(name, "set", err);
   bool number = text[strspn(text, "0123456789")] == '\0';
   ipfsa_config_type type = ipfsa_config_schema[i].type;
+  /* By Kubo's names as Kubo does: scripts that know it say --json or --bool. Our own names have types. */
+  bool typed = type == IPFSA_CONFIG_INT || type == IPFSA_CONFIG_BOOL || type == IPFSA_CONFIG_FLAG;
+  if (typed && ipfsa_config_find(name) == SIZE_MAX)
+    return ipfsa_fail(err, IPFSA_E_INVALID, "failed to set config value: %s is %s, not text (maybe use --json?)", name,
+                      type == IPFSA_CONFIG_INT ? "a number" : "true or false");
   return set_checked(config, i, text, wants_quotes(type) || (type == IPFSA_CONFIG_BYTES && !number), err);
 }
 

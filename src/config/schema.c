@@ -56,7 +56,7 @@ size_t ipfsa_config_find_kubo(const char *name) {
   return SIZE_MAX;
 }
 
-#define MAX_COMPARED 63
+#define MAX_COMPARED 63 /* characters; longer names are no slips */
 
 static size_t distance(const char *a, const char *b) {
   size_t cost[MAX_COMPARED + 1], n = strlen(b);
@@ -77,7 +77,7 @@ static size_t distance(const char *a, const char *b) {
 
 const char *ipfsa_config_nearest(const char *name) {
   const char *best = NULL;
-  size_t least = 12; /* further off it is no slip of the pen */
+  size_t least = 5; /* further off it is no slip of the pen */
   for (size_t i = 0; i < ipfsa_config_n_keys; i++) {
     const char *names[2] = {ipfsa_config_schema[i].name, ipfsa_config_schema[i].kubo};
     for (int k = 0; k < 2; k++) {
@@ -125,6 +125,13 @@ static bool is_chunker(const char *text) {
   return strcmp(text, "buzhash") == 0 || strcmp(text, "rabin") == 0;
 }
 
+/* boxo: 1 to 2 MiB less 256 bytes. */
+static bool size_is_wrong(const char *text) {
+  if (strncmp(text, "size-", 5) != 0) return false;
+  unsigned long long v = strtoull(text + 5, NULL, 10);
+  return v < 1 || v > 2096896 || strlen(text) > 16;
+}
+
 static ipfsa_status wrong(const ipfsa_config_key *key, const char *text, const char *expected, ipfsa_error *err) {
   return ipfsa_fail(err, IPFSA_E_INVALID, "%s: \"%.100s\" is no value of this key; expected %s", key->kubo ? key->kubo : key->name, text, expected);
 }
@@ -152,9 +159,9 @@ ipfsa_status ipfsa_config_check(const ipfsa_config_key *key, const char *text, b
   case IPFSA_CONFIG_FLAG:
     if (quoted || !boolean) return wrong(key, text, "true, false or null", err);
     break;
-  case IPFSA_CONFIG_INT: return check_number(key, text, ret, err);
+  case IPFSA_CONFIG_INT: return quoted ? wrong(key, text, "a whole number without quotation marks", err) : check_number(key, text, ret, err);
   case IPFSA_CONFIG_BYTES:
-    if (!ipfsa_config_parse_bytes(text, &bytes)) return wrong(key, text, "a size such as 262144, \"256KiB\" or \"10GB\"", err);
+    if (!ipfsa_config_parse_bytes(text, &bytes) || (!quoted && text[strspn(text, "0123456789")])) return wrong(key, text, "a size such as 262144, \"256KiB\" or \"10GB\"", err);
     if ((int64_t)bytes < key->min || (int64_t)bytes > key->max)
       return ipfsa_fail(err, IPFSA_E_INVALID, "%s: %llu is outside %lld..%lld", key->name, (unsigned long long)bytes, (long long)key->min, (long long)key->max);
     break;
@@ -162,7 +169,7 @@ ipfsa_status ipfsa_config_check(const ipfsa_config_key *key, const char *text, b
     if (!quoted || !is_choice(key->choices, text)) return wrong(key, text, key->choices, err);
     break;
   case IPFSA_CONFIG_CHUNKER:
-    if (!quoted || !is_chunker(text)) return wrong(key, text, "size-N, rabin-MIN-AVG-MAX or buzhash", err);
+    if (!quoted || !is_chunker(text) || size_is_wrong(text)) return wrong(key, text, "size-N, rabin-MIN-AVG-MAX or buzhash", err);
     break;
   case IPFSA_CONFIG_STRING:
     if (!quoted) return wrong(key, text, "text", err);

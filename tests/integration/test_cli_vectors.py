@@ -20,7 +20,7 @@ WANTED = {
     "filestore ls": ("err", "names our own key"),
     "dag put noise": ("err", "our parser's sentence"),
     "dag import bad.car": ("err", "says what was cut and where"),
-    "config Import.CidVersion 1": ("code err", "a number is a number: the schema knows the type, --json is not needed"),
+    "config Import.CidVersion 1": ("err", "a sentence in place of the decoder's"),
     "config --bool Nope.X true": ("err", "names the nearest key"),
     "config Import.UnixFSChunker nope": ("code err", "ours checks the value before it is kept"),
     "cat": ("err", "the hint to type ctrl-d is given on a terminal only"),

@@ -54,6 +54,10 @@ typedef struct ipfsa_get_options {
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_get(ipfsa_node *node, const char *path, const char *target, const ipfsa_get_options *options,
                                              ipfsa_error *err);
 
+/* The same as a tar archive, streamed. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_get_tar(ipfsa_node *node, const char *path, ipfsa_write_cb write, void *ctx, const ipfsa_get_options *options,
+                                                 ipfsa_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,6 +1,9 @@
+#include <errno.h>
 #include <ipfsa/read.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
 
 #include "cli/cli.h"
 
@@ -29,24 +32,70 @@ static void choose_target(const cli_context *ctx, char *ret, size_t cap) {
   else snprintf(ret, cap, "%s", out);
 }
 
+/* An archive under way: plain or through gzip. */
+typedef struct archive {
+  FILE *file;
+  gzFile gz;
+} archive;
+
+static int archive_write(void *ctx, const void *data, size_t len) {
+  archive *a = ctx;
+  if (a->gz) return len == 0 || gzwrite(a->gz, data, (unsigned)len) == (int)len ? 0 : -1;
+  return fwrite(data, 1, len, a->file) == len ? 0 : -1;
+}
+
+static bool archive_close(archive *a) {
+  bool ok = !a->gz || gzclose(a->gz) == Z_OK;
+  return a->file ? fclose(a->file) == 0 && ok : ok;
+}
+
+/* A file that was compressed alone stays a file; folders and -a make a tar. */
+static ipfsa_status fill_archive(cli_context *ctx, ipfsa_node *node, const ipfsa_get_options *o, archive *a, ipfsa_error *err) {
+  const char *path = cli_arg_at(ctx, 0);
+  uint64_t size;
+  bool single = !cli_bool(ctx, "archive") && ipfsa_file_size(node, path, &size, NULL) == IPFSA_OK;
+  if (single) return ipfsa_cat(node, path, 0, UINT64_MAX, archive_write, a, o->progress, o->progress_ctx, err);
+  return ipfsa_get_tar(node, path, archive_write, a, o, err);
+}
+
+static int save_archive(cli_context *ctx, ipfsa_node *node, const char *target, const ipfsa_get_options *o) {
+  char temp[4200], mode[8] = "wb";
+  archive a = {0};
+  ipfsa_error err = {0};
+  snprintf(temp, sizeof temp, "%s.%ld.tmp", target, (long)getpid());
+  int64_t level = cli_int(ctx, "compression-level");
+  if (cli_is_set(ctx, "compression-level") && (level < 1 || level > 9)) return cli_fail_text(ctx, "compression level must be between 1 and 9");
+  if (level) snprintf(mode, sizeof mode, "wb%d", (int)level);
+  if (cli_bool(ctx, "compress")) a.gz = gzopen(temp, mode);
+  else a.file = fopen(temp, "wb");
+  if (!a.gz && !a.file) return cli_fail_text(ctx, "open %s: %s", temp, strerror(errno));
+  ipfsa_status status = fill_archive(ctx, node, o, &a, &err);
+  bool closed = archive_close(&a);
+  if (status == IPFSA_OK && closed && rename(temp, target) == 0) return 0;
+  int why = errno;
+  unlink(temp);
+  return status ? cli_fail(ctx, &err) : cli_fail_text(ctx, "write %s: %s", target, strerror(why));
+}
+
 static int run(cli_context *ctx) {
   char target[4097];
-  if (cli_bool(ctx, "archive") || cli_bool(ctx, "compress"))
-    return cli_fail_text(ctx, "archives (-a, -C) are not supported by this version; get the files and pack them with tar");
+  bool archived = cli_bool(ctx, "archive") || cli_bool(ctx, "compress");
   ipfsa_node *node = cli_node(ctx, false, false);
   if (!node) return 1;
   choose_target(ctx, target, sizeof target);
   ipfsa_cid cid;
   ipfsa_error err = {0};
   if (ipfsa_resolve(node, cli_arg_at(ctx, 0), &cid, NULL, &err)) return cli_fail(ctx, &err);
-  cli_out(ctx, "Saving file(s) to ");
+  if (archived && !cli_is_set(ctx, "output"))
+    strncat(target, cli_bool(ctx, "archive") ? cli_bool(ctx, "compress") ? ".tar.gz" : ".tar" : ".gz", sizeof target - strlen(target) - 1);
+  cli_out(ctx, archived ? "Saving archive to " : "Saving file(s) to ");
   cli_out_name(ctx, target, strlen(target));
   cli_out(ctx, "\n");
   cli_progress *progress = cli_progress_start(ctx, "get", cli_bool(ctx, "progress"));
   ipfsa_get_options o = {.struct_size = sizeof o, .any_symlink = cli_bool(ctx, "any-symlink"), .progress = cli_progress_step, .progress_ctx = progress};
-  ipfsa_status status = ipfsa_get(node, cli_arg_at(ctx, 0), target, &o, &err);
+  int code = archived ? save_archive(ctx, node, target, &o) : ipfsa_get(node, cli_arg_at(ctx, 0), target, &o, &err) ? -1 : 0;
   cli_progress_end(progress);
-  return status ? cli_fail(ctx, &err) : 0;
+  return code < 0 ? cli_fail(ctx, &err) : code;
 }
 
 const cli_verb cli_verb_get = {

@@ -15,6 +15,11 @@ extern const cli_verb cli_verb_cid_codecs;
 extern const cli_verb cli_verb_cid_format;
 extern const cli_verb cli_verb_cid_hashes;
 extern const cli_verb cli_verb_cid_inspect;
+extern const cli_verb cli_verb_commands;
+extern const cli_verb cli_verb_commands_completion;
+extern const cli_verb cli_verb_commands_completion_bash;
+extern const cli_verb cli_verb_commands_completion_fish;
+extern const cli_verb cli_verb_commands_completion_zsh;
 extern const cli_verb cli_verb_config;
 extern const cli_verb cli_verb_config_edit;
 extern const cli_verb cli_verb_config_profile;
@@ -73,6 +78,11 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_cid_format,
     &cli_verb_cid_hashes,
     &cli_verb_cid_inspect,
+    &cli_verb_commands,
+    &cli_verb_commands_completion,
+    &cli_verb_commands_completion_bash,
+    &cli_verb_commands_completion_fish,
+    &cli_verb_commands_completion_zsh,
     &cli_verb_config,
     &cli_verb_config_edit,
     &cli_verb_config_profile,

@@ -8,8 +8,6 @@
 extern "C" {
 #endif
 
-typedef enum ipfsa_option { IPFSA_UNSET = 0, IPFSA_OFF = 1, IPFSA_ON = 2 } ipfsa_option;
-
 typedef struct ipfsa_add_event {
   const char *name; /* path below the argument's own name; "" for a wrapping folder; borrowed for the call */
   size_t name_len;
@@ -38,6 +36,7 @@ typedef struct ipfsa_add_options {
   const char *const *ignore;   /* patterns in gitignore's form, held against names */
   size_t n_ignore;
   const char *ignore_rules_path;
+  const char *to_files;        /* a path of the mutable file system that gets the result too; NULL = none */
   const char *stdin_name;      /* name of what comes from standard input; NULL = its CID */
   ipfsa_add_cb event; void *event_ctx;
   ipfsa_progress_cb progress; void *progress_ctx;

@@ -11,6 +11,9 @@ extern "C" {
 
 typedef struct ipfsa_node ipfsa_node;
 
+/* An option that may be left to the configuration. */
+typedef enum ipfsa_option { IPFSA_UNSET = 0, IPFSA_OFF = 1, IPFSA_ON = 2 } ipfsa_option;
+
 typedef struct ipfsa_node_options {
   size_t struct_size;
   const char *repo_path;    /* NULL: $IPFSA_PATH, else $IPFS_PATH, else ~/.ipfs-accelerate */

@@ -132,6 +132,7 @@ static int run(cli_context *ctx) {
       .mtime = cli_int(ctx, "mtime"),
       .mtime_nsecs = (uint32_t)cli_uint(ctx, "mtime-nsecs"),
       .ignore_rules_path = cli_is_set(ctx, "ignore-rules-path") ? cli_string(ctx, "ignore-rules-path") : NULL,
+      .to_files = cli_is_set(ctx, "to-files") ? cli_string(ctx, "to-files") : NULL,
       .stdin_name = cli_is_set(ctx, "stdin-name") ? cli_string(ctx, "stdin-name") : NULL,
       .event = print_event,
       .event_ctx = ctx,
@@ -140,7 +141,6 @@ static int run(cli_context *ctx) {
   o.n_ignore = cli_strings(ctx, "ignore", &o.ignore);
   int code = check(ctx, &o);
   if (code) return code;
-  if (cli_is_set(ctx, "to-files")) return cli_fail_text(ctx, "--to-files is not supported by this version; use 'files cp' once it is there");
   ipfsa_node *node = cli_node(ctx, true, true);
   if (!node) return 1;
   size_t n = cli_n_args(ctx);

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "node/add_params.h"
+#include "node/files.h"
 #include "node/ignore.h"
 #include "unixfs/directory.h"
 #include "unixfs/importer.h"
@@ -308,6 +309,10 @@ typedef struct root_list {
 static ipfsa_status add_root(add_run *run, root_list *roots, ipfsa_dir_builder *wrapper, const char *name, const ipfsa_dag_ref *ref,
                              ipfsa_error *err) {
   if (wrapper) return place(run, wrapper, name, ref, err);
+  if (run->o.to_files && run->w) {
+    ipfsa_status status = ipfsa_files_put_ref(run->node, run->w, run->o.to_files, name, ref, err);
+    if (status) return status;
+  }
   if (!ipfsa_grow((void **)&roots->pins, &roots->cap, roots->n + 1, sizeof *roots->pins)) return ipfsa_fail_nomem(err);
   ipfsa_pin *pin = &roots->pins[roots->n++];
   *pin = (ipfsa_pin){.cid = ref->cid, .mode = IPFSA_PIN_RECURSIVE};
@@ -370,6 +375,7 @@ static ipfsa_status start(add_run *run, const ipfsa_add_options *o, ipfsa_error 
   if (o->pin_name && o->pin == IPFSA_OFF) return ipfsa_fail(err, IPFSA_E_INVALID, "pin-name option requires pin to be set");
   if (o->pin_name && strlen(o->pin_name) > IPFSA_MAX_PIN_NAME)
     return ipfsa_fail(err, IPFSA_E_LIMIT, "pin name is %zu bytes long, at most %d are taken", strlen(o->pin_name), IPFSA_MAX_PIN_NAME);
+  if (o->to_files && o->to_files[0] != '/') return ipfsa_fail(err, IPFSA_E_INVALID, "to-files: paths must start with a leading slash: %.200s", o->to_files);
   if (o->mtime_nsecs && !o->mtime) return ipfsa_fail(err, IPFSA_E_INVALID, "option \"mtime-nsecs\" needs \"mtime\"");
   if (o->mtime_nsecs > 999999999) return ipfsa_fail(err, IPFSA_E_INVALID, "mtime-nsecs is outside 0..999999999");
   if (o->nocopy && !ipfsa_config_bool(run->node->config, "filestore.enabled"))

@@ -1,0 +1,53 @@
+/* The mutable file system of a repo: paths from "/" on, durable like pins. Each change is one transaction: when it returns, it is on the disk.
+ * Calls from any thread; those that write take the repo's writer lock. Errors in Kubo's words ("file does not exist"). */
+#ifndef IPFSA_FILES_H
+#define IPFSA_FILES_H
+
+#include <ipfsa/read.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ipfsa_files_stat {
+  ipfsa_cid cid;
+  ipfsa_entry_type type;
+  uint64_t size, cumulative;
+  uint32_t n_links;
+  uint32_t mode; /* 0 = not set */
+  bool has_mtime;
+  int64_t mtime_s;
+  uint32_t mtime_ns;
+} ipfsa_files_stat;
+
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_files_stat_get(ipfsa_node *node, const char *path, ipfsa_files_stat *ret, ipfsa_error *err);
+/* Entries of a folder; of a file, the file itself. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_files_ls(ipfsa_node *node, const char *path, ipfsa_entry_cb cb, void *ctx, ipfsa_error *err);
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_files_read(ipfsa_node *node, const char *path, uint64_t offset, uint64_t count, ipfsa_write_cb write, void *ctx,
+                                                    ipfsa_error *err);
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_files_mkdir(ipfsa_node *node, const char *path, bool parents, ipfsa_option cid_version_1, const char *hash,
+                                                     ipfsa_error *err);
+/* from: a path here, or "/ipfs/<cid>…", whose blocks need not all be present. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_files_cp(ipfsa_node *node, const char *from, const char *to, bool parents, bool force, ipfsa_error *err);
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_files_mv(ipfsa_node *node, const char *from, const char *to, ipfsa_error *err);
+/* E_WRONG_TYPE "path is a directory, use -r to remove directories". */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_files_rm(ipfsa_node *node, const char *path, bool recursive, bool force, ipfsa_error *err);
+
+typedef struct ipfsa_files_write_options {
+  size_t struct_size;
+  uint64_t offset, count; /* count 0 = all of fd */
+  bool create, truncate, parents;
+  ipfsa_option raw_leaves, cid_version_1; /* unset: as the file is, or as configured */
+  const char *hash;
+} ipfsa_files_write_options;
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_files_write(ipfsa_node *node, const char *path, int fd, const ipfsa_files_write_options *options,
+                                                     ipfsa_error *err);
+/* CID of a path. Everything is on the disk already. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_files_flush(ipfsa_node *node, const char *path, ipfsa_cid *ret, ipfsa_error *err);
+/* Writes a folder anew with another CID version or hash function. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_files_chcid(ipfsa_node *node, const char *path, ipfsa_option cid_version_1, const char *hash, ipfsa_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

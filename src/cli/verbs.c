@@ -33,6 +33,17 @@ extern const cli_verb cli_verb_dag_import;
 extern const cli_verb cli_verb_dag_put;
 extern const cli_verb cli_verb_dag_resolve;
 extern const cli_verb cli_verb_dag_stat;
+extern const cli_verb cli_verb_files;
+extern const cli_verb cli_verb_files_chcid;
+extern const cli_verb cli_verb_files_cp;
+extern const cli_verb cli_verb_files_flush;
+extern const cli_verb cli_verb_files_ls;
+extern const cli_verb cli_verb_files_mkdir;
+extern const cli_verb cli_verb_files_mv;
+extern const cli_verb cli_verb_files_read;
+extern const cli_verb cli_verb_files_rm;
+extern const cli_verb cli_verb_files_stat;
+extern const cli_verb cli_verb_files_write;
 extern const cli_verb cli_verb_filestore;
 extern const cli_verb cli_verb_filestore_ls;
 extern const cli_verb cli_verb_filestore_verify;
@@ -96,6 +107,17 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_dag_put,
     &cli_verb_dag_resolve,
     &cli_verb_dag_stat,
+    &cli_verb_files,
+    &cli_verb_files_chcid,
+    &cli_verb_files_cp,
+    &cli_verb_files_flush,
+    &cli_verb_files_ls,
+    &cli_verb_files_mkdir,
+    &cli_verb_files_mv,
+    &cli_verb_files_read,
+    &cli_verb_files_rm,
+    &cli_verb_files_stat,
+    &cli_verb_files_write,
     &cli_verb_filestore,
     &cli_verb_filestore_ls,
     &cli_verb_filestore_verify,

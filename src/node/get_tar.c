@@ -120,7 +120,7 @@ static ipfsa_status give_symlink(tar_run *run, const ipfsa_cid *cid, const ipfsa
 static int collect(void *ctx, const ipfsa_dir_entry *entry) {
   tar_folder *f = ctx;
   bool dots = (entry->name.len == 1 && entry->name.data[0] == '.') || (entry->name.len == 2 && memcmp(entry->name.data, "..", 2) == 0);
-  if (entry->name.len == 0 || dots || memchr(entry->name.data, '/', entry->name.len) || memchr(entry->name.data, 0, entry->name.len)) return 1;
+  if (entry->name.len == 0 || entry->name.len > IPFSA_MAX_NAME || dots || memchr(entry->name.data, '/', entry->name.len) || memchr(entry->name.data, 0, entry->name.len)) return 1;
   char *name = ipfsa_malloc(entry->name.len + 1);
   if (!name || !ipfsa_grow((void **)&f->entries, &f->cap, f->n + 1, sizeof *f->entries)) return ipfsa_free(name), 1;
   memcpy(name, entry->name.data, entry->name.len);
@@ -138,7 +138,7 @@ static ipfsa_status open_folder(tar_run *run, const ipfsa_cid *cid, const ipfsa_
   tar_folder *f = &run->stack[run->depth++];
   *f = (tar_folder){.path_len = path_len};
   if (status == IPFSA_OK) status = ipfsa_dir_list(run->node->bs, cid, collect, f, err);
-  if (status == IPFSA_E_CANCELLED) return ipfsa_fail(err, IPFSA_E_DENIED, "a directory holds a name that no archive may hold (empty, \"..\", with \"/\" or NUL)");
+  if (status == IPFSA_E_CANCELLED) return ipfsa_fail(err, IPFSA_E_DENIED, "a directory holds a name that no archive may hold (empty, over 255 bytes, \"..\", with \"/\" or NUL)");
   return status;
 }
 

@@ -44,7 +44,7 @@ static ipfsa_status open_dir(ipfsa_node *node, const ipfsa_node_options *options
 
 static ipfsa_status open_rooms(ipfsa_node *node, const ipfsa_node_options *options, ipfsa_error *err) {
   ipfsa_status status = ipfsa_config_load(node->repo_fd, IPFSA_REPO_CONFIG, &node->config, err);
-  if (status) return ipfsa_error_prefix(err, status, "%s/" IPFSA_REPO_CONFIG, node->repo_path);
+  if (status) return ipfsa_error_prefix(err, status, "%s", node->repo_path);
   ipfsa_store_options store = ipfsa_repo_store_options(node->config);
   store.read_only = options->read_only;
   store.lock_timeout_ms = options->lock_timeout_ms < 0    ? 0

@@ -1,0 +1,228 @@
+"""Bad input: one clear sentence, a non-zero exit, bounded memory and time, nothing lost, nothing written outside."""
+import hashlib
+import json
+import os
+import pathlib
+import resource
+import subprocess
+
+import pytest
+
+
+def varint(n):
+    out = b""
+    while n >= 0x80:
+        out += bytes([n & 0x7F | 0x80])
+        n >>= 7
+    return out + bytes([n])
+
+
+def field(number, data):
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def raw_cid(data):
+    return b"\x01\x55\x12\x20" + hashlib.sha256(data).digest()
+
+
+def pb_cid(data):
+    return b"\x01\x70\x12\x20" + hashlib.sha256(data).digest()
+
+
+def link(cid, name, tsize):
+    return field(2, field(1, cid) + field(2, name) + b"\x18" + varint(tsize))
+
+
+def directory(entries):
+    return b"".join(link(*entry) for entry in entries) + field(1, b"\x08\x01")
+
+
+def text_of(cid):
+    import base64
+
+    return "b" + base64.b32encode(cid).decode().lower().rstrip("=")
+
+
+def car(root, blocks):
+    header = b"\xa2\x65roots\x81\xd8\x2a" + (b"\x58" + bytes([len(root) + 1])) + b"\x00" + root + b"\x67version\x01"
+    return varint(len(header)) + header + b"".join(varint(len(cid) + len(data)) + cid + data for cid, data in blocks)
+
+
+def refused(ipfs, *args, stdin=None, code=1):
+    """One sentence that begins with Error:, the exit code, and less than 64 MiB and five seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = subprocess.Popen([ipfs.program, *args], env=ipfs.env, cwd=ipfs.cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = process.communicate(stdin or b"", timeout=30)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert process.returncode == code, (args, out[:200], err)
+    assert b"Error: " in err and len(err) < 3000, err
+    assert after.ru_utime - before.ru_utime < 5
+    return err.decode(errors="replace")
+
+
+def test_archives_that_lie(ipfs):
+    good = b"hello world"
+    whole = car(raw_cid(good), [(raw_cid(good), good)])
+    for end in range(1, len(whole)):
+        refused(ipfs, "dag", "import", stdin=whole[:end]) if end != len(whole) - len(good) - 37 else None
+    assert "does not hash" in refused(ipfs, "dag", "import", stdin=car(raw_cid(good), [(raw_cid(good), b"jello world")]))
+    refused(ipfs, "dag", "import", stdin=b"\xff" * 20)
+    refused(ipfs, "dag", "import", stdin=varint(1 << 62) + b"x")
+    refused(ipfs, "dag", "import", stdin=whole + b"\x00")
+    refused(ipfs, "dag", "import", stdin=whole + varint(2097152 + 169) + bytes(2097152 + 169))
+    assert ipfs.text("refs", "local") == ""
+    ipfs("dag", "import", stdin=whole)
+    assert ipfs("cat", text_of(raw_cid(good))).out_bytes == good
+
+
+def test_blocks_at_the_limit(ipfs):
+    at, past = bytes(2097152), bytes(2097153)
+    ipfs("block", "put", stdin=at)
+    refused(ipfs, "block", "put", stdin=past)
+    ipfs("dag", "import", "--pin-roots=false", stdin=car(raw_cid(at), [(raw_cid(at), at)]))
+    refused(ipfs, "dag", "import", stdin=car(raw_cid(past), [(raw_cid(past), past)]))
+
+
+def test_forbidden_hashes(ipfs):
+    md5 = b"\x01\x55\xd5\x01\x10" + bytes(16)
+    short = b"\x01\x55\x12\x13" + bytes(19)
+    for cid in (md5, short):
+        refused(ipfs, "block", "get", text_of(cid))
+        refused(ipfs, "dag", "import", stdin=car(cid, [(cid, b"x")]))
+    for args in (["--hash=md5"], ["--hash=murmur3-x64-64"], ["--hash=sha2-256", "--inline", "--inline-limit=129"]):
+        refused(ipfs, "add", *args, stdin=b"x" * 200)
+
+
+@pytest.mark.parametrize("name", [b"..", b".", b"", b"a/b", b"a\x00b", b"../../etc/x", b"n" * 256])
+def test_names_that_lead_out(ipfs, name):
+    leaf = b"content"
+    folder = directory([(raw_cid(leaf), name, len(leaf))])
+    ipfs("dag", "import", stdin=car(pb_cid(folder), [(pb_cid(folder), folder), (raw_cid(leaf), leaf)]))
+    work = pathlib.Path(ipfs.cwd)
+    refused(ipfs, "get", "-o", "out", text_of(pb_cid(folder)))
+    refused(ipfs, "get", "-a", "-o", "out.tar", text_of(pb_cid(folder)))
+    assert [p for p in work.rglob("*") if "repo" not in p.parts] == []
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../outside", "a/../../x"])
+def test_symlinks_that_lead_out(ipfs, target):
+    link_block = field(1, b"\x08\x04" + field(2, target.encode()))
+    leaf = b"evil"
+    folder = directory([(pb_cid(link_block), b"l", len(link_block)), (raw_cid(leaf), b"z", 4)])
+    ipfs("dag", "import", stdin=car(pb_cid(folder), [(pb_cid(b) if b is not leaf else raw_cid(b), b) for b in (folder, link_block, leaf)]))
+    refused(ipfs, "get", "-o", "out", text_of(pb_cid(folder)))
+    assert not os.path.lexists(pathlib.Path(ipfs.cwd) / "outside")
+
+
+def test_a_link_and_a_file_of_one_name(ipfs):
+    """The file must not be written through the link."""
+    link_block = field(1, b"\x08\x04" + field(2, b"victim"))
+    leaf = b"evil"
+    folder = directory([(pb_cid(link_block), b"x", 10), (raw_cid(leaf), b"x", 4)])
+    ipfs("dag", "import", stdin=car(pb_cid(folder), [(pb_cid(folder), folder), (pb_cid(link_block), link_block), (raw_cid(leaf), leaf)]))
+    refused(ipfs, "get", "-o", "out", text_of(pb_cid(folder)))
+    assert not (pathlib.Path(ipfs.cwd) / "out/victim").exists()
+
+
+def test_a_dag_of_exabytes(ipfs):
+    """Forty levels of two links to the same child: a few kilobytes that describe 2^58 bytes."""
+    data = bytes(1 << 18)
+    cid, size, blocks = raw_cid(data), len(data), [(raw_cid(data), data)]
+    for _ in range(40):
+        message = b"\x08\x02\x18" + varint(2 * size) + (b"\x20" + varint(size)) * 2
+        node = link(cid, b"", size) * 2 + field(1, message)
+        cid, size = pb_cid(node), 2 * size
+        blocks.append((cid, node))
+    ipfs("dag", "import", stdin=car(cid, blocks[::-1]))
+    root = text_of(cid)
+    assert len(ipfs("cat", "--offset=%d" % (size - 5), root).out_bytes) == 5
+    assert len(ipfs("cat", "--offset=%d" % (size // 3), "--length=1000", root).out_bytes) == 1000
+    assert ipfs("dag", "stat", "--progress=false", "--enc=json", root).out.count("NumBlocks") == 1
+    ipfs("pin", "verify")
+
+
+def test_what_is_no_unixfs(ipfs):
+    for block in ("0a050001020304", "0a00", "120b0a09015500050001020304", "0a0308061801", "0a0a0805121101223000280b"):
+        data = bytes.fromhex(block)
+        done = ipfs("block", "put", "--cid-codec=dag-pb", stdin=data)
+        for verb in ("cat", "ls", "get"):
+            refused(ipfs, verb, done.out.strip())
+
+
+def test_escapes_stay_off_the_terminal(ipfs):
+    import pty
+
+    name = "a\x1b[31mred\u202egnp"
+    (pathlib.Path(ipfs.cwd) / name).write_text("x")
+    parent, child = pty.openpty()
+    subprocess.run([ipfs.program, "add", name], env=ipfs.env, cwd=ipfs.cwd, stdin=subprocess.DEVNULL, stdout=child, stderr=child, check=True)
+    os.close(child)
+    shown = os.read(parent, 65536)
+    os.close(parent)
+    assert b"\x1b[31m" not in shown and "\u202e".encode() not in shown and b"\\x1b" in shown
+
+
+def test_repos_of_others(program, tmp_path):
+    from conftest import Ipfs
+
+    node = Ipfs(program, tmp_path / "kubo", cwd=tmp_path)
+    (tmp_path / "kubo").mkdir()
+    (tmp_path / "kubo/datastore_spec").write_text("{}")
+    (tmp_path / "kubo/version").write_text("18\n")
+    for args in (["init"], ["add", "kubo/version"], ["pin", "ls"]):
+        assert "Kubo" in refused(node, *args)
+    assert sorted(p.name for p in (tmp_path / "kubo").iterdir()) == ["datastore_spec", "version"]
+    node("init", env={"IPFSA_PATH": str(tmp_path / "mine")})
+    marker = tmp_path / "mine/ipfs-accelerate"
+    marker.write_text(marker.read_text().replace("1", "99"))
+    done = node("pin", "ls", check=False, env={"IPFSA_PATH": str(tmp_path / "mine")})
+    assert done.code == 1 and "version 99" in done.err
+
+
+def test_second_writer_waits_and_then_says_who(ipfs, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    first = subprocess.Popen([ipfs.program, "add", "-Q"], env=ipfs.env, cwd=ipfs.cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    first.stdin.write(b"x" * 100)
+    first.stdin.flush()
+    import time
+
+    time.sleep(0.3)
+    assert "in use by process %d" % first.pid in refused(ipfs, "--lock-timeout=200ms", "block", "put", stdin=b"y")
+    second = subprocess.Popen([ipfs.program, "--lock-timeout=20s", "block", "put"], env=ipfs.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    second.stdin.write(b"z")
+    second.stdin.close()
+    first.stdin.close()
+    assert first.wait(20) == 0 and second.wait(20) == 0
+    assert ipfs("cat", second.stdout.read().decode().strip()).out == "z"
+
+
+def test_quota_and_full_disk(ipfs):
+    ipfs("config", "store.max_size", "6MB")
+    ipfs("add", "-Q", stdin=b"a" * 100)
+    assert "limit" in refused(ipfs, "add", "-Q", stdin=os.urandom(8 << 20))
+    assert "all blocks validated" in ipfs.text("repo", "verify")
+    ipfs("add", "-Q", stdin=b"b" * 100)
+
+
+def test_wrong_calls(ipfs):
+    for args in (["cat", "x" * 5000], ["cat", "/ipns/example.org"], ["cat", "/ipfs/"], ["cat", "/nope/x"], ["add", "--mode=zz", "-"], ["ls", "bafkqaaa/../x"], ["pin", "add", "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"],
+                 ["block", "put", "--mhlen=300", "-"], ["add", "--pin-name=" + "n" * 256, "-"], ["add", "--max-file-links=1", "--chunker=size-1", "-"]):
+        refused(ipfs, *args, stdin=b"xy")
+
+
+def test_config_that_is_wrong(ipfs):
+    config = pathlib.Path(ipfs.repo) / "config.toml"
+    for text, words in (("[import]\ncid_versoin = 1\n", "line 2"), ("[import]\ncid_version = 7\n", "0..1"), ("[import\n", "line 1"), ("x = " + "[" * 100, "config.toml"),
+                        ("[import]\nchunker = \"size-0\"\n", "Chunker"), ("#" * (1 << 20) + "\n", "limit"), ('[general]\na = "x\\u0000"\n', "NUL")):
+        config.write_text(text)
+        assert words in refused(ipfs, "repo", "stat")
+    config.unlink()
+    ipfs("repo", "stat")
+    config.write_text("# my notes\n[import] # here\n  cid_version = 0   # old\nchunker = \"size-1000\"\n")
+    ipfs("config", "import.cid_version", "1")
+    assert config.read_text() == "# my notes\n[import] # here\n  cid_version = 1   # old\nchunker = \"size-1000\"\n"
+    for form in ("import.cid_version = 0\n", "import = { cid_version = 0 }\n", '[import]\n"cid_version" = 0\n', '[general]\nx = """\n[import]\ncid_version = 0\n"""\n[import]\ncid_version = 0\n'):
+        config.write_text(form)
+        done = ipfs("config", "import.cid_version", "1", check=False)
+        assert (done.code == 0 and json.loads(ipfs.text("config", "import.cid_version")) == 1) or (done.code == 1 and config.read_text() == form), form

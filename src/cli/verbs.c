@@ -71,6 +71,7 @@ extern const cli_verb cli_verb_repo_verify;
 extern const cli_verb cli_verb_repo_version;
 extern const cli_verb cli_verb_resolve;
 extern const cli_verb cli_verb_stats;
+extern const cli_verb cli_verb_stats_hash;
 extern const cli_verb cli_verb_stats_repo;
 extern const cli_verb cli_verb_version;
 
@@ -145,6 +146,7 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_repo_version,
     &cli_verb_resolve,
     &cli_verb_stats,
+    &cli_verb_stats_hash,
     &cli_verb_stats_repo,
     &cli_verb_version,
     NULL,

@@ -19,4 +19,8 @@ void ipfsa_sha256_avx2_8(uint32_t states[][8], const uint8_t *const *data, size_
 void ipfsa_sha256_avx512_16(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks);
 #endif
 
+/* The closing blocks of a message whose last `used` bytes stand in block: 1 or 2. */
+size_t ipfsa_sha256_pad(uint8_t block[128], size_t used, uint64_t n_bytes);
+void ipfsa_sha256_store(const uint32_t state[8], uint8_t digest[32]);
+
 #endif

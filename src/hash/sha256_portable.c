@@ -1,4 +1,6 @@
 /* sha2-256 in plain C: the form every other kernel is tested against. Source: FIPS 180-4, section 6.2. */
+#include <string.h>
+
 #include "hash/sha256.h"
 
 const uint32_t ipfsa_sha256_iv[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
@@ -23,13 +25,16 @@ static void one_block(uint32_t state[8], const uint8_t *p) {
     w[i] = w[i - 16] + w[i - 7] + (rotr(a, 7) ^ rotr(a, 18) ^ a >> 3) + (rotr(b, 17) ^ rotr(b, 19) ^ b >> 10);
   }
   memcpy(s, state, sizeof s);
-  for (int i = 0; i < 64; i++) {
-    uint32_t t1 = s[7] + (rotr(s[4], 6) ^ rotr(s[4], 11) ^ rotr(s[4], 25)) + ((s[4] & s[5]) ^ (~s[4] & s[6])) + ipfsa_sha256_k[i] + w[i];
-    uint32_t t2 = (rotr(s[0], 2) ^ rotr(s[0], 13) ^ rotr(s[0], 22)) + ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
-    for (int k = 7; k > 0; k--) s[k] = s[k - 1];
-    s[4] += t1;
-    s[0] = t1 + t2;
-  }
+  for (int r = 0; r < 64; r += 8)
+    _Pragma("GCC unroll 8") for (int i = 0; i < 8; i++) { /* AT(k): the k-th variable's place in round i; nothing is moved */
+#define AT(k) s[((k) - i) & 7]
+      uint32_t a = AT(0), e = AT(4);
+      uint32_t t1 = AT(7) + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + ((e & AT(5)) ^ (~e & AT(6))) + ipfsa_sha256_k[r + i] + w[r + i];
+      uint32_t t2 = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & AT(1)) ^ (a & AT(2)) ^ (AT(1) & AT(2)));
+      AT(3) += t1;
+      AT(7) = t1 + t2;
+#undef AT
+    }
   for (int i = 0; i < 8; i++) state[i] += s[i];
 }
 

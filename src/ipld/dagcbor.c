@@ -106,8 +106,11 @@ static ipfsa_status read_item(cbor_reader *r, ipfsa_value_item *item) {
   if (status) return status;
   item->u = h.value;
   switch (h.major) {
-  case MAJOR_NEGATIVE: item->negative = true; /* fall through */
-  case MAJOR_UINT: item->type = IPFSA_VALUE_INT; return IPFSA_OK;
+  case MAJOR_NEGATIVE:
+  case MAJOR_UINT:
+    item->negative = h.major == MAJOR_NEGATIVE;
+    item->type = IPFSA_VALUE_INT;
+    return IPFSA_OK;
   case MAJOR_BYTES: item->type = IPFSA_VALUE_BYTES; return read_string(r, h.value, false, &item->bytes);
   case MAJOR_STRING: item->type = IPFSA_VALUE_STRING; return read_string(r, h.value, true, &item->bytes);
   case MAJOR_LIST: item->type = IPFSA_VALUE_LIST; break;

@@ -107,13 +107,13 @@ ipfsa_status ipfsa_store__read_external(const ipfsa_pack *pack, const ipfsa_pack
   return status;
 }
 
-#define READ_AHEAD (8u << 20) /* bytes; leaves of one file lie behind one another */
+#define READ_AHEAD (4u << 20) /* bytes; leaves of one file lie behind one another, so one in each stretch asks for the next two */
 #define LARGE_LEAF 65536      /* bytes; smaller ones are not read in a row */
 
 static ipfsa_status read_data(const ipfsa_pack *pack, const ipfsa_pack_entry *entry, uint8_t *data, ipfsa_error *err) {
   if (entry->kind == IPFSA_ENTRY_EXTERNAL) return ipfsa_store__read_external(pack, entry, data, NULL, 0, NULL, err);
   size_t n = 0;
-  if (entry->len >= LARGE_LEAF) ipfsa_fs_will_need(pack->fd, entry->off, READ_AHEAD);
+  if (entry->len >= LARGE_LEAF && entry->off % READ_AHEAD < entry->len) ipfsa_fs_will_need(pack->fd, entry->off, 2 * READ_AHEAD);
   ipfsa_status status = ipfsa_fs_read_at(pack->fd, data, entry->len, entry->off, &n, err);
   if (status) return ipfsa_error_prefix(err, status, "pack %08x", pack->number);
   if (n < entry->len) memset(data + n, 0, entry->len - n); /* cut short: the digest tells */

@@ -1,11 +1,32 @@
 /* Every block read and hashed, every table checked. Damage is reported; with repair it is moved aside, never deleted. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/pool.h"
 #include "hash/hash.h"
 #include "store/local.h"
 
-typedef struct verify_run {
+#define BATCH 16 /* blocks read and hashed at a time by the workers: at most 32 MiB */
+
+typedef struct verify_run verify_run;
+
+/* One block on its way through a worker. */
+typedef struct check_task {
+  ipfsa_task task;
+  verify_run *run;
+  const ipfsa_pack *pack;
+  ipfsa_pack_entry entry;
+  ipfsa_status status;
+  ipfsa_error damage;
+  uint64_t len;
+} check_task;
+
+struct verify_run {
   ipfsa_store *s;
+  ipfsa_pool *pool; /* NULL: no threads to be had; one after the other */
+  pthread_mutex_t lock;
+  pthread_cond_t finished;
+  check_task batch[BATCH];
+  size_t n_batch, n_running;
   bool repair;
   ipfsa_blockstore_writer *w;
   ipfsa_store_damage_cb cb;
@@ -14,7 +35,7 @@ typedef struct verify_run {
   void *progress_ctx;
   ipfsa_progress at;
   ipfsa_store_verify_result result;
-} verify_run;
+};
 
 /* The bytes as they are, for whoever can make something of them. */
 static ipfsa_status quarantine(verify_run *v, const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_error *err) {
@@ -41,6 +62,45 @@ static ipfsa_status report(verify_run *v, const ipfsa_multihash *mh, const char 
   return IPFSA_OK;
 }
 
+static void check_block(ipfsa_task *task) {
+  check_task *t = (check_task *)task;
+  IPFSA_AUTO_BLOCK ipfsa_block block = {0};
+  t->status = ipfsa_store__read(t->pack, &t->entry, &block, &t->damage);
+  t->len = block.data.len;
+  pthread_mutex_lock(&t->run->lock);
+  t->run->n_running--;
+  pthread_cond_signal(&t->run->finished);
+  pthread_mutex_unlock(&t->run->lock);
+}
+
+static ipfsa_status take_result(verify_run *v, check_task *t, ipfsa_error *err) {
+  v->result.n_blocks++;
+  v->result.n_bytes += t->len;
+  v->at.done_items = v->result.n_blocks;
+  v->at.done_bytes = v->result.n_bytes;
+  if (v->progress && v->progress(v->progress_ctx, &v->at) != 0) return ipfsa_fail(err, IPFSA_E_CANCELLED, "verify stopped");
+  if (t->status == IPFSA_OK) return IPFSA_OK;
+  if (t->status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
+  ipfsa_status status = report(v, &t->entry.mh, t->damage.message, err);
+  return status || !v->repair ? status : quarantine(v, t->pack, &t->entry, err);
+}
+
+/* Has all blocks of the batch checked, then looks at the verdicts in order. */
+static ipfsa_status run_batch(verify_run *v, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  v->n_running = v->n_batch;
+  for (size_t i = 0; i < v->n_batch; i++) {
+    if (v->pool) ipfsa_pool_submit(v->pool, &v->batch[i].task);
+    else check_block(&v->batch[i].task);
+  }
+  pthread_mutex_lock(&v->lock);
+  while (v->n_running) pthread_cond_wait(&v->finished, &v->lock);
+  pthread_mutex_unlock(&v->lock);
+  for (size_t i = 0; status == IPFSA_OK && i < v->n_batch; i++) status = take_result(v, &v->batch[i], err);
+  v->n_batch = 0;
+  return status;
+}
+
 static ipfsa_status verify_entry(verify_run *v, ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_location here, ipfsa_error *err) {
   ipfsa_pack_entry there;
   ipfsa_location at;
@@ -49,18 +109,8 @@ static ipfsa_status verify_entry(verify_run *v, ipfsa_pack *pack, const ipfsa_pa
   ipfsa_status status = ipfsa_store__find(v->s, &entry->mh, &at, &there, &found, err);
   pthread_rwlock_unlock(&v->s->lock);
   if (status || !found || at != here) return status; /* removed or written again since */
-  ipfsa_error damage = {0};
-  IPFSA_AUTO_BLOCK ipfsa_block block = {0};
-  status = ipfsa_store__read(pack, entry, &block, &damage);
-  v->result.n_blocks++;
-  v->result.n_bytes += block.data.len;
-  v->at.done_items = v->result.n_blocks;
-  v->at.done_bytes = v->result.n_bytes;
-  if (v->progress && v->progress(v->progress_ctx, &v->at) != 0) return ipfsa_fail(err, IPFSA_E_CANCELLED, "verify stopped");
-  if (status == IPFSA_OK) return IPFSA_OK;
-  if (status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
-  status = report(v, &entry->mh, damage.message, err);
-  return status || !v->repair ? status : quarantine(v, pack, entry, err);
+  v->batch[v->n_batch++] = (check_task){.task = {.run = check_block}, .run = v, .pack = pack, .entry = *entry};
+  return v->n_batch == BATCH ? run_batch(v, err) : IPFSA_OK;
 }
 
 static ipfsa_status verify_commit(void *ctx, ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err) {
@@ -96,30 +146,45 @@ static ipfsa_status verify_pack(verify_run *v, ipfsa_pack *pack, ipfsa_error *er
     snprintf(what, sizeof what, "pack %08x: the commit table at byte %llu is damaged", pack->number, (unsigned long long)gap);
     status = report(v, NULL, what, err);
   }
-  return status ? status : ipfsa_store__each_commit(pack, IPFSA_PACK_FIRST_COMMIT, verify_commit, v, &gap, err);
+  if (status == IPFSA_OK) status = ipfsa_store__each_commit(pack, IPFSA_PACK_FIRST_COMMIT, verify_commit, v, &gap, err);
+  return status ? status : run_batch(v, err);
 }
 
 ipfsa_status ipfsa_store_verify(ipfsa_store *s, bool repair, ipfsa_store_damage_cb cb, void *ctx, ipfsa_progress_cb progress, void *progress_ctx,
                                 ipfsa_store_verify_result *ret, ipfsa_error *err) {
-  verify_run v = {.s = s, .repair = repair, .cb = cb, .ctx = ctx, .progress = progress, .progress_ctx = progress_ctx};
-  ipfsa_status status = repair ? ipfsa_blockstore_begin(&s->base, &v.w, err) : IPFSA_OK;
+  verify_run *v = ipfsa_calloc(1, sizeof *v);
+  if (!v) return ipfsa_fail_nomem(err);
+  v->s = s;
+  v->repair = repair;
+  v->cb = cb;
+  v->ctx = ctx;
+  v->progress = progress;
+  v->progress_ctx = progress_ctx;
+  pthread_mutex_init(&v->lock, NULL);
+  pthread_cond_init(&v->finished, NULL);
+  ipfsa_status status = repair ? ipfsa_blockstore_begin(&s->base, &v->w, err) : IPFSA_OK;
   pthread_rwlock_wrlock(&s->lock);
   if (status == IPFSA_OK && !repair) status = ipfsa_store__refresh(s, false, err);
   ipfsa_index_state state = ipfsa_index_state_get(s->index);
-  v.at.total_bytes = state.block_bytes;
-  v.at.total_items = state.n_blocks;
+  v->at.total_bytes = state.block_bytes;
+  v->at.total_items = state.n_blocks;
+  if (state.n_blocks > 4 * BATCH) (void)ipfsa_pool_new(0, &v->pool, NULL); /* fewer are done before threads are there */
   size_t n = s->n_packs;
   ipfsa_pack *packs = ipfsa_memdup(s->packs, n * sizeof *packs); /* descriptors stay open while the store is */
   pthread_rwlock_unlock(&s->lock);
   if (!packs) status = ipfsa_fail_nomem(err);
   for (size_t i = 0; status == IPFSA_OK && i < n; i++) {
     if (packs[i].number == state.pack) packs[i].end = state.end;
-    status = verify_pack(&v, &packs[i], err);
+    status = verify_pack(v, &packs[i], err);
   }
-  if (status == IPFSA_OK && v.w) status = ipfsa_writer_commit(v.w, err);
-  ipfsa_writer_close(v.w);
+  if (status == IPFSA_OK && v->w) status = ipfsa_writer_commit(v->w, err);
+  ipfsa_writer_close(v->w);
   ipfsa_free(packs);
-  if (status == IPFSA_OK) *ret = v.result;
+  if (status == IPFSA_OK) *ret = v->result;
+  ipfsa_pool_free(v->pool);
+  pthread_cond_destroy(&v->finished);
+  pthread_mutex_destroy(&v->lock);
+  ipfsa_free(v);
   return status;
 }
 

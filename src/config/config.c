@@ -123,6 +123,12 @@ ipfsa_status ipfsa_config_load(int dirfd, const char *path, ipfsa_config **ret, 
   return ipfsa_config_parse(text ? text : "", len, path, ret, err);
 }
 
+void ipfsa_config_swap(ipfsa_config *a, ipfsa_config *b) {
+  ipfsa_config old = *a;
+  *a = *b;
+  *b = old;
+}
+
 /* ---- typed reads ---- */
 
 static const char *value_at(const ipfsa_config *config, size_t i) {
@@ -324,7 +330,11 @@ ipfsa_status ipfsa_config_show(const ipfsa_config *config, bool json, char **ret
     const char *text = value_at(config, i);
     bool quote = wants_quotes(key->type) || (key->type == IPFSA_CONFIG_BYTES && text[strspn(text, "0123456789")]);
     if (key->type == IPFSA_CONFIG_FLAG && !*text) ipfsa_buf_printf(&out, "# %s is unset\n", dot + 1);
-    else ipfsa_buf_printf(&out, "%s = %s%s%s\n", dot + 1, quote ? "\"" : "", text, quote ? "\"" : "");
+    else {
+      ipfsa_buf_printf(&out, "%s = ", dot + 1);
+      ipfsa_toml_put_value(&out, text, quote);
+      ipfsa_buf_u8(&out, '\n');
+    }
   }
   ipfsa_buf_u8(&out, '\0');
   ipfsa_status status = ipfsa_buf_status(&out, err);

@@ -12,6 +12,7 @@ typedef struct ipfsa_config ipfsa_config;
 ipfsa_status ipfsa_config_load(int dirfd, const char *path, ipfsa_config **ret, ipfsa_error *err);
 ipfsa_status ipfsa_config_parse(const char *text, size_t len, const char *name, ipfsa_config **ret, ipfsa_error *err);
 void ipfsa_config_free(ipfsa_config *config);
+void ipfsa_config_swap(ipfsa_config *a, ipfsa_config *b); /* of all they hold */
 
 /* Typed reads by our names ("import.chunker"); the key must be in the schema (asserted by a test), the default is already applied. */
 bool ipfsa_config_bool(const ipfsa_config *config, const char *key);

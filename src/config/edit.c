@@ -62,7 +62,7 @@ static ipfsa_status replace_range(ipfsa_buf *toml, size_t from, size_t to, const
   return IPFSA_OK;
 }
 
-static void put_value(ipfsa_buf *out, const char *text, bool quoted) {
+void ipfsa_toml_put_value(ipfsa_buf *out, const char *text, bool quoted) {
   if (!quoted) {
     ipfsa_buf_str(out, text);
     return;
@@ -83,7 +83,7 @@ static ipfsa_status add_key(ipfsa_buf *toml, size_t at, bool has_section, const 
   if (at && toml->data[at - 1] != '\n') ipfsa_buf_u8(&line, '\n');
   if (!has_section) ipfsa_buf_printf(&line, "%s[%.*s]\n", toml->len ? "\n" : "", (int)section_len, section);
   ipfsa_buf_printf(&line, "%s = ", key);
-  put_value(&line, text, quoted);
+  ipfsa_toml_put_value(&line, text, quoted);
   ipfsa_buf_u8(&line, '\n');
   ipfsa_status status = ipfsa_buf_status(&line, err);
   return status ? status : replace_range(toml, at, at, &line, err);
@@ -102,7 +102,7 @@ ipfsa_status ipfsa_toml_edit(ipfsa_buf *toml, const char *name, const char *text
     if (inside && !header && find_value(toml, line, key, &start, &end)) {
       IPFSA_AUTO_BUF ipfsa_buf value = {0};
       if (!text) return replace_range(toml, line.start, line.end, &value, err);
-      put_value(&value, text, quoted);
+      ipfsa_toml_put_value(&value, text, quoted);
       ipfsa_status status = ipfsa_buf_status(&value, err);
       return status ? status : replace_range(toml, start, end, &value, err);
     }

@@ -38,9 +38,15 @@ bool ipfsa_config_profile_row(size_t i, const char **ret_name, const char **ret_
 ipfsa_status ipfsa_config_apply_profile(ipfsa_config *config, const char *name, ipfsa_error *err) {
   for (size_t i = 0; i < N_PROFILES; i++) {
     if (strcmp(profiles[i].name, name) != 0) continue;
-    ipfsa_status status = IPFSA_OK;
+    /* On a copy: all of the profile or nothing. */
+    ipfsa_config *copy = NULL;
+    size_t len = 0;
+    const char *text = ipfsa_config_text(config, &len);
+    ipfsa_status status = ipfsa_config_parse(text, len, "the configuration", &copy, err);
     for (const profile_value *v = profiles[i].values; status == IPFSA_OK && v < profiles[i].values + 12 && v->key; v++)
-      status = ipfsa_config_set_json(config, v->key, v->json, err);
+      status = ipfsa_config_set_json(copy, v->key, v->json, err);
+    if (status == IPFSA_OK) ipfsa_config_swap(config, copy);
+    ipfsa_config_free(copy);
     return status;
   }
   return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "%s is not a profile", name);

@@ -129,12 +129,33 @@ static ipfsa_status make_store(int fd, const ipfsa_config *config, ipfsa_error *
   return status;
 }
 
+/* Without the marker nothing was ever acknowledged: tables that an interrupted init left torn are made anew. */
+static ipfsa_status drop_half_made(int fd, ipfsa_error *err) {
+  static const char *const names[] = {"meta/data.mdb", "meta/lock.mdb", "index"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    ipfsa_status status = ipfsa_fs_unlink(fd, names[i], err);
+    if (status && status != IPFSA_E_NOT_FOUND) return status;
+  }
+  return IPFSA_OK;
+}
+
+/* The tables are on the disk before the marker says that there is a repo. */
+static ipfsa_status sync_tables(int fd, ipfsa_error *err) {
+  IPFSA_AUTO_FD int data = ipfsa_fs_open(fd, "meta/data.mdb", O_RDWR, 0, err);
+  if (data < 0) return err->status;
+  ipfsa_status status = ipfsa_fs_sync(data, err);
+  if (status == IPFSA_OK) status = ipfsa_fs_sync_dir(fd, "meta", err);
+  return status ? status : ipfsa_fs_sync_dir(fd, ".", err);
+}
+
 static ipfsa_status fill_repo(int fd, const char *profile, ipfsa_error *err) {
   ipfsa_config *config = NULL;
   ipfsa_status status = ipfsa_config_load(fd, IPFSA_REPO_CONFIG, &config, err);
   if (status == IPFSA_OK) status = apply_profiles(config, profile, err);
   if (status == IPFSA_OK) status = ipfsa_config_save(config, fd, IPFSA_REPO_CONFIG, err);
+  if (status == IPFSA_OK) status = drop_half_made(fd, err);
   if (status == IPFSA_OK) status = make_store(fd, config, err);
+  if (status == IPFSA_OK) status = sync_tables(fd, err);
   ipfsa_config_free(config);
   if (status) return status;
   char marker[sizeof marker_format + 16];

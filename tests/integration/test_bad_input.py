@@ -226,3 +226,16 @@ def test_config_that_is_wrong(ipfs):
         config.write_text(form)
         done = ipfs("config", "import.cid_version", "1", check=False)
         assert (done.code == 0 and json.loads(ipfs.text("config", "import.cid_version")) == 1) or (done.code == 1 and config.read_text() == form), form
+
+
+def test_an_interrupted_init_is_finished(program, tmp_path):
+    from conftest import Ipfs
+
+    node = Ipfs(program, tmp_path / "repo", cwd=tmp_path)
+    (tmp_path / "repo/meta").mkdir(parents=True)
+    (tmp_path / "repo/meta/data.mdb").write_bytes(b"torn" * 100)
+    (tmp_path / "repo/config.toml").write_text("")
+    (tmp_path / "repo/config.toml.0123456789abcdef.tmp").write_text("x")
+    assert "init" in refused(node, "pin", "ls")
+    node("add", "-Q", stdin=b"content")
+    assert node.text("repo", "verify") == "verify complete, all blocks validated."

@@ -116,6 +116,23 @@ def test_random_trees_and_options(ipfs, kubo, tmp_path):
     assert rounds > 5
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_hamt_threshold_by_block_size(ipfs, kubo, tmp_path, version):
+    """One below, and one past, the exact size of the block at which a folder becomes a HAMT."""
+    name_len, cid_len = 60, 34 if version == 0 else 36
+    edge = (262144 - 4) // (name_len + cid_len + 8)
+    for node in (ipfs, kubo):
+        node("config", "Import.UnixFSHAMTDirectorySizeEstimation", "block")
+    for count in (edge, edge + 1):
+        folder = tmp_path / "many"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for i in range(count):
+            (folder / ("%060d" % i)).write_bytes(b"x")
+        ours, theirs = (n.text("add", "-Qnr", "--cid-version=%d" % version, folder) for n in (ipfs, kubo))
+        assert ours == theirs, (version, count)
+
+
 def test_each_reads_the_other(ipfs, kubo, tmp_path):
     rng = random.Random(seed() + 1)
     for _ in range(6):

@@ -10,6 +10,7 @@
 
 typedef struct edit_source {
   ipfsa_source base;
+  ipfsa_node *node;
   ipfsa_file_reader *old; /* NULL: no file before */
   uint64_t old_size, offset, count; /* count: new bytes still wanted */
   uint64_t pos;
@@ -24,8 +25,12 @@ static ipfsa_status read_old(edit_source *s, uint8_t *data, size_t len, ipfsa_er
   size_t n = 0;
   ipfsa_status status = IPFSA_OK;
   if (s->old && s->pos < s->old_size) status = ipfsa_file_reader_read_at(s->old, data, len, s->pos, &n, err);
-  if (status == IPFSA_OK) memset(data + n, 0, len - n);
-  return status;
+  if (status) return status;
+  if (n < len && s->pos + n < s->old_size)
+    return ipfsa_fail(err, IPFSA_E_CORRUPT, "the old file ends at byte %llu of %llu; nothing was changed", (unsigned long long)(s->pos + n),
+                      (unsigned long long)s->old_size);
+  memset(data + n, 0, len - n);
+  return IPFSA_OK;
 }
 
 static ipfsa_status read_edit(edit_source *s, uint8_t *data, size_t len, size_t *ret_len, ipfsa_error *err) {
@@ -33,6 +38,7 @@ static ipfsa_status read_edit(edit_source *s, uint8_t *data, size_t len, size_t 
   while (done < len) {
     size_t n = len - done;
     ipfsa_status status;
+    if (ipfsa_node_is_cancelled(s->node)) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
     if (s->pos < s->offset) {
       if (n > s->offset - s->pos) n = (size_t)(s->offset - s->pos);
       status = read_old(s, data + done, n, err);
@@ -86,7 +92,7 @@ static ipfsa_status import_edit(ipfsa_files_txn *txn, edit_source *s, ipfsa_impo
 }
 
 static ipfsa_status write_file(ipfsa_files_txn *txn, const ipfsa_files_path *path, int fd, const ipfsa_files_write_options *o, ipfsa_error *err) {
-  edit_source s = {.offset = o->offset, .count = o->count ? o->count : UINT64_MAX, .fd = fd};
+  edit_source s = {.node = txn->node, .offset = o->offset, .count = o->count ? o->count : UINT64_MAX, .fd = fd};
   ipfsa_import_params params = txn->params;
   ipfsa_unixfs_meta meta = {0};
   ipfsa_cid old;

@@ -19,10 +19,13 @@ typedef struct index_header {
   uint64_t magic, n_slots, salt;
   char boot_id[40];
   _Atomic uint64_t superseded;
-  _Atomic uint64_t clean;   /* synced and unchanged since: good after a reboot too */
+  _Atomic uint64_t since;   /* entries since the checkpoint; NEVER: a sync failed, there will be none */
   _Atomic uint64_t used;    /* slots ever taken */
   _Atomic uint64_t pack, end, n_blocks, block_bytes;
+  /* The checkpoint: everything up to there is on the disk. In one sector with its checksum; all zero = none. */
+  uint64_t saved_pack, saved_end, saved_n_blocks, saved_block_bytes, saved_check;
 } index_header;
+#define NEVER ((uint64_t)1 << 62)
 
 typedef struct index_slot {
   _Atomic uint64_t fingerprint; /* 0 = free */
@@ -82,10 +85,20 @@ static bool header_ok(const index_header *h, uint64_t file_size) {
          bytes_for(h->n_slots) == file_size;
 }
 
-ipfsa_status ipfsa_index_open(int dirfd, bool write, ipfsa_index **ret, bool *ret_usable, ipfsa_error *err) {
+static bool same_boot(const index_header *h) {
+  char boot_id[40];
+  read_boot_id(boot_id);
+  return boot_id[0] && memcmp(boot_id, h->boot_id, sizeof boot_id) == 0;
+}
+
+static uint64_t saved_check(const index_header *h) {
+  return mix(mix(mix(mix(h->salt ^ h->saved_pack) ^ h->saved_end) ^ h->saved_n_blocks) ^ h->saved_block_bytes);
+}
+
+ipfsa_status ipfsa_index_open(int dirfd, bool write, ipfsa_index **ret, ipfsa_index_worth *ret_worth, ipfsa_error *err) {
   ipfsa_error local = {0};
   if (!err) err = &local;
-  *ret_usable = false;
+  *ret_worth = IPFSA_INDEX_GONE;
   int fd = ipfsa_fs_open(dirfd, INDEX_NAME, write ? O_RDWR : O_RDONLY, 0, err);
   if (fd < 0) return err->status == IPFSA_E_NOT_FOUND ? IPFSA_OK : err->status;
   struct stat st;
@@ -97,15 +110,13 @@ ipfsa_status ipfsa_index_open(int dirfd, bool write, ipfsa_index **ret, bool *re
     ipfsa_fs_close(&fd);
     return status;
   }
-  char boot_id[40];
-  read_boot_id(boot_id);
-  bool same_boot = boot_id[0] && memcmp(boot_id, index->header->boot_id, sizeof boot_id) == 0;
-  if (!header_ok(index->header, (uint64_t)st.st_size) || !(same_boot || atomic_load(&index->header->clean))) {
-    ipfsa_index_close(index);
-    return IPFSA_OK;
-  }
+  const index_header *h = index->header;
+  ipfsa_index_worth worth = IPFSA_INDEX_GONE;
+  if (header_ok(h, (uint64_t)st.st_size))
+    worth = same_boot(h) ? IPFSA_INDEX_GOOD : h->saved_end && h->saved_check == saved_check(h) ? IPFSA_INDEX_OLD : IPFSA_INDEX_GONE;
+  if (worth == IPFSA_INDEX_GONE) return ipfsa_index_close(index), IPFSA_OK;
   *ret = index;
-  *ret_usable = true;
+  *ret_worth = worth;
   return IPFSA_OK;
 }
 
@@ -130,7 +141,6 @@ ipfsa_status ipfsa_index_create(int dirfd, bool private_, uint64_t n_blocks, ipf
   index->header->magic = INDEX_MAGIC;
   index->header->n_slots = n_slots;
   index->header->salt = ipfsa_random_u64();
-  read_boot_id(index->header->boot_id);
   if (!private_) status = ipfsa_fs_rename(dirfd, INDEX_NAME ".tmp", INDEX_NAME, err);
   if (status) ipfsa_index_close(index);
   else *ret = index;
@@ -144,11 +154,7 @@ void ipfsa_index_close(ipfsa_index *index) {
   ipfsa_free(index);
 }
 
-bool ipfsa_index_same_boot(const ipfsa_index *index) {
-  char boot_id[40];
-  read_boot_id(boot_id);
-  return boot_id[0] && memcmp(boot_id, index->header->boot_id, sizeof boot_id) == 0;
-}
+void ipfsa_index_trust(ipfsa_index *index) { read_boot_id(index->header->boot_id); }
 
 bool ipfsa_index_superseded(const ipfsa_index *index) { return atomic_load_explicit(&index->header->superseded, memory_order_acquire) != 0; }
 
@@ -193,7 +199,6 @@ static bool insert_fingerprint(ipfsa_index *index, uint64_t fp, ipfsa_location a
     uint64_t found = atomic_load_explicit(&slot->fingerprint, memory_order_relaxed);
     bool reuse = found == fp && atomic_load_explicit(&slot->location, memory_order_relaxed) == REMOVED;
     if (found != 0 && !reuse) continue;
-    atomic_store(&index->header->clean, 0);
     atomic_store_explicit(&slot->location, at, memory_order_release);
     atomic_store_explicit(&slot->fingerprint, fp, memory_order_release);
     if (!reuse) atomic_fetch_add(&index->header->used, 1);
@@ -213,7 +218,6 @@ bool ipfsa_index_replace(ipfsa_index *index, const ipfsa_multihash *mh, ipfsa_lo
     uint64_t found = atomic_load_explicit(&slot->fingerprint, memory_order_relaxed);
     if (found == 0) return false;
     if (found != fp || atomic_load_explicit(&slot->location, memory_order_relaxed) != from) continue;
-    atomic_store(&index->header->clean, 0);
     atomic_store_explicit(&slot->location, to, memory_order_release);
     return true;
   }
@@ -237,6 +241,10 @@ ipfsa_status ipfsa_index_grow(int dirfd, ipfsa_index **index, uint64_t more, ipf
   ipfsa_status status = ipfsa_index_create(dirfd, old->fd < 0, blocks * 2, &new, err);
   if (status) return status;
   new->header->salt = old->header->salt; /* fingerprints stay as they are */
+  memcpy(new->header->boot_id, old->header->boot_id, sizeof new->header->boot_id);
+  uint64_t since = atomic_load(&old->header->since);
+  if (since < NEVER && state.n_blocks >= IPFSA_INDEX_CHECKPOINT_EVERY) since = NEVER / 2; /* a large one would take long to make anew */
+  atomic_store(&new->header->since, since);
   for (uint64_t i = 0; i < old->header->n_slots; i++) {
     uint64_t fp = atomic_load(&old->slots[i].fingerprint), at = atomic_load(&old->slots[i].location);
     if (fp && at != REMOVED) insert_fingerprint(new, fp, at);
@@ -248,12 +256,34 @@ ipfsa_status ipfsa_index_grow(int dirfd, ipfsa_index **index, uint64_t more, ipf
   return IPFSA_OK;
 }
 
-ipfsa_status ipfsa_index_sync(ipfsa_index *index, ipfsa_error *err) {
-  if (index->fd < 0 || atomic_load(&index->header->clean)) return IPFSA_OK;
-  ipfsa_status status = ipfsa_fs_sync(index->fd, err);
-  if (status) return status;
-  atomic_store(&index->header->clean, 1);
-  return ipfsa_fs_sync(index->fd, err);
+void ipfsa_index_restore(ipfsa_index *index) {
+  index_header *h = index->header;
+  memset(h->boot_id, 0, sizeof h->boot_id);
+  ipfsa_index_state_set(index, &(ipfsa_index_state){(uint32_t)h->saved_pack, h->saved_end, h->saved_n_blocks, h->saved_block_bytes});
+  atomic_store(&h->since, 0);
+  uint64_t used = 0, border = ipfsa_location_of((uint32_t)h->saved_pack, h->saved_end);
+  for (uint64_t i = 0; i < h->n_slots; i++) {
+    index_slot *slot = &index->slots[i];
+    if (atomic_load_explicit(&slot->fingerprint, memory_order_relaxed) == 0) continue;
+    used++;
+    if (atomic_load_explicit(&slot->location, memory_order_relaxed) >= border) atomic_store_explicit(&slot->location, REMOVED, memory_order_relaxed);
+  }
+  atomic_store(&h->used, used);
+}
+
+void ipfsa_index_checkpoint(ipfsa_index *index, uint64_t n_new, uint64_t every) {
+  index_header *h = index->header;
+  uint64_t since = atomic_fetch_add(&h->since, n_new) + n_new;
+  if (index->fd < 0 || since < every || since >= NEVER) return;
+  ipfsa_index_state state = ipfsa_index_state_get(index);
+  bool ok = ipfsa_fs_sync(index->fd, NULL) == IPFSA_OK;
+  h->saved_pack = ok ? state.pack : 0;
+  h->saved_end = ok ? state.end : 0;
+  h->saved_n_blocks = state.n_blocks;
+  h->saved_block_bytes = state.block_bytes;
+  h->saved_check = saved_check(h);
+  ok = ok && ipfsa_fs_sync(index->fd, NULL) == IPFSA_OK;
+  atomic_store(&h->since, ok ? 0 : NEVER);
 }
 
 uint64_t ipfsa_index_bytes(const ipfsa_index *index) { return index->map_len; }

@@ -20,12 +20,22 @@ typedef struct ipfsa_index_state { /* what the table covers and counts */
   uint64_t n_blocks, block_bytes;
 } ipfsa_index_state;
 
-/* Opens `index` in dirfd. *ret_usable false: missing, damaged, of another boot without a sync, or of another format: rebuild it. */
-ipfsa_status ipfsa_index_open(int dirfd, bool write, ipfsa_index **ret, bool *ret_usable, ipfsa_error *err);
+/* GONE: missing, damaged, of another format, or of another boot without a checkpoint; *ret is untouched, rebuild it.
+ * OLD: of another boot, with a checkpoint that the holder of the writer lock can go back to (restore). GOOD: as it should be. */
+typedef enum ipfsa_index_worth { IPFSA_INDEX_GONE, IPFSA_INDEX_OLD, IPFSA_INDEX_GOOD } ipfsa_index_worth;
+ipfsa_status ipfsa_index_open(int dirfd, bool write, ipfsa_index **ret, ipfsa_index_worth *ret_worth, ipfsa_error *err);
 /* An empty one, for n_blocks at first; private: in memory only (readers without a usable file). */
 ipfsa_status ipfsa_index_create(int dirfd, bool private_, uint64_t n_blocks, ipfsa_index **ret, ipfsa_error *err);
 void ipfsa_index_close(ipfsa_index *index);
-bool ipfsa_index_same_boot(const ipfsa_index *index); /* no power loss since it was written */
+/* What it covers has been checked: from now on it is good until the machine restarts. A new one is not trusted before this, so that a
+ * recovery which was cut short begins again. */
+void ipfsa_index_trust(ipfsa_index *index);
+/* Back to the state of the checkpoint: what came later is to be replayed. */
+void ipfsa_index_restore(ipfsa_index *index);
+/* Makes all of it durable when enough has changed since the last time: so much at most has to be replayed after a power loss. A sync that
+ * fails costs the checkpoints of this file, nothing else. */
+#define IPFSA_INDEX_CHECKPOINT_EVERY (1u << 20) /* entries: 70 MB of tables, 0.2 s to replay */
+void ipfsa_index_checkpoint(ipfsa_index *index, uint64_t n_new, uint64_t every);
 /* The writer has put another file in its place: open it anew. */
 bool ipfsa_index_superseded(const ipfsa_index *index);
 
@@ -40,8 +50,6 @@ bool ipfsa_index_replace(ipfsa_index *index, const ipfsa_multihash *mh, ipfsa_lo
 bool ipfsa_index_is_full(const ipfsa_index *index, uint64_t more); /* would `more` inserts pass the load limit? */
 /* A table of twice the size with the same content; the file takes the old one's place. *index is replaced. */
 ipfsa_status ipfsa_index_grow(int dirfd, ipfsa_index **index, uint64_t more, ipfsa_error *err);
-/* Makes all of it durable, so that a later boot can trust it. */
-ipfsa_status ipfsa_index_sync(ipfsa_index *index, ipfsa_error *err);
 /* Every location, in slot order. Start with *cursor = 0. */
 bool ipfsa_index_each(const ipfsa_index *index, uint64_t *cursor, ipfsa_location *ret);
 uint64_t ipfsa_index_bytes(const ipfsa_index *index);

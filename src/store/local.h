@@ -1,4 +1,4 @@
-/* The inside of the local store, shared by its own files: store.c, replay.c, writer.c, sweep.c, verify.c, lock.c. */
+/* The inside of the local store, shared by its own files: store.c, replay.c, recover.c, writer.c, sweep.c, verify.c, lock.c. */
 #ifndef IPFSA_STORE_LOCAL_H
 #define IPFSA_STORE_LOCAL_H
 
@@ -22,6 +22,8 @@ struct ipfsa_store {
   ipfsa_index *index;
   bool index_private;    /* in memory, made by a reader */
   bool poisoned;         /* a sync failed: nothing is written any more */
+  ipfsa_location *torn;  /* entries of the last commit that recovery found without their bytes; the next writer buries them */
+  size_t n_torn, torn_cap;
   pthread_mutex_t writer_lock; /* one writer in this process */
   struct ipfsa_store_writer *writer;
   pthread_mutex_t flock_lock; /* over the next two */
@@ -44,7 +46,7 @@ ipfsa_status ipfsa_store__read_external(const ipfsa_pack *pack, const ipfsa_pack
                                         uint64_t *ret_off, ipfsa_error *err);
 void ipfsa_store__key_text(const ipfsa_multihash *mh, char *ret); /* as a raw CIDv1, for messages; IPFSA_MAX_CID_TEXT */
 
-/* replay.c: from the packs' tables into the index (exclusive). recovering: the last commit may be torn and is hashed first. */
+/* replay.c: from the packs' tables into the index (exclusive). recovering: the last commit may be torn and is hashed. */
 ipfsa_status ipfsa_store__open_packs(ipfsa_store *s, bool write, ipfsa_error *err);
 ipfsa_status ipfsa_store__replay(ipfsa_store *s, bool recovering, ipfsa_error *err);
 typedef ipfsa_status (*ipfsa_store__commit_cb)(void *ctx, ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err);
@@ -52,8 +54,17 @@ typedef ipfsa_status (*ipfsa_store__commit_cb)(void *ctx, ipfsa_pack *pack, cons
 ipfsa_status ipfsa_store__each_commit(ipfsa_pack *pack, uint64_t off, ipfsa_store__commit_cb cb, void *ctx, uint64_t *ret_gap, ipfsa_error *err);
 ipfsa_status ipfsa_store__apply_commit(ipfsa_store *s, const ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err);
 ipfsa_status ipfsa_store__rebuild_index(ipfsa_store *s, bool private_, ipfsa_error *err);
+ipfsa_status ipfsa_store__restore_index(ipfsa_store *s, ipfsa_error *err); /* s->index is of another boot; the writer lock is held */
 
 bool ipfsa_store__behind(ipfsa_store *s); /* commits that the index does not cover */
+
+/* recover.c: blocks that a power loss, or rot, took out of the last commit */
+ipfsa_status ipfsa_store__note_torn(ipfsa_store *s, const ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err);
+ipfsa_status ipfsa_store__hide_torn(ipfsa_store *s, ipfsa_error *err); /* exclusive: from a private index */
+/* Their bytes to quarantine, removals into the pack. The store's lock must not be held. */
+ipfsa_status ipfsa_store__bury_torn(ipfsa_store *s, ipfsa_blockstore_writer *w, ipfsa_error *err);
+/* The bytes of an entry as they are, to quarantine/; nothing when nothing is there but zeros. */
+ipfsa_status ipfsa_store__quarantine(ipfsa_store *s, const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_error *err);
 
 /* writer.c */
 typedef struct ipfsa_store_writer ipfsa_store_writer;

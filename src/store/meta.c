@@ -16,6 +16,8 @@
 
 #define META_DIR "meta"
 #define META_FILE META_DIR "/data.mdb"
+#define NEW_DIR "meta.tmp"
+#define NEW_FILE NEW_DIR "/data.mdb"
 /* Address space, not memory or disk: what the tables may grow to. The smaller ones are for processes under a limit of address space. */
 #define MAP_SIZES {(size_t)1 << (sizeof(size_t) > 4 ? 36 : 29), (size_t)1 << (sizeof(size_t) > 4 ? 32 : 28), (size_t)1 << 27}
 #define MAX_READERS 1024 /* read transactions at once, over all processes */
@@ -132,25 +134,50 @@ static ipfsa_status check_size(MDB_env *env, int dirfd, ipfsa_error *err) {
                        (unsigned long long)st.st_size, (unsigned long long)need);
 }
 
-static ipfsa_status prepare_folder(int dirfd, bool create, ipfsa_error *err) {
-  struct stat st;
-  ipfsa_error local = {0};
-  ipfsa_status status = ipfsa_fs_stat(dirfd, META_FILE, &st, &local);
-  if (status == IPFSA_OK) {
-    /* An init cut before its first commit can leave a torn header; there is nothing in it yet. */
-    if (create && st.st_size > 0 && st.st_size < FRESH_FILE) return ipfsa_fs_unlink(dirfd, META_FILE, err);
-    return IPFSA_OK;
+static ipfsa_status drop_files(int dirfd, const char *const *names, size_t n, ipfsa_error *err) {
+  for (size_t i = 0; i < n; i++) {
+    ipfsa_status status = ipfsa_fs_unlink(dirfd, names[i], err);
+    if (status && status != IPFSA_E_NOT_FOUND) return status;
   }
-  if (status != IPFSA_E_NOT_FOUND || !create) {
-    if (err) *err = local;
-    return status;
-  }
-  status = ipfsa_fs_mkdir(dirfd, META_DIR, 0755, err);
-  if (status == IPFSA_E_EXISTS) status = IPFSA_OK;
+  return IPFSA_OK;
+}
+
+static ipfsa_status write_new_tables(int dirfd, ipfsa_error *err) {
+  char path[64];
+  shared_env fresh = {0};
+  snprintf(path, sizeof path, "/proc/self/fd/%d/" NEW_DIR, dirfd);
+  int rc = asked_to_fail();
+  if (rc == 0) rc = open_env(path, false, &fresh.env);
+  if (rc == 0) rc = asked_to_fail();
+  if (rc == 0) rc = open_tables(&fresh, true);
+  if (fresh.env) mdb_env_close(fresh.env);
+  if (rc) return fail_mdb(err, rc, "make");
+  IPFSA_AUTO_FD int fd = ipfsa_fs_open(dirfd, NEW_FILE, O_RDWR, 0, err);
+  return fd < 0 ? err->status : ipfsa_fs_sync(fd, err); /* LMDB does not sync the header pages it makes */
+}
+
+/* Made whole under another name first: a folder that has the file has all tables. */
+static ipfsa_status make_folder(int dirfd, ipfsa_error *err) {
+  static const char *const left[] = {NEW_FILE, NEW_DIR "/lock.mdb", META_FILE, META_DIR "/lock.mdb"};
+  ipfsa_status status = drop_files(dirfd, left, sizeof left / sizeof *left, err);
+  if (status == IPFSA_OK) status = ipfsa_fs_mkdir(dirfd, NEW_DIR, 0755, err);
+  if (status == IPFSA_OK || status == IPFSA_E_EXISTS) status = write_new_tables(dirfd, err);
+  if (status == IPFSA_OK) status = drop_files(dirfd, left + 1, 1, err);
+  if (status == IPFSA_OK) status = ipfsa_fs_sync_dir(dirfd, NEW_DIR, err);
+  if (status == IPFSA_OK) status = ipfsa_fs_rename(dirfd, NEW_DIR, META_DIR, err);
   return status ? status : ipfsa_fs_sync_dir(dirfd, ".", err);
 }
 
-static ipfsa_status open_shared(shared_env *shared, int dirfd, bool create, bool read_only, ipfsa_error *err) {
+static ipfsa_status prepare_folder(int dirfd, bool create, ipfsa_error *err) {
+  struct stat st;
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  ipfsa_status status = ipfsa_fs_stat(dirfd, META_FILE, &st, err);
+  if (!create || (status && status != IPFSA_E_NOT_FOUND)) return status;
+  return status == IPFSA_OK && st.st_size >= FRESH_FILE ? IPFSA_OK : make_folder(dirfd, err);
+}
+
+static ipfsa_status open_shared(shared_env *shared, int dirfd, bool read_only, ipfsa_error *err) {
   char path[64];
   snprintf(path, sizeof path, "/proc/self/fd/%d/" META_DIR, dirfd);
   int rc = asked_to_fail();
@@ -166,11 +193,6 @@ static ipfsa_status open_shared(shared_env *shared, int dirfd, bool create, bool
   if (!shared->immutable) (void)mdb_reader_check(shared->env, &dead); /* slots of killed processes hold back old pages */
   rc = asked_to_fail();
   if (rc == 0) rc = open_tables(shared, false);
-  if (rc == MDB_NOTFOUND && create) {
-    rc = asked_to_fail();
-    if (rc == 0) rc = open_tables(shared, true);
-    if (rc == 0) return ipfsa_fs_sync_dir(dirfd, META_DIR, err);
-  }
   if (rc == MDB_NOTFOUND) return ipfsa_fail(err, IPFSA_E_MALFORMED, META_FILE " has not the tables of a repo");
   return rc ? fail_mdb(err, rc, "open") : IPFSA_OK;
 }
@@ -195,7 +217,7 @@ static ipfsa_status acquire_shared(int dirfd, bool create, bool read_only, share
     if (!shared) return ipfsa_fail_nomem(err);
     shared->device = st.st_dev;
     shared->inode = st.st_ino;
-    status = open_shared(shared, dirfd, create, read_only, err);
+    status = open_shared(shared, dirfd, read_only, err);
     if (status) {
       if (shared->env) mdb_env_close(shared->env);
       ipfsa_free(shared);

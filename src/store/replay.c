@@ -1,7 +1,6 @@
 /* From the packs' commit tables to the index: after a crash, for what another process wrote, or all of it when the index is lost. */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "hash/hash.h"
 #include "store/local.h"
 
 typedef struct number_list {
@@ -140,22 +139,6 @@ ipfsa_status ipfsa_store__apply_commit(ipfsa_store *s, const ipfsa_pack *pack, c
   return IPFSA_OK;
 }
 
-/* After a crash the last commit may stand there without its data: one block that does not hash, and all of it is taken as never made. */
-static ipfsa_status commit_is_whole(const ipfsa_pack *pack, ipfsa_bytes table, bool *ret, ipfsa_error *err) {
-  ipfsa_cursor c = ipfsa_cursor_over(table);
-  *ret = true;
-  while (*ret && ipfsa_cursor_left(&c)) {
-    ipfsa_pack_entry entry;
-    IPFSA_AUTO_BLOCK ipfsa_block block = {0};
-    if (!ipfsa_cursor_pack_entry(&c, &entry)) return *ret = false, IPFSA_OK;
-    if (entry.kind == IPFSA_ENTRY_DELETED || entry.kind == IPFSA_ENTRY_EXTERNAL) continue;
-    ipfsa_status status = ipfsa_store__read(pack, &entry, &block, err);
-    if (status == IPFSA_E_CORRUPT) *ret = false;
-    else if (status) return status;
-  }
-  return IPFSA_OK;
-}
-
 typedef struct replay_run {
   ipfsa_store *s;
   bool check_last;
@@ -170,11 +153,8 @@ static ipfsa_status note_last(void *ctx, ipfsa_pack *pack, const ipfsa_pack_comm
 
 static ipfsa_status replay_commit(void *ctx, ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err) {
   replay_run *r = ctx;
-  bool whole = true;
-  ipfsa_status status = IPFSA_OK;
-  if (r->check_last && commit->off == r->last_off) status = commit_is_whole(pack, table, &whole, err);
-  if (status || !whole) return status;
-  status = ipfsa_store__apply_commit(r->s, pack, commit, table, err);
+  ipfsa_status status = ipfsa_store__apply_commit(r->s, pack, commit, table, err);
+  if (status == IPFSA_OK && r->check_last && commit->off == r->last_off) status = ipfsa_store__note_torn(r->s, pack, commit, table, err);
   if (status) return status;
   pack->end = commit->end;
   pack->last_commit = commit->off;
@@ -185,6 +165,7 @@ static ipfsa_status replay_commit(void *ctx, ipfsa_pack *pack, const ipfsa_pack_
 ipfsa_status ipfsa_store__replay(ipfsa_store *s, bool recovering, ipfsa_error *err) {
   ipfsa_index_state state = ipfsa_index_state_get(s->index);
   ipfsa_status status = IPFSA_OK;
+  if (recovering) s->n_torn = 0;
   for (size_t i = 0; status == IPFSA_OK && i < s->n_packs; i++) {
     ipfsa_pack *pack = &s->packs[i];
     if (pack->number < state.pack) continue;
@@ -209,6 +190,13 @@ bool ipfsa_store__behind(ipfsa_store *s) {
   return found;
 }
 
+static ipfsa_status recover(ipfsa_store *s, ipfsa_error *err) {
+  ipfsa_status status = ipfsa_store__replay(s, true, err);
+  if (status == IPFSA_OK && s->index_private) status = ipfsa_store__hide_torn(s, err);
+  else if (status == IPFSA_OK && !s->n_torn) ipfsa_index_trust(s->index);
+  return status;
+}
+
 ipfsa_status ipfsa_store__rebuild_index(ipfsa_store *s, bool private_, ipfsa_error *err) {
   ipfsa_index *index = NULL;
   ipfsa_status status = ipfsa_index_create(s->dirfd, private_, 0, &index, err);
@@ -216,5 +204,10 @@ ipfsa_status ipfsa_store__rebuild_index(ipfsa_store *s, bool private_, ipfsa_err
   ipfsa_index_close(s->index);
   s->index = index;
   s->index_private = private_;
-  return ipfsa_store__replay(s, true, err);
+  return recover(s, err);
+}
+
+ipfsa_status ipfsa_store__restore_index(ipfsa_store *s, ipfsa_error *err) {
+  ipfsa_index_restore(s->index);
+  return recover(s, err);
 }

@@ -47,9 +47,9 @@ ipfsa_status ipfsa_store__refresh(ipfsa_store *s, bool write, ipfsa_error *err) 
   if (status) return status;
   if (!s->index_private && ipfsa_index_superseded(s->index)) {
     ipfsa_index *fresh = NULL;
-    bool usable = false;
-    status = ipfsa_index_open(s->dirfd, !s->options.read_only, &fresh, &usable, err);
-    if (status || !usable) return status;
+    ipfsa_index_worth worth;
+    status = ipfsa_index_open(s->dirfd, !s->options.read_only, &fresh, &worth, err);
+    if (status || worth != IPFSA_INDEX_GOOD) return ipfsa_index_close(fresh), status;
     ipfsa_index_close(s->index);
     s->index = fresh;
   }
@@ -217,10 +217,18 @@ static ipfsa_status make_folder(int dirfd, const char *name, ipfsa_error *err) {
   return status ? status : ipfsa_fs_sync_dir(dirfd, ".", err);
 }
 
+/* A writer buries what is torn when it begins. Where none can (a full disk), the repo is read with an index of our own. */
+static ipfsa_status bury_now(ipfsa_store *s, ipfsa_error *err) {
+  ipfsa_blockstore_writer *w = NULL;
+  ipfsa_status status = ipfsa_store__begin(&s->base, &w, NULL);
+  ipfsa_writer_close(w);
+  return status ? ipfsa_store__rebuild_index(s, true, err) : IPFSA_OK;
+}
+
 /* With the index usable: what it does not cover yet is replayed by whoever may write; a live writer does it itself. */
 static ipfsa_status open_index(ipfsa_store *s, ipfsa_error *err) {
-  bool usable = false;
-  ipfsa_status status = ipfsa_index_open(s->dirfd, !s->options.read_only, &s->index, &usable, err);
+  ipfsa_index_worth worth;
+  ipfsa_status status = ipfsa_index_open(s->dirfd, !s->options.read_only, &s->index, &worth, err);
   if (status) return status;
   bool may_write = !s->options.read_only;
   if (may_write) {
@@ -229,13 +237,15 @@ static ipfsa_status open_index(ipfsa_store *s, ipfsa_error *err) {
     may_write = ipfsa_store_lock(s, NULL) == IPFSA_OK;
     s->options.lock_timeout_ms = wait;
   }
-  if (!usable) status = ipfsa_store__rebuild_index(s, !may_write, err);
-  else if (may_write) status = ipfsa_store__replay(s, !ipfsa_index_same_boot(s->index), err);
+  if (worth == IPFSA_INDEX_OLD && may_write) status = ipfsa_store__restore_index(s, err);
+  else if (worth != IPFSA_INDEX_GOOD) status = ipfsa_store__rebuild_index(s, !may_write, err);
+  else if (may_write) status = ipfsa_store__replay(s, false, err);
   else if (s->options.read_only && s->n_packs && ipfsa_store__behind(s)) {
     ipfsa_index_close(s->index);
     s->index = NULL;
     status = ipfsa_store__rebuild_index(s, true, err);
   }
+  if (may_write && status == IPFSA_OK && s->n_torn) status = bury_now(s, err);
   if (may_write) ipfsa_store_unlock(s);
   return status;
 }
@@ -250,6 +260,7 @@ ipfsa_status ipfsa_store_open(int dirfd, const ipfsa_store_options *options, ipf
   s->packs_fd = s->lock_fd = -1;
   s->options = *options;
   if (s->options.max_pack_size == 0) s->options.max_pack_size = IPFSA_DEFAULT_PACK_SIZE;
+  if (s->options.checkpoint_every == 0) s->options.checkpoint_every = IPFSA_INDEX_CHECKPOINT_EVERY;
   pthread_rwlock_init(&s->lock, NULL);
   pthread_mutex_init(&s->writer_lock, NULL);
   pthread_mutex_init(&s->flock_lock, NULL);
@@ -271,6 +282,7 @@ void ipfsa_store_close(ipfsa_store *s) {
   for (size_t i = 0; i < s->n_retired; i++) ipfsa_pack_close(&s->retired[i]);
   ipfsa_free(s->packs);
   ipfsa_free(s->retired);
+  ipfsa_free(s->torn);
   ipfsa_index_close(s->index);
   ipfsa_meta_close(s->meta);
   ipfsa_fs_close(&s->packs_fd);

@@ -15,6 +15,7 @@ typedef struct ipfsa_store_options {
                                 "the repo is in use by process N" */
   bool no_sync;              /* tests and only tests: skips fdatasync */
   bool allow_external;       /* filestore enabled */
+  uint64_t checkpoint_every; /* entries between syncs of the index; 0 = about a million */
 } ipfsa_store_options;
 
 /* dirfd is the repo folder (borrowed until close). Opening takes no lock; the writer lock is taken by the first begin and by every call

@@ -37,20 +37,8 @@ struct verify_run {
   ipfsa_store_verify_result result;
 };
 
-/* The bytes as they are, for whoever can make something of them. */
 static ipfsa_status quarantine(verify_run *v, const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_error *err) {
-  char text[IPFSA_MAX_CID_TEXT], name[300];
-  ipfsa_store__key_text(&entry->mh, text);
-  snprintf(name, sizeof name, "quarantine/%.200s.block", text);
-  IPFSA_AUTO_BUF ipfsa_buf bytes = {0};
-  size_t n = 0;
-  if (entry->kind <= IPFSA_ENTRY_PB_RAW) {
-    if (!ipfsa_buf_reserve(&bytes, entry->len)) return ipfsa_fail_nomem(err);
-    (void)ipfsa_fs_read_at(pack->fd, bytes.data, entry->len, entry->off, &n, NULL); /* what cannot be read is lost already */
-  }
-  ipfsa_status status = ipfsa_fs_mkdir(v->s->dirfd, "quarantine", 0700, NULL);
-  if (status && status != IPFSA_E_EXISTS) return ipfsa_fail(err, status, "cannot make the folder quarantine");
-  status = ipfsa_fs_replace_file(v->s->dirfd, name, bytes.data ? bytes.data : (const void *)"", n, 0600, err);
+  ipfsa_status status = ipfsa_store__quarantine(v->s, pack, entry, err);
   if (status == IPFSA_OK) status = v->w->ops->del(v->w, &entry->mh, err);
   if (status == IPFSA_OK) v->result.n_quarantined++;
   return status;

@@ -151,15 +151,27 @@ static ipfsa_status check_quota(ipfsa_store_writer *w, uint64_t more, ipfsa_erro
                     (unsigned long long)s->options.max_size, (unsigned long long)used);
 }
 
+/* A head behind the last good commit: a table that was torn before anyone counted on it, or one that rotted since. It is left where it is. */
+static ipfsa_status has_damaged_commit(const ipfsa_pack *pack, bool *ret, ipfsa_error *err) {
+  static const uint8_t none[IPFSA_PACK_HEAD_SIZE];
+  uint8_t head[IPFSA_PACK_HEAD_SIZE];
+  size_t n = 0;
+  ipfsa_status status = ipfsa_fs_read_at(pack->fd, head, sizeof head, pack->end, &n, err);
+  if (status == IPFSA_OK) *ret = memcmp(head, none, n) != 0;
+  return status;
+}
+
 static ipfsa_status begin_pack(ipfsa_store_writer *w, ipfsa_error *err) {
   ipfsa_store *s = w->store;
   pthread_rwlock_rdlock(&s->lock); /* a listing in another thread may see new packs and move the array */
   ipfsa_pack none = {0}, last = s->n_packs ? s->packs[s->n_packs - 1] : none;
   bool fresh = s->n_packs == 0 || last.end >= s->options.max_pack_size;
   pthread_rwlock_unlock(&s->lock);
+  ipfsa_status status = fresh ? IPFSA_OK : has_damaged_commit(&last, &fresh, err);
+  if (status) return status;
   uint32_t number = fresh ? last.number + 1 : last.number;
   if (number > IPFSA_MAX_PACK_NUMBER) return ipfsa_fail(err, IPFSA_E_LIMIT, "over %d packs", IPFSA_MAX_PACK_NUMBER);
-  ipfsa_status status = fresh ? ipfsa_pack_create(s->packs_fd, number, &w->active, err)
+  status = fresh ? ipfsa_pack_create(s->packs_fd, number, &w->active, err)
                               : ipfsa_pack_open(s->packs_fd, number, true, &w->active, err);
   if (status) return status;
   if (fresh) {
@@ -400,7 +412,7 @@ static ipfsa_status writer_commit(ipfsa_blockstore_writer *self, ipfsa_error *er
   IPFSA_AUTO_BUF ipfsa_buf table = {.max = IPFSA_MAX_TABLE};
   if (status == IPFSA_OK) status = make_table(w, &table, err);
   if (status) return status;
-  uint64_t table_off = (w->data_end + 7) & ~(uint64_t)7;
+  uint64_t table_off = (w->data_end + 7) & ~(uint64_t)7, n_new = w->n_pending;
   status = ipfsa_pack_write_commit(&w->active, w->active.last_seq + 1, w->data_end, ipfsa_buf_bytes(&table), (uint32_t)w->n_pending, err);
   if (status == IPFSA_E_POISONED) w->store->poisoned = true;
   if (status) return status;
@@ -411,6 +423,7 @@ static ipfsa_status writer_commit(ipfsa_blockstore_writer *self, ipfsa_error *er
   ipfsa_pack_close(&w->active);
   pthread_rwlock_unlock(&w->store->lock);
   w->pack_number = 0;
+  if (status == IPFSA_OK) ipfsa_index_checkpoint(w->store->index, n_new, w->store->options.checkpoint_every);
   return status;
 }
 
@@ -441,12 +454,14 @@ static ipfsa_status catch_up(ipfsa_store *s, ipfsa_error *err) {
   pthread_rwlock_wrlock(&s->lock);
   if (s->index_private) {
     ipfsa_index *shared = NULL;
-    bool usable = false;
-    status = ipfsa_index_open(s->dirfd, true, &shared, &usable, err);
-    if (status == IPFSA_OK && usable) {
+    ipfsa_index_worth worth;
+    status = ipfsa_index_open(s->dirfd, true, &shared, &worth, err);
+    if (status == IPFSA_OK && worth != IPFSA_INDEX_GONE) {
       ipfsa_index_close(s->index);
       s->index = shared;
       s->index_private = false;
+      if (worth == IPFSA_INDEX_OLD) status = ipfsa_store__open_packs(s, false, err);
+      if (status == IPFSA_OK && worth == IPFSA_INDEX_OLD) status = ipfsa_store__restore_index(s, err);
     } else if (status == IPFSA_OK) {
       status = ipfsa_store__open_packs(s, false, err);
       if (status == IPFSA_OK) status = ipfsa_store__rebuild_index(s, false, err);
@@ -482,6 +497,8 @@ ipfsa_status ipfsa_store__begin(ipfsa_blockstore *self, ipfsa_blockstore_writer 
   pthread_rwlock_wrlock(&s->lock);
   s->writer = w;
   pthread_rwlock_unlock(&s->lock);
-  *ret = &w->base;
-  return IPFSA_OK;
+  if (s->n_torn) status = ipfsa_store__bury_torn(s, &w->base, err);
+  if (status) writer_close(&w->base);
+  else *ret = &w->base;
+  return status;
 }

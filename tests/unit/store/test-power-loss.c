@@ -289,6 +289,19 @@ static void size_to(file *f, uint64_t len) {
   if (len > f->len) memset(f->data + f->len, 0, len - f->len);
 }
 
+/* What lies in a folder that is renamed. */
+static void rename_below(const char *from, const char *to) {
+  size_t len = strlen(from), n = n_names;
+  for (size_t i = 0; i < n; i++) {
+    if (names[i].id == -2 || strncmp(names[i].path, from, len) != 0 || names[i].path[len] != '/') continue;
+    char path[96];
+    snprintf(path, sizeof path, "%.40s%.50s", to, names[i].path + len);
+    int id = names[i].id;
+    names[i].id = -2;
+    name_of(path)->id = id;
+  }
+}
+
 static void apply(const op *o, bool torn) {
   uint64_t len = torn ? o->len / 2 : o->len;
   file *f = o->id >= 0 ? &files[o->id] : NULL;
@@ -306,6 +319,7 @@ static void apply(const op *o, bool torn) {
   } else if (o->kind == OP_MKDIR) {
     name_of(o->path)->id = -1;
   } else if (o->kind == OP_RENAME) {
+    rename_below(o->path, o->to);
     name_of(o->path)->id = -2;
     name_of(o->to)->id = o->id;
   } else if (o->kind == OP_UNLINK) {
@@ -393,7 +407,7 @@ static void acknowledge(int number) {
   in_hook = false;
 }
 
-static const ipfsa_store_options options = {.create = true, .max_pack_size = 65536};
+static const ipfsa_store_options options = {.create = true, .max_pack_size = 65536, .checkpoint_every = 15};
 
 static void record_work(void) {
   ipfsa_error err = {0};
@@ -421,7 +435,7 @@ static void record_work(void) {
   test_remove_tree(dir);
 }
 
-/* The blocks of one commit: all when acknowledged, else all or none; once a sweep began, only those it keeps are promised. */
+/* The blocks of one commit: all when acknowledged, else each whole or absent (there() looks); once a sweep began, only those it keeps are promised. */
 static void check_commit(ipfsa_store *store, unsigned first, bool acked, bool sweeping, bool swept, const char *where) {
   unsigned n_kept = 0, n_other = 0, kept = 0, other = 0;
   for (unsigned i = first; i < first + 10; i++) {
@@ -431,11 +445,8 @@ static void check_commit(ipfsa_store *store, unsigned first, bool acked, bool sw
   }
   if (acked && kept != n_kept) fail_msg("%s: %u of %u acknowledged blocks from %u on", where, kept, n_kept, first);
   if (acked && !sweeping && other != n_other) fail_msg("%s: %u of %u acknowledged blocks from %u on", where, other, n_other, first);
-  if (!acked && !((kept == n_kept && other == n_other) || kept + other == 0)) fail_msg("%s: a part of the commit from %u on", where, first);
   if (swept && other) fail_msg("%s: %u swept blocks from %u on are back", where, other, first);
 }
-
-static unsigned n_unborn; /* disks on which the repo was not made yet and cannot be opened */
 
 static void check_disk(size_t n, unsynced_fate fate) {
   int ack = 0;
@@ -450,14 +461,7 @@ static void check_disk(size_t n, unsynced_fate fate) {
   char *dir = test_temp_dir();
   int fd = open(dir, O_RDONLY | O_DIRECTORY);
   build_disk(n, fate, fd);
-  ipfsa_status opened = ipfsa_store_open(fd, &options, &store, &err);
-  if (opened != IPFSA_OK && ack >= ACK_OPEN) fail_msg("%s: open: %s", where, err.message);
-  if (opened != IPFSA_OK) { /* the making of the repo was cut: nothing was in it, and a torn data.mdb is refused, not guessed at */
-    n_unborn++;
-    close(fd);
-    test_remove_tree(dir);
-    return;
-  }
+  if (ipfsa_store_open(fd, &options, &store, &err) != IPFSA_OK) fail_msg("%s: open: %s", where, err.message);
   check_commit(store, 0, ack >= ACK_FIRST, ack >= ACK_PIN, ack >= ACK_SWEEP, where);
   check_commit(store, 10, ack >= ACK_SECOND, ack >= ACK_PIN, ack >= ACK_SWEEP, where);
   check_commit(store, 20, ack >= ACK_THIRD, false, false, where);
@@ -482,7 +486,7 @@ static void power_may_go_at_any_time(void **state) {
   find_durable();
   for (size_t n = 0; n <= n_ops; n++)
     for (unsynced_fate fate = 0; fate < N_FATES; fate++) check_disk(n, fate);
-  print_message("%zu operations, %zu disks, %u of them refused before the repo was made\n", n_ops, (n_ops + 1) * N_FATES, n_unborn);
+  print_message("%zu operations, %zu disks\n", n_ops, (n_ops + 1) * N_FATES);
   for (size_t i = 0; i < n_ops; i++) free(ops[i].data);
   for (int i = 0; i < n_files; i++) free(files[i].data);
   for (unsigned i = 0; i < N_BLOCKS; i++) free(blocks[i]);

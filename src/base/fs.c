@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -77,6 +78,38 @@ ipfsa_status ipfsa_fs_read_at(int fd, void *data, size_t len, uint64_t off, size
     if (n < 0) return ipfsa_fail_errno(err, errno, "read of %zu bytes at byte %llu", len, (unsigned long long)off);
     if (n == 0) break;
     done += (size_t)n;
+  }
+  *ret_len = done;
+  return IPFSA_OK;
+}
+
+static void iov_pass(struct iovec **iov, size_t *n_iov, size_t n) {
+  while (*n_iov && n >= (*iov)->iov_len) n -= (*iov)->iov_len, ++*iov, --*n_iov;
+  if (*n_iov && n) (*iov)->iov_base = (char *)(*iov)->iov_base + n, (*iov)->iov_len -= n;
+}
+
+/* What is in memory comes without waiting; the rest is asked for in one piece with what will be wanted next. */
+static ssize_t read_cached(int fd, const struct iovec *iov, size_t n_iov, uint64_t off, uint64_t want) {
+  ssize_t n = preadv2(fd, iov, (int)n_iov, (off_t)off, RWF_NOWAIT);
+  size_t got = n > 0 ? (size_t)n : 0, len = 0;
+  for (size_t i = 0; i < n_iov; i++) len += iov[i].iov_len;
+  if (got < len) ipfsa_fs_will_need(fd, off + got, len - got + want);
+  return (ssize_t)got;
+}
+
+ipfsa_status ipfsa_fs_readv_at(int fd, struct iovec *iov, size_t n_iov, uint64_t off, uint64_t ahead, size_t *ret_len, ipfsa_error *err) {
+  size_t done = 0;
+  for (bool first = true; n_iov; first = false) {
+    size_t ask = allowed(iov->iov_len);
+    ssize_t n = ask ? 0 : -1;
+    if (ask && ask < iov->iov_len) n = preadv(fd, &(struct iovec){iov->iov_base, ask}, 1, (off_t)(off + done)); /* the fault plan: a short one */
+    else if (ask && first) n = read_cached(fd, iov, n_iov, off, ahead);
+    if (n == 0) n = preadv(fd, iov, (int)n_iov, (off_t)(off + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ipfsa_fail_errno(err, errno, "read at byte %llu", (unsigned long long)(off + done));
+    if (n == 0) break;
+    done += (size_t)n;
+    iov_pass(&iov, &n_iov, (size_t)n);
   }
   *ret_len = done;
   return IPFSA_OK;

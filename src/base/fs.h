@@ -16,6 +16,10 @@ ipfsa_status ipfsa_fs_stat(int dirfd, const char *path, struct stat *ret, ipfsa_
 ipfsa_status ipfsa_fs_fstat(int fd, struct stat *ret, ipfsa_error *err);
 /* Reads up to len bytes; *ret_len < len only at end of file. */
 ipfsa_status ipfsa_fs_read_at(int fd, void *data, size_t len, uint64_t off, size_t *ret_len, ipfsa_error *err);
+/* Bytes that lie together in the file, into several places; at the end of the file fewer. `iov` is used up. Where they are not in memory, the
+ * `ahead` bytes behind them are asked for as well. At most 64 places. */
+struct iovec;
+ipfsa_status ipfsa_fs_readv_at(int fd, struct iovec *iov, size_t n_iov, uint64_t off, uint64_t ahead, size_t *ret_len, ipfsa_error *err);
 ipfsa_status ipfsa_fs_read(int fd, void *data, size_t len, size_t *ret_len, ipfsa_error *err); /* streams */
 ipfsa_status ipfsa_fs_write_at(int fd, const void *data, size_t len, uint64_t off, ipfsa_error *err);
 ipfsa_status ipfsa_fs_write(int fd, const void *data, size_t len, ipfsa_error *err);

@@ -16,8 +16,8 @@ ipfsa_refbuf *ipfsa_refbuf_unref(ipfsa_refbuf *ref) {
 
 /* Large buffers are kept for the next block: fresh pages from the kernel cost more than reading and hashing what goes into them. */
 #define LARGE ((size_t)65536)
-#define MAX_KEPT 8
-#define MAX_KEPT_SIZE ((size_t)4 << 20) /* bytes, each */
+#define MAX_KEPT 16
+#define MAX_KEPT_BYTES ((size_t)24 << 20) /* of all */
 
 typedef struct heap_refbuf {
   ipfsa_refbuf base;
@@ -26,13 +26,13 @@ typedef struct heap_refbuf {
 
 static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
 static heap_refbuf *kept[MAX_KEPT];
-static size_t n_kept;
+static size_t n_kept, kept_bytes;
 
 static bool keep(heap_refbuf *heap) {
-  if (heap->cap < LARGE || heap->cap > MAX_KEPT_SIZE) return false;
+  if (heap->cap < LARGE || heap->cap > MAX_KEPT_BYTES) return false;
   pthread_mutex_lock(&kept_lock);
-  bool room = n_kept < MAX_KEPT;
-  if (room) kept[n_kept++] = heap;
+  bool room = n_kept < MAX_KEPT && kept_bytes + heap->cap <= MAX_KEPT_BYTES;
+  if (room) kept[n_kept++] = heap, kept_bytes += heap->cap;
   pthread_mutex_unlock(&kept_lock);
   return room;
 }
@@ -45,6 +45,7 @@ static heap_refbuf *take_kept(size_t len) {
     if (kept[i]->cap < len || kept[i]->cap > 2 * len) continue;
     found = kept[i];
     kept[i] = kept[--n_kept];
+    kept_bytes -= found->cap;
   }
   pthread_mutex_unlock(&kept_lock);
   return found;

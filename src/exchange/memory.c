@@ -10,6 +10,7 @@ typedef struct entry {
   ipfsa_multihash mh;
   ipfsa_block block;
   bool pending, deleted; /* pending: not committed; deleted: by the open writer */
+  bool leaf;             /* came as a leaf of a file */
 } entry;
 
 #define N_BUCKETS 4096
@@ -50,6 +51,23 @@ static ipfsa_status memory_get(ipfsa_blockstore *self, const ipfsa_multihash *mh
   return e ? IPFSA_OK : ipfsa_fail(err, IPFSA_E_NOT_FOUND, "no such block");
 }
 
+static ipfsa_status memory_get_many(ipfsa_blockstore *self, const ipfsa_cid *cids, size_t n, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err) {
+  ipfsa_status status = memory_get(self, &cids[0].mh, &ret[0], err);
+  if (status) return status;
+  for (*ret_n = 1; *ret_n < n && memory_get(self, &cids[*ret_n].mh, &ret[*ret_n], NULL) == IPFSA_OK;) ++*ret_n;
+  return IPFSA_OK;
+}
+
+static ipfsa_status memory_is_leaf(ipfsa_blockstore *self, const ipfsa_multihash *mh, bool *ret, ipfsa_error *err) {
+  (void)err;
+  memory_store *s = (memory_store *)self;
+  pthread_mutex_lock(&s->lock);
+  entry *e = find(s, mh);
+  *ret = e && e->leaf;
+  pthread_mutex_unlock(&s->lock);
+  return IPFSA_OK;
+}
+
 static ipfsa_status memory_has(ipfsa_blockstore *self, const ipfsa_multihash *mh, bool *ret, ipfsa_error *err) {
   (void)err;
   memory_store *s = (memory_store *)self;
@@ -76,7 +94,7 @@ static ipfsa_status memory_iterate(ipfsa_blockstore *self, ipfsa_multihash_cb cb
   return IPFSA_OK;
 }
 
-static ipfsa_status put_parts(memory_store *s, const ipfsa_multihash *mh, const ipfsa_bytes *parts, size_t n, ipfsa_error *err) {
+static ipfsa_status put_parts(memory_store *s, const ipfsa_multihash *mh, const ipfsa_bytes *parts, size_t n, bool leaf, ipfsa_error *err) {
   size_t len = 0;
   for (size_t i = 0; i < n; i++) len += parts[i].len;
   pthread_mutex_lock(&s->lock);
@@ -93,6 +111,7 @@ static ipfsa_status put_parts(memory_store *s, const ipfsa_multihash *mh, const 
   e->mh = *mh;
   e->block = (ipfsa_block){{data, len}, owner};
   e->pending = true;
+  e->leaf = leaf;
   for (size_t i = 0; i < n; data += parts[i++].len)
     if (parts[i].len) memcpy(data, parts[i].data, parts[i].len);
   pthread_mutex_lock(&s->lock);
@@ -104,7 +123,7 @@ static ipfsa_status put_parts(memory_store *s, const ipfsa_multihash *mh, const 
 }
 
 static ipfsa_status memory_put(ipfsa_blockstore_writer *self, const ipfsa_multihash *mh, ipfsa_bytes data, ipfsa_error *err) {
-  return put_parts(((memory_writer *)self)->store, mh, &data, 1, err);
+  return put_parts(((memory_writer *)self)->store, mh, &data, 1, false, err);
 }
 
 static ipfsa_status put_leaf(memory_store *s, const ipfsa_leaf_run *run, const ipfsa_leaf *leaf, ipfsa_error *err) {
@@ -116,7 +135,7 @@ static ipfsa_status put_leaf(memory_store *s, const ipfsa_leaf_run *run, const i
   uint8_t prefix[32], suffix[32];
   ipfsa_bytes parts[3] = {{prefix, 0}, {run->data + leaf->off, leaf->len}, {suffix, 0}};
   ipfsa_leaf_wrap(run->kind, leaf->len, prefix, &parts[0].len, suffix, &parts[2].len);
-  return put_parts(s, &mh, parts, 3, err);
+  return put_parts(s, &mh, parts, 3, true, err);
 }
 
 static ipfsa_status memory_put_run(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, ipfsa_error *err) {
@@ -199,7 +218,7 @@ static void memory_close(ipfsa_blockstore *self) {
   ipfsa_free(s);
 }
 
-static const ipfsa_blockstore_ops store_ops = {memory_get, memory_has, memory_size, memory_iterate, memory_begin, memory_close};
+static const ipfsa_blockstore_ops store_ops = {memory_get, memory_get_many, memory_is_leaf, memory_has, memory_size, memory_iterate, memory_begin, memory_close};
 
 ipfsa_status ipfsa_memory_blockstore_new(ipfsa_blockstore **ret, ipfsa_error *err) {
   memory_store *s = ipfsa_calloc(1, sizeof *s);

@@ -40,7 +40,15 @@ ipfsa_status ipfsa_store__refresh(ipfsa_store *s, bool write, ipfsa_error *err);
 ipfsa_status ipfsa_store__lookup(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_pack_entry *ret, ipfsa_pack *ret_pack, ipfsa_location *ret_at,
                                  bool *ret_found, ipfsa_error *err);
 
-/* The bytes of an entry, verified. */
+/* read.c: the bytes of entries, verified; each has a verdict of its own. n: at most IPFSA_MAX_GET_MANY. Fails as a whole only without memory. */
+typedef struct ipfsa_store__read_job {
+  ipfsa_pack pack;
+  ipfsa_pack_entry entry;
+  ipfsa_status status;
+  ipfsa_error err;
+  ipfsa_block block; /* with IPFSA_OK */
+} ipfsa_store__read_job;
+ipfsa_status ipfsa_store__read_many(ipfsa_store__read_job *jobs, size_t n, ipfsa_error *err);
 ipfsa_status ipfsa_store__read(const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_block *ret, ipfsa_error *err);
 ipfsa_status ipfsa_store__read_external(const ipfsa_pack *pack, const ipfsa_pack_entry *entry, uint8_t *data, char *ret_path, size_t path_cap,
                                         uint64_t *ret_off, ipfsa_error *err);

@@ -77,71 +77,7 @@ ipfsa_status ipfsa_store__lookup(ipfsa_store *s, const ipfsa_multihash *mh, ipfs
   return status;
 }
 
-/* ---- reading ---- */
-
-static int64_t ns_of(struct timespec t) { return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec; }
-
-ipfsa_status ipfsa_store__read_external(const ipfsa_pack *pack, const ipfsa_pack_entry *entry, uint8_t *data, char *ret_path, size_t path_cap,
-                                        uint64_t *ret_off, ipfsa_error *err) {
-  ipfsa_error local = {0};
-  if (!err) err = &local;
-  uint8_t record[4096 + 128];
-  size_t n = 0;
-  ipfsa_external w;
-  ipfsa_status status = ipfsa_fs_read_at(pack->fd, record, sizeof record, entry->off, &n, err);
-  if (status == IPFSA_OK) status = ipfsa_external_decode(ipfsa_bytes_of(record, n), &w, err);
-  if (status) return status;
-  if (ret_path) snprintf(ret_path, path_cap, "%s", w.path);
-  if (ret_off) *ret_off = w.off;
-  if (!data) return IPFSA_OK;
-  IPFSA_AUTO_FD int fd = ipfsa_fs_open(AT_FDCWD, w.path, O_RDONLY, 0, err);
-  if (fd < 0) return ipfsa_error_prefix(err, err->status, "the file of a no-copy block is gone");
-  struct stat st;
-  status = ipfsa_fs_fstat(fd, &st, err);
-  if (status) return status;
-  bool same = (uint64_t)st.st_size == w.file_size && ns_of(st.st_mtim) == w.mtime_ns && ns_of(st.st_ctim) == w.ctime_ns &&
-              st.st_ino == w.inode && st.st_dev == w.device;
-  if (!same) return ipfsa_fail(err, IPFSA_E_CHANGED, "%s changed since it was added without a copy; add it again", w.path);
-  status = ipfsa_fs_read_at(fd, data, entry->len, w.off, &n, err);
-  if (status == IPFSA_OK && n < entry->len) return ipfsa_fail(err, IPFSA_E_CHANGED, "%s is shorter than when it was added", w.path);
-  return status;
-}
-
-#define READ_AHEAD (4u << 20) /* bytes; leaves of one file lie behind one another, so one in each stretch asks for the next two */
-#define LARGE_LEAF 65536      /* bytes; smaller ones are not read in a row */
-
-static ipfsa_status read_data(const ipfsa_pack *pack, const ipfsa_pack_entry *entry, uint8_t *data, ipfsa_error *err) {
-  if (entry->kind == IPFSA_ENTRY_EXTERNAL) return ipfsa_store__read_external(pack, entry, data, NULL, 0, NULL, err);
-  size_t n = 0;
-  if (entry->len >= LARGE_LEAF && entry->off % READ_AHEAD < entry->len) ipfsa_fs_will_need(pack->fd, entry->off, 2 * READ_AHEAD);
-  ipfsa_status status = ipfsa_fs_read_at(pack->fd, data, entry->len, entry->off, &n, err);
-  if (status) return ipfsa_error_prefix(err, status, "pack %08x", pack->number);
-  if (n < entry->len) memset(data + n, 0, entry->len - n); /* cut short: the digest tells */
-  return IPFSA_OK;
-}
-
-ipfsa_status ipfsa_store__read(const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_block *ret, ipfsa_error *err) {
-  uint8_t prefix[32], suffix[32], *data = NULL;
-  size_t prefix_len, suffix_len;
-  ipfsa_leaf_kind kind = (ipfsa_leaf_kind)(entry->kind == IPFSA_ENTRY_EXTERNAL ? entry->flags : (uint8_t)entry->kind);
-  ipfsa_leaf_wrap(kind, entry->len, prefix, &prefix_len, suffix, &suffix_len);
-  size_t len = prefix_len + entry->len + suffix_len;
-  ipfsa_refbuf *owner = ipfsa_refbuf_new(len, &data);
-  if (!owner) return ipfsa_fail_nomem(err);
-  memcpy(data, prefix, prefix_len);
-  memcpy(data + prefix_len + entry->len, suffix, suffix_len);
-  ipfsa_status status = read_data(pack, entry, data + prefix_len, err);
-  if (status == IPFSA_OK) status = ipfsa_hash_verify(&entry->mh, &(ipfsa_bytes){data, len}, 1, err);
-  if (status == IPFSA_E_CORRUPT) {
-    char text[IPFSA_MAX_CID_TEXT];
-    ipfsa_store__key_text(&entry->mh, text);
-    ipfsa_fail(err, IPFSA_E_CORRUPT, "the block %.200s in pack %08x at byte %llu is damaged and not given out; run 'repo verify --repair'", text,
-               pack->number, (unsigned long long)entry->off);
-  }
-  if (status) ipfsa_refbuf_unref(owner);
-  else *ret = (ipfsa_block){{data, len}, owner};
-  return status;
-}
+/* ---- the blockstore ---- */
 
 static ipfsa_status store_get(ipfsa_blockstore *self, const ipfsa_multihash *mh, ipfsa_block *ret, ipfsa_error *err) {
   ipfsa_store *s = (ipfsa_store *)self;
@@ -160,6 +96,43 @@ static ipfsa_status store_get(ipfsa_blockstore *self, const ipfsa_multihash *mh,
   /* gc may have taken it away under this read: then it is not there, rather than damaged. */
   ipfsa_status again = ipfsa_store__lookup(s, mh, &entry, &pack, &at, &found, NULL);
   return again == IPFSA_OK && !found ? ipfsa_fail(err, IPFSA_E_NOT_FOUND, "no such block") : status;
+}
+
+/* As many of the first as are in the index, read together. */
+static ipfsa_status store_get_many(ipfsa_blockstore *self, const ipfsa_cid *cids, size_t n, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err) {
+  ipfsa_store *s = (ipfsa_store *)self;
+  ipfsa_store__read_job jobs[IPFSA_MAX_GET_MANY];
+  ipfsa_status status = IPFSA_OK;
+  size_t found = 0;
+  uint64_t bytes = 0;
+  pthread_rwlock_rdlock(&s->lock);
+  for (bool there = !s->writer; status == IPFSA_OK && there && found < n && bytes < IPFSA_GET_MANY_BYTES;) { /* what a writer has not committed: one by one */
+    ipfsa_location at;
+    status = ipfsa_store__find(s, &cids[found].mh, &at, &jobs[found].entry, &there, err);
+    if (status || !there) break;
+    jobs[found].pack = *ipfsa_store__pack(s, ipfsa_location_pack(at));
+    bytes += jobs[found++].entry.len;
+  }
+  pthread_rwlock_unlock(&s->lock);
+  if (status == IPFSA_OK && found > 1) status = ipfsa_store__read_many(jobs, found, err);
+  if (status) return status;
+  size_t good = 0;
+  while (found > 1 && good < found && jobs[good].status == IPFSA_OK) ret[good] = jobs[good].block, good++;
+  for (size_t i = good; found > 1 && i < found; i++) ipfsa_block_release(&jobs[i].block);
+  *ret_n = good ? good : 1;
+  return good ? IPFSA_OK : store_get(self, &cids[0].mh, ret, err); /* also tells what is wrong with the first */
+}
+
+static ipfsa_status store_is_leaf(ipfsa_blockstore *self, const ipfsa_multihash *mh, bool *ret, ipfsa_error *err) {
+  ipfsa_store *s = (ipfsa_store *)self;
+  ipfsa_pack_entry entry;
+  ipfsa_pack pack;
+  ipfsa_location at;
+  bool found = ipfsa_store__pending_find(s, mh, &entry);
+  ipfsa_status status = found ? IPFSA_OK : ipfsa_store__lookup(s, mh, &entry, &pack, &at, &found, err);
+  uint8_t kind = entry.kind == IPFSA_ENTRY_EXTERNAL ? entry.flags : (uint8_t)entry.kind;
+  if (status == IPFSA_OK) *ret = found && (kind == IPFSA_ENTRY_PB_FILE || kind == IPFSA_ENTRY_PB_RAW);
+  return status;
 }
 
 static ipfsa_status store_has(ipfsa_blockstore *self, const ipfsa_multihash *mh, bool *ret, ipfsa_error *err) {
@@ -207,7 +180,7 @@ static ipfsa_status store_iterate(ipfsa_blockstore *self, ipfsa_multihash_cb cb,
 
 static void store_close_base(ipfsa_blockstore *self) { ipfsa_store_close((ipfsa_store *)self); }
 
-static const ipfsa_blockstore_ops ops = {store_get, store_has, store_size, store_iterate, ipfsa_store__begin, store_close_base};
+static const ipfsa_blockstore_ops ops = {store_get, store_get_many, store_is_leaf, store_has, store_size, store_iterate, ipfsa_store__begin, store_close_base};
 
 /* ---- opening ---- */
 

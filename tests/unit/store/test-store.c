@@ -242,6 +242,61 @@ static void bit_flips_are_never_served(void **state) {
   assert_ok(open_store(f, NULL, &err));
 }
 
+#define N_MANY 30
+
+/* From `first` on as many as come; each must be what it should be. */
+static size_t get_many(fixture *f, const ipfsa_cid *cids, unsigned first, size_t n, ipfsa_status *ret_status, ipfsa_error *err) {
+  ipfsa_block got[IPFSA_MAX_GET_MANY];
+  size_t n_got = 0;
+  *ret_status = ipfsa_blockstore_get_many(ipfsa_store_blockstore(f->store), cids + first, n, got, &n_got, err);
+  if (*ret_status) return 0;
+  assert_in_range(n_got, 1, n);
+  for (size_t i = n_got; i-- > 0;) { /* released in another order than they came */
+    ipfsa_cid cid;
+    size_t len = make_block(first + (unsigned)i, scratch, &cid);
+    assert_int_equal(got[i].data.len, len);
+    assert_memory_equal(got[i].data.data, scratch, len);
+    ipfsa_block_release(&got[i]);
+  }
+  return n_got;
+}
+
+static void several_are_read_together(void **state) {
+  fixture *f = *state;
+  ipfsa_error err = {0};
+  ipfsa_status status;
+  ipfsa_blockstore_writer *w = NULL;
+  ipfsa_cid cids[N_MANY];
+  for (unsigned i = 0; i < N_MANY; i++) make_block(i, scratch, &cids[i]);
+  assert_ok(put_blocks(f->store, 0, 12, &err));
+  assert_ok(put_blocks(f->store, 13, N_MANY - 2, &err));
+  for (unsigned i = 0; i < 12; i++)
+    for (size_t n = 1; n <= IPFSA_MAX_GET_MANY; n++) {
+      size_t want = i + n <= 12 ? n : 12 - i;
+      assert_int_equal(get_many(f, cids, i, n, &status, &err), want); /* up to the one that is missing */
+    }
+  assert_int_equal(get_many(f, cids, 12, 4, &status, &err), 0);
+  assert_int_equal(status, IPFSA_E_NOT_FOUND);
+  assert_ok(ipfsa_blockstore_begin(ipfsa_store_blockstore(f->store), &w, &err));
+  size_t len = make_block(12, scratch, &cids[12]);
+  assert_ok(ipfsa_writer_put(w, &cids[12], ipfsa_bytes_of(scratch, len), &err));
+  assert_true(get_many(f, cids, 11, 4, &status, &err) > 0);
+  assert_true(get_many(f, cids, 12, 4, &status, &err) > 0); /* not committed, and there for its own process */
+  ipfsa_writer_close(w);
+  for (ipfsa_fault_kind kind = IPFSA_FAULT_ALLOC; kind <= IPFSA_FAULT_FILE; kind++)
+    for (ipfsa_fault_mode mode = IPFSA_FAULT_FAIL; mode <= IPFSA_FAULT_SHORT; mode++) {
+      bool fired = true;
+      for (uint64_t n = 1; fired; n++) {
+        ipfsa_fault_arm(&(ipfsa_fault_plan){kind, n, 1, mode, EIO});
+        size_t got = get_many(f, cids, 0, 12, &status, &err);
+        fired = ipfsa_fault_fired();
+        ipfsa_fault_disarm();
+        if (!fired || mode == IPFSA_FAULT_SHORT) assert_int_equal(got, 12);
+        assert_true(status == IPFSA_OK || status == IPFSA_E_IO || status == IPFSA_E_NOMEM);
+      }
+    }
+}
+
 /* The n-th allocation or file operation fails, for every n: acknowledged blocks are there afterwards, the rest is whole or absent. */
 static void faults(ipfsa_fault_kind kind, ipfsa_fault_mode mode, int sys_errno) {
   for (uint64_t n = 1;; n++) {
@@ -299,6 +354,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(a_pack_ends_and_another_begins, setup, teardown),
       cmocka_unit_test_setup_teardown(quota_and_read_only, setup, teardown),
       cmocka_unit_test_setup_teardown(bit_flips_are_never_served, setup, teardown),
+      cmocka_unit_test_setup_teardown(several_are_read_together, setup, teardown),
       cmocka_unit_test(every_allocation_may_fail),
       cmocka_unit_test(every_file_operation_may_fail),
   };

@@ -62,6 +62,13 @@ ipfsa_status ipfsa_fs_stat(int dirfd, const char *path, struct stat *ret, ipfsa_
   return IPFSA_OK;
 }
 
+ipfsa_status ipfsa_fs_stat_target(int dirfd, const char *path, struct stat *ret, ipfsa_error *err) {
+  struct stat st;
+  if (RETRY(fstatat(dirfd, path, &st, 0)) != 0) return ipfsa_fail_errno(err, errno, "stat %s", path);
+  *ret = st;
+  return IPFSA_OK;
+}
+
 ipfsa_status ipfsa_fs_fstat(int fd, struct stat *ret, ipfsa_error *err) {
   struct stat st;
   if (RETRY(fstat(fd, &st)) != 0) return ipfsa_fail_errno(err, errno, "stat of an open file");
@@ -112,6 +119,17 @@ ipfsa_status ipfsa_fs_readv_at(int fd, struct iovec *iov, size_t n_iov, uint64_t
     iov_pass(&iov, &n_iov, (size_t)n);
   }
   *ret_len = done;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_fs_read_once(int fd, void *data, size_t len, uint64_t off, size_t *ret_len, ipfsa_error *err) {
+  ssize_t n;
+  do {
+    size_t ask = allowed(len);
+    n = ask ? pread(fd, data, ask, (off_t)off) : -1;
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) return ipfsa_fail_errno(err, errno, "read of %zu bytes at byte %llu", len, (unsigned long long)off);
+  *ret_len = (size_t)n;
   return IPFSA_OK;
 }
 

@@ -13,6 +13,7 @@ int ipfsa_fs_open_dir(int dirfd, const char *path, ipfsa_error *err);
 void ipfsa_fs_close(int *fd); /* sets -1; errors of close are not reported: sync first */
 ipfsa_status ipfsa_fs_mkdir(int dirfd, const char *path, mode_t mode, ipfsa_error *err); /* EEXIST → E_EXISTS */
 ipfsa_status ipfsa_fs_stat(int dirfd, const char *path, struct stat *ret, ipfsa_error *err); /* does not follow links */
+ipfsa_status ipfsa_fs_stat_target(int dirfd, const char *path, struct stat *ret, ipfsa_error *err); /* follows links */
 ipfsa_status ipfsa_fs_fstat(int fd, struct stat *ret, ipfsa_error *err);
 /* Reads up to len bytes; *ret_len < len only at end of file. */
 ipfsa_status ipfsa_fs_read_at(int fd, void *data, size_t len, uint64_t off, size_t *ret_len, ipfsa_error *err);
@@ -20,6 +21,8 @@ ipfsa_status ipfsa_fs_read_at(int fd, void *data, size_t len, uint64_t off, size
  * `ahead` bytes behind them are asked for as well. At most 64 places. */
 struct iovec;
 ipfsa_status ipfsa_fs_readv_at(int fd, struct iovec *iov, size_t n_iov, uint64_t off, uint64_t ahead, size_t *ret_len, ipfsa_error *err);
+/* One read: *ret_len may be short anywhere. A regular file that is read with a byte more than it has shows its end so, in one call. */
+ipfsa_status ipfsa_fs_read_once(int fd, void *data, size_t len, uint64_t off, size_t *ret_len, ipfsa_error *err);
 ipfsa_status ipfsa_fs_read(int fd, void *data, size_t len, size_t *ret_len, ipfsa_error *err); /* streams */
 ipfsa_status ipfsa_fs_write_at(int fd, const void *data, size_t len, uint64_t off, ipfsa_error *err);
 ipfsa_status ipfsa_fs_write(int fd, const void *data, size_t len, ipfsa_error *err);

@@ -10,6 +10,11 @@ struct ipfsa_source {
   ipfsa_status (*read)(ipfsa_source *self, void *data, size_t len, size_t *ret_len, ipfsa_error *err);
   void (*close)(ipfsa_source *self); /* frees self; may be NULL for embedded ones */
   uint64_t size_hint;                /* bytes, UINT64_MAX when unknown; never trusted for allocation */
+  /* NULL, or: exactly len bytes at off from where the source stands; fewer: E_CHANGED. Any thread; does not move the source. */
+  ipfsa_status (*read_at)(ipfsa_source *self, void *data, size_t len, uint64_t off, ipfsa_error *err);
+  ipfsa_status (*check)(ipfsa_source *self, ipfsa_error *err); /* with read_at: is it what it was at first? E_CHANGED */
+  int map_fd;       /* with read_at: the file may be mapped through this descriptor; −1 = it may not. Set by who opened the file itself */
+  uint64_t map_off; /* where the source stands in it */
 };
 
 /* Reads fd from its current position (regular file: with pread from `off`). Borrows fd unless own_fd. For a regular file the

@@ -1,17 +1,19 @@
-/* The walk of an add: an explicit stack of open folders, entries in name order; files are imported as they are met. */
+/* An add: what the walk (add_walk.c) brings is imported in order; folders are built on an explicit stack; events follow the commits. */
 #include <ipfsa/add.h>
 
 #include <errno.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "node/add_params.h"
+#include "node/add_walk.h"
 #include "node/files.h"
-#include "node/ignore.h"
 #include "unixfs/directory.h"
 #include "unixfs/importer.h"
 
-#define MAX_ADD_DEPTH 128    /* folders in folders; IPFSA_MAX_PATH_SEGMENTS reads them back */
-#define EVENTS_A_COMMIT 2048 /* so that neither events nor uncommitted blocks pile up */
+#define EVENTS_A_COMMIT 16384         /* so that neither events nor uncommitted blocks pile up … */
+#define COMMIT_EVERY_NS 2000000000ull /* … and whoever waits sees something */
+#define MAX_STEPS 8                   /* walked ahead; their rooms stay under 32 MiB */
 
 typedef struct queued_event {
   char *name;
@@ -24,13 +26,15 @@ typedef struct event_list {
 } event_list;
 
 typedef struct open_folder {
-  int fd;
-  char **names; /* sorted */
-  size_t n_names, cap, next;
-  size_t path_len; /* of this folder in add_run.path */
   ipfsa_dir_builder *builder;
+  size_t path_len; /* of this folder in add_run.path */
   ipfsa_unixfs_meta meta;
 } open_folder;
+
+typedef struct root_list {
+  ipfsa_pin *pins;
+  size_t n, cap;
+} root_list;
 
 typedef struct add_run {
   ipfsa_node *node;
@@ -38,13 +42,21 @@ typedef struct add_run {
   ipfsa_import_params params;
   ipfsa_ignore ignore;
   ipfsa_blockstore_writer *w; /* NULL: only hash */
+  ipfsa_pool *pool;
   ipfsa_importer *importer;
+  root_list roots;
+  ipfsa_dir_builder *wrapper; /* NULL: none */
   event_list files, folders;
-  open_folder stack[MAX_ADD_DEPTH];
+  uint64_t committed_ns; /* when */
+  ipfsa_add_walk walk;
+  ipfsa_add_step steps[MAX_STEPS];
+  size_t n_steps;
+  open_folder stack[IPFSA_MAX_ADD_DEPTH];
   size_t depth;
   ipfsa_buf path; /* name of the entry at hand, from the argument's base name on */
   ipfsa_progress at;
   uint64_t before; /* bytes of finished files */
+  bool reads_stdin;
   ipfsa_cid last;
 } add_run;
 
@@ -79,7 +91,14 @@ static ipfsa_status tell_events(add_run *run, event_list *list, ipfsa_error *err
     ipfsa_free(list->items[i].name);
   }
   list->n = 0;
+  run->committed_ns = ipfsa_clock_monotonic_ns();
   return status;
+}
+
+static ipfsa_status tell_if_many(add_run *run, ipfsa_error *err) {
+  bool many = run->files.n >= EVENTS_A_COMMIT;
+  if (!many && run->files.n % 256 == 0) many = ipfsa_clock_monotonic_ns() - run->committed_ns > COMMIT_EVERY_NS;
+  return many && run->files.n ? tell_events(run, &run->files, err) : IPFSA_OK;
 }
 
 static int on_progress(void *ctx, const ipfsa_progress *p) {
@@ -110,6 +129,7 @@ static ipfsa_status import_fd(add_run *run, int fd, const char *name, const char
   ipfsa_status status = ipfsa_fs_fstat(fd, &st, err);
   if (status == IPFSA_OK) status = ipfsa_source_open_fd(fd, false, name, &source, err);
   if (status) return status;
+  if (!run->reads_stdin) source->map_fd = fd; /* opened here, so that a lease on it is ours to take */
   ipfsa_external at = {abs_path, 0, (uint64_t)st.st_size, ns_of(st.st_mtim), ns_of(st.st_ctim), st.st_ino, st.st_dev};
   status = ipfsa_importer_file(run->importer, source, meta, abs_path && run->w ? &at : NULL, on_progress, run, ret, err);
   if (status == IPFSA_OK && abs_path) status = ipfsa_fs_fstat(fd, &after, err);
@@ -124,153 +144,150 @@ static ipfsa_status import_fd(add_run *run, int fd, const char *name, const char
   return status;
 }
 
-static ipfsa_status import_file(add_run *run, int dirfd, const char *path, const ipfsa_unixfs_meta *meta, bool follow, ipfsa_dag_ref *ret,
-                                ipfsa_error *err) {
-  IPFSA_AUTO_FD int fd = ipfsa_fs_open(dirfd, path, O_RDONLY | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW), 0, err);
+/* By itself: what is large, or could not be read in a batch. */
+static ipfsa_status import_file(add_run *run, const ipfsa_add_item *item, bool follow, ipfsa_unixfs_meta *meta, ipfsa_dag_ref *ret, ipfsa_error *err) {
+  IPFSA_AUTO_FD int fd = ipfsa_fs_open(item->dirfd, item->path, O_RDONLY | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW), 0, err);
   if (fd < 0) return err->status;
+  struct stat st;
   const char *name = ipfsa_buf_cstr(&run->path);
+  ipfsa_status status = ipfsa_fs_fstat(fd, &st, err);
+  if (status) return status;
+  if (!S_ISREG(st.st_mode)) return ipfsa_fail(err, IPFSA_E_CHANGED, "%s was a file when its folder was listed and is none now", name);
+  *meta = meta_of(run, &st, false);
   if (!run->o.nocopy) return import_fd(run, fd, name, NULL, meta, ret, err);
   char link[64];
   IPFSA_AUTO_FREE char *abs_path = NULL;
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   size_t len = 0;
-  ipfsa_status status = ipfsa_fs_readlink(AT_FDCWD, link, &abs_path, &len, err);
+  status = ipfsa_fs_readlink(AT_FDCWD, link, &abs_path, &len, err);
   return status ? status : import_fd(run, fd, name, abs_path, meta, ret, err);
 }
 
-static ipfsa_status import_link(add_run *run, int dirfd, const char *path, const ipfsa_unixfs_meta *meta, ipfsa_dag_ref *ret, ipfsa_error *err) {
+/* One of a batch that was read, hashed and stored already. */
+static ipfsa_status finish_file(add_run *run, ipfsa_import_batch *batch, size_t i, ipfsa_dag_ref *ret, ipfsa_error *err) {
+  ipfsa_status status = ipfsa_import_batch_build(batch, i, ret, err);
+  if (status) return status;
+  run->before += ret->filesize;
+  run->at.done_items++;
+  return on_progress(run, &(ipfsa_progress){0}) != 0 ? ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled") : IPFSA_OK;
+}
+
+static ipfsa_status import_link(add_run *run, const ipfsa_add_item *item, ipfsa_unixfs_meta *meta, ipfsa_dag_ref *ret, ipfsa_error *err) {
   IPFSA_AUTO_FREE char *target = NULL;
   size_t len = 0;
-  ipfsa_status status = ipfsa_fs_readlink(dirfd, path, &target, &len, err);
+  struct stat st = {0};
+  ipfsa_status status = run->o.preserve_mtime ? ipfsa_fs_stat(item->dirfd, item->path, &st, err) : IPFSA_OK;
+  if (status == IPFSA_OK) status = ipfsa_fs_readlink(item->dirfd, item->path, &target, &len, err);
+  *meta = meta_of(run, &st, true);
   return status ? status : ipfsa_import_symlink(&run->params, run->w, ipfsa_bytes_of(target, len), meta, ret, err);
 }
 
-/* ---- folders ---- */
+/* ---- what the walk brings ---- */
 
-static int collect_name(void *ctx, const char *name, unsigned char type) {
-  (void)type;
-  open_folder *f = ctx;
-  char *copy = ipfsa_strdup(name);
-  if (!copy || !ipfsa_grow((void **)&f->names, &f->cap, f->n_names + 1, sizeof *f->names)) return ipfsa_free(copy), 1;
-  f->names[f->n_names++] = copy;
-  return 0;
-}
+static ipfsa_status add_root(add_run *run, const char *name, const ipfsa_dag_ref *ref, ipfsa_error *err);
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-static void close_folder(open_folder *f) {
-  for (size_t i = 0; i < f->n_names; i++) ipfsa_free(f->names[i]);
-  ipfsa_free(f->names);
-  ipfsa_dir_builder_free(f->builder);
-  ipfsa_fs_close(&f->fd);
-}
-
-static ipfsa_status list_folder(add_run *run, open_folder *f, ipfsa_error *err) {
-  ipfsa_status status = ipfsa_fs_list(f->fd, ".", collect_name, f, err);
-  if (status == IPFSA_E_CANCELLED) return ipfsa_fail_nomem(err);
-  size_t kept = 0;
-  for (size_t i = 0; i < f->n_names; i++) {
-    bool hidden = f->names[i][0] == '.' && !run->o.hidden;
-    if (hidden || ipfsa_ignore_matches(&run->ignore, f->names[i])) ipfsa_free(f->names[i]);
-    else f->names[kept++] = f->names[i];
-  }
-  f->n_names = kept;
-  if (kept) qsort(f->names, kept, sizeof *f->names, by_name);
-  return status;
-}
-
-static ipfsa_status open_folder_at(add_run *run, int dirfd, const char *path, const ipfsa_unixfs_meta *meta, bool follow, ipfsa_error *err) {
-  if (run->depth == MAX_ADD_DEPTH) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s: over %d folders in one another", ipfsa_buf_cstr(&run->path), MAX_ADD_DEPTH);
-  open_folder *f = &run->stack[run->depth];
-  *f = (open_folder){.fd = -1, .path_len = run->path.len, .meta = *meta};
-  f->fd = ipfsa_fs_open(dirfd, path, O_RDONLY | O_DIRECTORY | (follow ? 0 : O_NOFOLLOW), 0, err);
-  if (f->fd < 0) return err->status;
-  run->depth++; /* closed by the run from here on */
-  ipfsa_status status = ipfsa_dir_builder_new(&run->params, meta, &f->builder, err);
-  return status ? status : list_folder(run, f, err);
-}
-
-/* A finished entry goes into the folder it lies in; without one it is an argument. */
-static ipfsa_status place(add_run *run, ipfsa_dir_builder *parent, const char *name, const ipfsa_dag_ref *ref, ipfsa_error *err) {
-  (void)run;
-  return parent ? ipfsa_dir_builder_add(parent, ipfsa_bytes_str(name), &ref->cid, ref->tsize, err) : IPFSA_OK;
-}
-
-/* Imports a file or link, or opens a folder (then *ret_opened). */
-static ipfsa_status take_entry(add_run *run, int dirfd, const char *path, bool follow, ipfsa_dag_ref *ret, bool *ret_opened, ipfsa_error *err) {
-  struct stat st;
-  *ret_opened = false;
-  ipfsa_status status = IPFSA_OK;
-  if (follow && fstatat(dirfd, path, &st, 0) != 0) return ipfsa_fail_errno(err, errno, "lstat %s", path);
-  if (!follow) status = ipfsa_fs_stat(dirfd, path, &st, err);
-  if (status) return status;
-  ipfsa_unixfs_meta meta = meta_of(run, &st, S_ISLNK(st.st_mode));
-  if (S_ISDIR(st.st_mode)) {
-    if (!run->o.recursive) return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "'%s' is a directory, use the '-r' flag to specify directories", path);
-    *ret_opened = true;
-    return open_folder_at(run, dirfd, path, &meta, follow, err);
-  }
-  if (S_ISREG(st.st_mode)) status = import_file(run, dirfd, path, &meta, follow, ret, err);
-  else if (S_ISLNK(st.st_mode)) status = import_link(run, dirfd, path, &meta, ret, err);
-  else return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "%s is neither file, folder nor symbolic link", ipfsa_buf_cstr(&run->path));
-  if (status == IPFSA_OK) status = queue_event(&run->files, ipfsa_buf_bytes(&run->path), ret, &meta, err);
-  if (status == IPFSA_OK && run->files.n >= EVENTS_A_COMMIT) status = tell_events(run, &run->files, err);
-  return status;
-}
-
-/* Ends the innermost folder. *ret_skipped: an empty one that is not wanted. */
-static ipfsa_status finish_folder(add_run *run, ipfsa_dag_ref *ret, bool *ret_skipped, ipfsa_error *err) {
-  open_folder *f = &run->stack[run->depth - 1];
-  *ret_skipped = run->o.skip_empty_dirs && f->n_names == 0 && run->depth > 1;
-  run->path.len = f->path_len;
-  ipfsa_status status = *ret_skipped ? IPFSA_OK : ipfsa_dir_builder_finish(f->builder, run->w, ret, err);
-  if (status == IPFSA_OK && !*ret_skipped) status = queue_event(&run->folders, ipfsa_buf_bytes(&run->path), ret, &f->meta, err);
-  close_folder(f);
-  run->depth--;
-  return status;
-}
-
-static void enter_name(add_run *run, size_t parent_len, const char *name) {
-  run->path.len = parent_len;
-  if (parent_len) ipfsa_buf_u8(&run->path, '/');
+static void enter_name(add_run *run, const char *name) {
+  run->path.len = run->depth ? run->stack[run->depth - 1].path_len : 0;
+  if (run->path.len) ipfsa_buf_u8(&run->path, '/');
   ipfsa_buf_str(&run->path, name);
 }
 
-/* Everything below the folder that was opened last; *ret is that folder. */
-static ipfsa_status walk_folder(add_run *run, ipfsa_dag_ref *ret, ipfsa_error *err) {
-  ipfsa_status status = IPFSA_OK;
-  while (status == IPFSA_OK) {
-    open_folder *f = &run->stack[run->depth - 1];
-    bool opened = false, skipped = false;
-    ipfsa_dag_ref ref;
-    if (f->next < f->n_names) {
-      const char *name = f->names[f->next++];
-      enter_name(run, f->path_len, name);
-      status = take_entry(run, f->fd, name, run->o.dereference_symlinks, &ref, &opened, err);
-      if (status == IPFSA_OK && !opened) status = place(run, f->builder, name, &ref, err);
-      continue;
-    }
-    status = finish_folder(run, &ref, &skipped, err);
-    if (status) break;
-    if (run->depth == 0) return *ret = ref, IPFSA_OK;
-    open_folder *parent = &run->stack[run->depth - 1];
-    if (!skipped) status = place(run, parent->builder, parent->names[parent->next - 1], &ref, err);
+/* A finished entry goes into the folder it lies in; without one it is an argument. */
+static ipfsa_status place(add_run *run, const char *name, const ipfsa_dag_ref *ref, ipfsa_error *err) {
+  if (run->depth == 0) return add_root(run, name, ref, err);
+  return ipfsa_dir_builder_add(run->stack[run->depth - 1].builder, ipfsa_bytes_str(name), &ref->cid, ref->tsize, err);
+}
+
+static ipfsa_status take_file(add_run *run, const ipfsa_add_step *step, const ipfsa_add_item *item, ipfsa_error *err) {
+  const ipfsa_batch_file *f = item->in_batch == SIZE_MAX ? NULL : ipfsa_import_batch_file(step->batch, item->in_batch);
+  bool follow = item->dirfd == AT_FDCWD ? run->walk.follow_args : run->o.dereference_symlinks;
+  ipfsa_unixfs_meta meta = {0};
+  ipfsa_dag_ref ref;
+  ipfsa_status status;
+  enter_name(run, item->name);
+  if (item->kind == IPFSA_ADD_LINK) status = import_link(run, item, &meta, &ref, err);
+  else if (f && f->is_read) meta = f->meta, status = finish_file(run, step->batch, item->in_batch, &ref, err);
+  else status = import_file(run, item, follow, &meta, &ref, err);
+  if (status == IPFSA_OK) status = queue_event(&run->files, ipfsa_buf_bytes(&run->path), &ref, &meta, err);
+  if (status == IPFSA_OK) status = tell_if_many(run, err);
+  return status ? status : place(run, item->name, &ref, err);
+}
+
+static ipfsa_status open_folder_of(add_run *run, const ipfsa_add_item *item, ipfsa_error *err) {
+  enter_name(run, item->name);
+  open_folder *f = &run->stack[run->depth++];
+  *f = (open_folder){.path_len = run->path.len, .meta = meta_of(run, ipfsa_add_folder_stat(item->folder), false)};
+  return ipfsa_dir_builder_new(&run->params, &f->meta, &f->builder, err);
+}
+
+static ipfsa_status close_folder(add_run *run, const ipfsa_add_item *item, ipfsa_error *err) {
+  open_folder *f = &run->stack[run->depth - 1];
+  bool skipped = run->o.skip_empty_dirs && ipfsa_add_folder_is_empty(item->folder) && run->depth > 1;
+  ipfsa_dag_ref ref;
+  run->path.len = f->path_len;
+  ipfsa_status status = skipped ? IPFSA_OK : ipfsa_dir_builder_finish(f->builder, run->w, &ref, err);
+  if (status == IPFSA_OK && !skipped) status = queue_event(&run->folders, ipfsa_buf_bytes(&run->path), &ref, &f->meta, err);
+  ipfsa_dir_builder_free(f->builder);
+  run->depth--;
+  return status || skipped ? status : place(run, item->name, &ref, err);
+}
+
+static ipfsa_status take_step(add_run *run, ipfsa_add_step *step, ipfsa_error *err) {
+  ipfsa_import_batch_wait(step->batch);
+  for (size_t i = 0; i < step->n; i++) {
+    if (step->items[i].in_batch == SIZE_MAX) continue;
+    ipfsa_batch_file *f = ipfsa_import_batch_file(step->batch, step->items[i].in_batch);
+    if (f->is_read) f->meta = meta_of(run, &f->st, false);
   }
+  ipfsa_status status = ipfsa_import_batch_store(step->batch, err);
+  for (size_t i = 0; status == IPFSA_OK && i < step->n; i++) {
+    const ipfsa_add_item *item = &step->items[i];
+    if (ipfsa_node_is_cancelled(run->node)) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
+    else if (item->kind == IPFSA_ADD_OPEN) status = open_folder_of(run, item, err);
+    else if (item->kind == IPFSA_ADD_CLOSE) status = close_folder(run, item, err);
+    else status = take_file(run, step, item, err);
+  }
+  if (status || step->status == IPFSA_OK) return status;
+  *err = step->err;
+  return step->status;
+}
+
+static ipfsa_status make_steps(add_run *run, ipfsa_error *err) {
+  size_t want = run->pool ? ipfsa_pool_n_threads(run->pool) + 2 : 1, most = ipfsa_importer_is_large(run->importer) ? 4 : MAX_STEPS;
+  ipfsa_status status = IPFSA_OK;
+  while (status == IPFSA_OK && run->n_steps < want && run->n_steps < most) {
+    status = ipfsa_import_batch_new(run->importer, &run->steps[run->n_steps].batch, err);
+    if (status == IPFSA_OK) run->n_steps++;
+  }
+  return status;
+}
+
+/* A ring of steps: while one is dealt with here, workers read and hash the others. */
+static ipfsa_status walk_all(add_run *run, ipfsa_error *err) {
+  ipfsa_status status = make_steps(run, err);
+  for (size_t i = 0; status == IPFSA_OK && i < run->n_steps; i++) {
+    if (i == 0 || (run->steps[i - 1].n && run->steps[i - 1].status == IPFSA_OK)) ipfsa_add_walk_next(&run->walk, &run->steps[i]);
+  }
+  for (size_t at = 0; status == IPFSA_OK; at = (at + 1) % run->n_steps) {
+    ipfsa_add_step *step = &run->steps[at];
+    if (step->n == 0 && step->status == IPFSA_OK) break;
+    status = take_step(run, step, err);
+    if (status) break;
+    ipfsa_add_walk_release(&run->walk, step);
+    ipfsa_add_walk_next(&run->walk, step);
+  }
+  for (size_t i = 0; i < run->n_steps; i++) ipfsa_import_batch_free(run->steps[i].batch);
+  ipfsa_add_walk_end(&run->walk);
+  while (run->depth) ipfsa_dir_builder_free(run->stack[--run->depth].builder);
   return status;
 }
 
 /* ---- arguments ---- */
 
-typedef struct argument {
-  const char *path;
-  char *full; /* absolute, without trailing slashes; owned */
-  const char *base;
-} argument;
-
-static int by_base(const void *a, const void *b) { return strcmp(((const argument *)a)->base, ((const argument *)b)->base); }
+static int by_base(const void *a, const void *b) { return strcmp(((const ipfsa_add_argument *)a)->base, ((const ipfsa_add_argument *)b)->base); }
 
 /* Base name of a path, also of ".", "..", "d/". */
-static ipfsa_status find_base(argument *arg, bool follow, ipfsa_error *err) {
+static ipfsa_status find_base(ipfsa_add_argument *arg, bool follow, ipfsa_error *err) {
   size_t len = strlen(arg->path);
   while (len > 1 && arg->path[len - 1] == '/') len--;
   const char *slash = memrchr(arg->path, '/', len);
@@ -291,7 +308,7 @@ static ipfsa_status find_base(argument *arg, bool follow, ipfsa_error *err) {
   return IPFSA_OK;
 }
 
-static ipfsa_status check_repeats(const argument *args, size_t n, ipfsa_error *err) {
+static ipfsa_status check_repeats(const ipfsa_add_argument *args, size_t n, ipfsa_error *err) {
   for (size_t i = 1; i < n; i++) {
     if (strcmp(args[i - 1].base, args[i].base) != 0 || strcmp(args[i - 1].full, args[i].full) == 0) continue;
     int a = (int)(args[i - 1].base - args[i - 1].full), b = (int)(args[i].base - args[i].full);
@@ -301,18 +318,8 @@ static ipfsa_status check_repeats(const argument *args, size_t n, ipfsa_error *e
   return IPFSA_OK;
 }
 
-typedef struct root_list {
-  ipfsa_pin *pins;
-  size_t n, cap;
-} root_list;
-
-static ipfsa_status add_root(add_run *run, root_list *roots, ipfsa_dir_builder *wrapper, const char *name, const ipfsa_dag_ref *ref,
-                             ipfsa_error *err) {
-  if (wrapper) return place(run, wrapper, name, ref, err);
-  if (run->o.to_files && run->w) {
-    ipfsa_status status = ipfsa_files_put_ref(run->node, run->w, run->o.to_files, name, ref, err);
-    if (status) return status;
-  }
+static ipfsa_status pin_later(add_run *run, const ipfsa_dag_ref *ref, ipfsa_error *err) {
+  root_list *roots = &run->roots;
   if (!ipfsa_grow((void **)&roots->pins, &roots->cap, roots->n + 1, sizeof *roots->pins)) return ipfsa_fail_nomem(err);
   ipfsa_pin *pin = &roots->pins[roots->n++];
   *pin = (ipfsa_pin){.cid = ref->cid, .mode = IPFSA_PIN_RECURSIVE};
@@ -320,8 +327,19 @@ static ipfsa_status add_root(add_run *run, root_list *roots, ipfsa_dir_builder *
   return IPFSA_OK;
 }
 
-static ipfsa_status add_paths(add_run *run, const char *const *paths, size_t n, root_list *roots, ipfsa_dir_builder *wrapper, ipfsa_error *err) {
-  argument *args = ipfsa_calloc(n, sizeof *args);
+static ipfsa_status finish_root(add_run *run, const char *name, const ipfsa_dag_ref *ref, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  if (run->o.to_files && run->w) status = ipfsa_files_put_ref(run->node, run->w, run->o.to_files, name, ref, err);
+  return status ? status : pin_later(run, ref, err);
+}
+
+static ipfsa_status add_root(add_run *run, const char *name, const ipfsa_dag_ref *ref, ipfsa_error *err) {
+  if (run->wrapper) return ipfsa_dir_builder_add(run->wrapper, ipfsa_bytes_str(name), &ref->cid, ref->tsize, err);
+  return finish_root(run, name, ref, err);
+}
+
+static ipfsa_status add_paths(add_run *run, const char *const *paths, size_t n, ipfsa_error *err) {
+  ipfsa_add_argument *args = ipfsa_calloc(n, sizeof *args);
   if (!args) return ipfsa_fail_nomem(err);
   bool follow = run->o.dereference_args || run->o.dereference_symlinks;
   ipfsa_status status = IPFSA_OK;
@@ -331,44 +349,36 @@ static ipfsa_status add_paths(add_run *run, const char *const *paths, size_t n, 
   }
   if (status == IPFSA_OK) qsort(args, n, sizeof *args, by_base);
   if (status == IPFSA_OK) status = check_repeats(args, n, err);
-  for (size_t i = 0; status == IPFSA_OK && i < n; i++) {
-    bool opened = false;
-    ipfsa_dag_ref ref;
-    if (i && strcmp(args[i - 1].full, args[i].full) == 0) continue;
-    enter_name(run, 0, args[i].base);
-    status = take_entry(run, AT_FDCWD, args[i].path, follow, &ref, &opened, err);
-    if (status == IPFSA_OK && opened) status = walk_folder(run, &ref, err);
-    if (status == IPFSA_OK) status = add_root(run, roots, wrapper, args[i].base, &ref, err);
-  }
+  run->walk = (ipfsa_add_walk){.o = &run->o, .ignore = &run->ignore, .args = args, .n_args = n, .follow_args = follow, .no_batches = run->o.nocopy};
+  if (status == IPFSA_OK) status = walk_all(run, err);
   for (size_t i = 0; i < n; i++) ipfsa_free(args[i].full);
   ipfsa_free(args);
   return status;
 }
 
-static ipfsa_status add_stdin(add_run *run, int fd, root_list *roots, ipfsa_dir_builder *wrapper, ipfsa_error *err) {
+static ipfsa_status add_stdin(add_run *run, int fd, ipfsa_error *err) {
   ipfsa_unixfs_meta meta = meta_of(run, NULL, false);
   ipfsa_dag_ref ref;
   char text[IPFSA_MAX_CID_TEXT];
   if (run->o.nocopy) return ipfsa_fail(err, IPFSA_E_INVALID, "--nocopy needs a file; standard input has no place of its own");
+  run->reads_stdin = true;
   ipfsa_status status = import_fd(run, fd, "standard input", NULL, &meta, &ref, err);
   if (status) return status;
   ipfsa_cid_format(&ref.cid, text);
   const char *name = run->o.stdin_name && *run->o.stdin_name ? run->o.stdin_name : text;
   status = queue_event(&run->files, ipfsa_bytes_str(name), &ref, &meta, err);
-  return status ? status : add_root(run, roots, wrapper, name, &ref, err);
+  return status ? status : add_root(run, name, &ref, err);
 }
 
-static ipfsa_status add_all(add_run *run, const char *const *paths, size_t n_paths, int stdin_fd, root_list *roots, ipfsa_error *err) {
-  ipfsa_dir_builder *wrapper = NULL;
+static ipfsa_status add_all(add_run *run, const char *const *paths, size_t n_paths, int stdin_fd, ipfsa_error *err) {
   ipfsa_unixfs_meta meta = meta_of(run, NULL, false);
-  ipfsa_status status = run->o.wrap ? ipfsa_dir_builder_new(&run->params, &meta, &wrapper, err) : IPFSA_OK;
-  if (status == IPFSA_OK) status = n_paths ? add_paths(run, paths, n_paths, roots, wrapper, err) : add_stdin(run, stdin_fd, roots, wrapper, err);
+  ipfsa_status status = run->o.wrap ? ipfsa_dir_builder_new(&run->params, &meta, &run->wrapper, err) : IPFSA_OK;
+  if (status == IPFSA_OK) status = n_paths ? add_paths(run, paths, n_paths, err) : add_stdin(run, stdin_fd, err);
   ipfsa_dag_ref ref;
-  if (status == IPFSA_OK && wrapper) status = ipfsa_dir_builder_finish(wrapper, run->w, &ref, err);
-  if (status == IPFSA_OK && wrapper) status = add_root(run, roots, NULL, "", &ref, err);
-  if (status == IPFSA_OK && wrapper) status = queue_event(&run->folders, (ipfsa_bytes){0}, &ref, &meta, err);
-  ipfsa_dir_builder_free(wrapper);
-  return status;
+  if (status || !run->wrapper) return status;
+  status = ipfsa_dir_builder_finish(run->wrapper, run->w, &ref, err);
+  if (status == IPFSA_OK) status = finish_root(run, "", &ref, err);
+  return status ? status : queue_event(&run->folders, (ipfsa_bytes){0}, &ref, &meta, err);
 }
 
 static ipfsa_status start(add_run *run, const ipfsa_add_options *o, ipfsa_error *err) {
@@ -383,10 +393,10 @@ static ipfsa_status start(add_run *run, const ipfsa_add_options *o, ipfsa_error 
   ipfsa_status status = ipfsa_add_params(run->node->config, o, &run->params, err);
   if (status == IPFSA_OK && o->ignore_rules_path) status = ipfsa_ignore_add_file(&run->ignore, o->ignore_rules_path, err);
   for (size_t i = 0; status == IPFSA_OK && i < o->n_ignore; i++) status = ipfsa_ignore_add(&run->ignore, o->ignore[i], strlen(o->ignore[i]), err);
-  ipfsa_pool *pool = NULL;
-  if (status == IPFSA_OK) status = ipfsa_node_pool(run->node, &pool, err);
+  if (status == IPFSA_OK) status = ipfsa_node_pool(run->node, &run->pool, err);
   if (status == IPFSA_OK && !o->only_hash) status = ipfsa_blockstore_begin(run->node->bs, &run->w, err);
-  if (status == IPFSA_OK) status = ipfsa_importer_new(&run->params, run->w, pool, &run->importer, err);
+  if (status == IPFSA_OK) status = ipfsa_importer_new(&run->params, run->w, run->pool, &run->importer, err);
+  run->committed_ns = ipfsa_clock_monotonic_ns();
   return status;
 }
 
@@ -398,22 +408,21 @@ ipfsa_status ipfsa_add(ipfsa_node *node, const char *const *paths, size_t n_path
   if (!run) return ipfsa_fail_nomem(err);
   run->node = node;
   run->o = IPFSA_OPTIONS(ipfsa_add_options, given);
-  root_list roots = {0};
   ipfsa_status status = start(run, &run->o, err);
-  if (status == IPFSA_OK) status = add_all(run, paths, n_paths, stdin_fd, &roots, err);
+  if (status == IPFSA_OK) status = add_all(run, paths, n_paths, stdin_fd, err);
   bool pin = run->w && run->o.pin != IPFSA_OFF;
   if (status == IPFSA_OK && run->w) status = ipfsa_writer_commit(run->w, err); /* the data, then what refers to them */
-  if (status == IPFSA_OK && pin && roots.n) status = ipfsa_pins_set(node->store, roots.pins, roots.n, err);
+  if (status == IPFSA_OK && pin && run->roots.n) status = ipfsa_pins_set(node->store, run->roots.pins, run->roots.n, err);
   if (status == IPFSA_OK) status = tell_events(run, &run->files, err);
   if (status == IPFSA_OK) status = tell_events(run, &run->folders, err);
-  while (run->depth) close_folder(&run->stack[--run->depth]);
+  ipfsa_dir_builder_free(run->wrapper);
   ipfsa_importer_free(run->importer);
   ipfsa_writer_close(run->w);
   ipfsa_ignore_release(&run->ignore);
   drop_events(&run->files);
   drop_events(&run->folders);
   ipfsa_buf_release(&run->path);
-  ipfsa_free(roots.pins);
+  ipfsa_free(run->roots.pins);
   if (status == IPFSA_OK && ret_root) *ret_root = run->last;
   ipfsa_free(run);
   return status;

@@ -1,29 +1,32 @@
-/* read → chunk → hash (workers, a buffer of leaves at a time) → in order: store and build. The caller's thread does all but the hashing;
- * buffers are reused from file to file; a file of one buffer never meets another thread. */
+/* read → chunk → hash → in order: store and build. A large file of fixed chunks is read and hashed by the workers, a buffer of leaves each; what
+ * only comes in order (a pipe, chunks that depend on the content) is read by the caller and hashed by the workers. The caller stores and
+ * builds. Buffers are reused from file to file; a file of one buffer never meets another thread here (import_batch.c has many of those). */
 #include "unixfs/importer.h"
 
 #include <pthread.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/map.h"
 #include "unixfs/chunker.h"
-#include "unixfs/layout.h"
+#include "unixfs/importer_inside.h"
 
 #define MIN_BUFFER (4u << 20)  /* bytes: sixteen leaves of 256 KiB fill the lanes once */
 #define MAX_BUFFER (12u << 20) /* three of them stay under 40 MiB */
-#define MAX_SLOTS 6
-#define MAX_LEAVES 16384 /* a buffer, whatever the chunk size */
-#define ALIGNMENT 4096
+#define MAX_WINDOW (16u << 20) /* bytes of a mapping */
+#define MIN_MAPPED_CHUNK 16384 /* bytes; the store writes those from where they lie, which a failing page only makes fail */
+#define MAX_SLOTS 12
+#define MAX_ROOMS 6 /* buffers of our own at MIN_BUFFER; mappings may be more */
 
+typedef struct file_run file_run;
 typedef struct slot {
   ipfsa_task task;
   ipfsa_importer *owner;
-  uint8_t *data;
+  file_run *reads; /* the worker reads [off, off + len) itself; NULL: the bytes are there */
+  ipfsa_leaf_buffer b;
+  uint64_t off; /* of the data in the file */
   size_t len;
-  uint64_t off; /* of data[0] in the file */
-  ipfsa_leaf *leaves;
-  uint8_t *digests; /* IPFSA_MAX_DIGEST a leaf for odd functions, 32 for sha2-256 */
-  size_t n_leaves, leaves_cap;
+  const uint8_t *map; /* held until the leaves are stored */
   ipfsa_status status;
   ipfsa_error err;
   bool done;
@@ -33,10 +36,8 @@ struct ipfsa_importer {
   const ipfsa_import_params *params;
   ipfsa_blockstore_writer *w;
   ipfsa_pool *pool;
-  ipfsa_leaf_kind kind;
-  size_t buffer_size, fill_size, digest_size;
+  size_t buffer_size, fill_size, n_slots;
   slot slots[MAX_SLOTS];
-  size_t n_slots;
   pthread_mutex_t lock;
   pthread_cond_t finished;
   ipfsa_layout_builder layout;
@@ -44,19 +45,14 @@ struct ipfsa_importer {
   size_t stored_cap;
 };
 
-static ipfsa_leaf_kind kind_of(const ipfsa_import_params *p) {
-  if (p->raw_leaves) return IPFSA_LEAF_RAW;
-  return p->layout == IPFSA_LAYOUT_TRICKLE ? IPFSA_LEAF_PB_RAW : IPFSA_LEAF_PB_FILE;
-}
-
 static void choose_sizes(ipfsa_importer *im) {
   uint64_t chunk = ipfsa_chunker_max(&im->params->chunker), want = 16 * chunk;
-  im->buffer_size = want < MIN_BUFFER ? MIN_BUFFER : want > MAX_BUFFER ? MAX_BUFFER : (want + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-  im->n_slots = im->buffer_size > MIN_BUFFER ? 3 : MAX_SLOTS;
+  im->buffer_size = want < MIN_BUFFER ? MIN_BUFFER : want > MAX_BUFFER ? MAX_BUFFER : (want + IPFSA_LEAF_ALIGNMENT - 1) / IPFSA_LEAF_ALIGNMENT * IPFSA_LEAF_ALIGNMENT;
+  im->n_slots = im->buffer_size > MIN_BUFFER ? 3 : MAX_ROOMS;
   im->fill_size = im->buffer_size;
   if (im->params->chunker.kind != IPFSA_CHUNKER_SIZE) return;
   /* Whole chunks only: nothing is carried over, and runs of chunks of a page multiple keep their alignment. */
-  uint64_t n = im->buffer_size / chunk < MAX_LEAVES ? im->buffer_size / chunk : MAX_LEAVES;
+  uint64_t n = im->buffer_size / chunk < IPFSA_MAX_BUFFER_LEAVES ? im->buffer_size / chunk : IPFSA_MAX_BUFFER_LEAVES;
   im->fill_size = n * chunk;
 }
 
@@ -70,9 +66,11 @@ ipfsa_status ipfsa_importer_new(const ipfsa_import_params *params, ipfsa_blockst
   im->params = params;
   im->w = w;
   im->pool = pool;
-  im->kind = kind_of(params);
-  im->digest_size = params->hash == IPFSA_HASH_SHA2_256 ? 32 : IPFSA_MAX_DIGEST;
   choose_sizes(im);
+  for (size_t i = 0; i < MAX_SLOTS; i++) {
+    im->slots[i].owner = im;
+    ipfsa_leaf_buffer_init(&im->slots[i].b, params);
+  }
   pthread_mutex_init(&im->lock, NULL);
   pthread_cond_init(&im->finished, NULL);
   *ret = im;
@@ -81,11 +79,7 @@ ipfsa_status ipfsa_importer_new(const ipfsa_import_params *params, ipfsa_blockst
 
 void ipfsa_importer_free(ipfsa_importer *im) {
   if (!im) return;
-  for (size_t i = 0; i < MAX_SLOTS; i++) {
-    ipfsa_free_aligned(im->slots[i].data);
-    ipfsa_free(im->slots[i].leaves);
-    ipfsa_free(im->slots[i].digests);
-  }
+  for (size_t i = 0; i < MAX_SLOTS; i++) ipfsa_leaf_buffer_release(&im->slots[i].b);
   ipfsa_layout_release(&im->layout);
   ipfsa_free(im->stored);
   pthread_cond_destroy(&im->finished);
@@ -93,52 +87,129 @@ void ipfsa_importer_free(ipfsa_importer *im) {
   ipfsa_free(im);
 }
 
-/* ---- hashing one buffer of leaves ---- */
+bool ipfsa_importer_is_large(const ipfsa_importer *im) { return im->buffer_size > MIN_BUFFER; }
+const ipfsa_import_params *ipfsa_importer_params(const ipfsa_importer *im) { return im->params; }
+ipfsa_pool *ipfsa_importer_pool(const ipfsa_importer *im) { return im->pool; }
 
-static void hash_sha256(slot *s) {
-  enum { BATCH = 64 };
-  ipfsa_leaf_kind kind = s->owner->kind;
-  for (size_t at = 0; at < s->n_leaves; at += BATCH) {
-    ipfsa_sha256_job jobs[BATCH];
-    uint8_t prefix[BATCH][32], suffix[BATCH][32];
-    size_t n = s->n_leaves - at < BATCH ? s->n_leaves - at : BATCH;
-    for (size_t i = 0; i < n; i++) {
-      const ipfsa_leaf *leaf = &s->leaves[at + i];
-      size_t prefix_len, suffix_len;
-      ipfsa_leaf_wrap(kind, leaf->len, prefix[i], &prefix_len, suffix[i], &suffix_len);
-      jobs[i] = (ipfsa_sha256_job){{{prefix[i], prefix_len}, {s->data + leaf->off, leaf->len}, {suffix[i], suffix_len}},
-                                   s->digests + (at + i) * 32};
-    }
-    ipfsa_sha256_batch(jobs, n);
+/* ---- in order: store and build ---- */
+
+ipfsa_status ipfsa_importer_store(ipfsa_importer *im, const ipfsa_leaf_buffer *b, size_t first, size_t n, const ipfsa_external *external,
+                                  ipfsa_error *err) {
+  if (!im->w || im->params->hash == IPFSA_HASH_IDENTITY) return IPFSA_OK;
+  ipfsa_leaf_run run = {b->data, b->len, b->kind, b->leaves + first, n};
+  if (im->params->inline_limit) {
+    if (!ipfsa_grow((void **)&im->stored, &im->stored_cap, n, sizeof *im->stored)) return ipfsa_fail_nomem(err);
+    run.leaves = im->stored;
+    run.n_leaves = 0;
+    for (size_t i = first; i < first + n; i++)
+      if (!ipfsa_params_inlines(im->params, ipfsa_leaf_buffer_block_len(b, i))) im->stored[run.n_leaves++] = b->leaves[i];
   }
+  if (run.n_leaves == 0) return IPFSA_OK;
+  return external ? ipfsa_writer_put_external(im->w, &run, external, err) : ipfsa_writer_put_run(im->w, &run, err);
 }
 
-/* A leaf that is inlined needs no digest; identity as the hash function stops at 128 bytes by itself. */
-static ipfsa_status hash_others(slot *s) {
-  for (size_t i = 0; i < s->n_leaves; i++) {
-    ipfsa_leaf *leaf = &s->leaves[i];
-    uint8_t prefix[32], suffix[32];
-    ipfsa_bytes parts[3] = {{prefix, 0}, {s->data + leaf->off, leaf->len}, {suffix, 0}};
-    ipfsa_leaf_wrap(s->owner->kind, leaf->len, prefix, &parts[0].len, suffix, &parts[2].len);
-    if (ipfsa_params_inlines(s->owner->params, parts[0].len + leaf->len + parts[2].len)) continue;
-    ipfsa_multihash mh;
-    ipfsa_status status = ipfsa_hash_digest(s->owner->params->hash, 0, parts, 3, &mh, &s->err);
+static ipfsa_status build(ipfsa_importer *im, const ipfsa_leaf_buffer *b, size_t first, size_t n, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  for (size_t i = first; status == IPFSA_OK && i < first + n; i++) {
+    ipfsa_dag_ref ref;
+    status = ipfsa_leaf_buffer_ref(b, i, &ref, err);
+    if (status == IPFSA_OK) status = ipfsa_layout_add(&im->layout, &ref, err);
+  }
+  return status;
+}
+
+static ipfsa_status take_slot(ipfsa_importer *im, slot *s, const ipfsa_external *external, ipfsa_error *err) {
+  if (s->status) {
+    if (err) *err = s->err;
+    return s->status;
+  }
+  ipfsa_external at = {0};
+  if (external) {
+    at = *external;
+    at.off += s->off;
+  }
+  ipfsa_status status = ipfsa_importer_store(im, &s->b, 0, s->b.n_leaves, external ? &at : NULL, err);
+  return status ? status : build(im, &s->b, 0, s->b.n_leaves, err);
+}
+
+bool ipfsa_importer_carries_meta(const ipfsa_importer *im, const ipfsa_unixfs_meta *meta, size_t n_leaves) {
+  bool pb_file = !im->params->raw_leaves && im->params->layout == IPFSA_LAYOUT_BALANCED;
+  return meta && (meta->mode || meta->has_mtime) && pb_file && n_leaves == 1;
+}
+
+/* A file that is one dag-pb leaf and carries mode or mtime: its own block, with the metadata inside. */
+static ipfsa_status put_leaf_with_meta(ipfsa_importer *im, ipfsa_bytes data, const ipfsa_unixfs_meta *meta, ipfsa_dag_ref *ret, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf message = {0}, block = {0};
+  ipfsa_buf_unixfs_leaf(&message, IPFSA_UNIXFS_FILE, data, meta);
+  ipfsa_buf_pb_data(&block, ipfsa_buf_bytes(&message));
+  ipfsa_status status = ipfsa_buf_status(&message, err);
+  if (status == IPFSA_OK) status = ipfsa_buf_status(&block, err);
+  ipfsa_dag_ref ref = {.tsize = block.len, .filesize = data.len};
+  if (status == IPFSA_OK) status = ipfsa_params_put(im->params, im->w, IPFSA_CODEC_DAG_PB, ipfsa_buf_bytes(&block), &ref.cid, err);
+  if (status == IPFSA_OK) *ret = ref;
+  return status;
+}
+
+ipfsa_status ipfsa_importer_build(ipfsa_importer *im, const ipfsa_leaf_buffer *b, size_t first, size_t n, const ipfsa_unixfs_meta *meta,
+                                  ipfsa_dag_ref *ret, ipfsa_error *err) {
+  if (ipfsa_importer_carries_meta(im, meta, n)) {
+    const ipfsa_leaf *leaf = &b->leaves[first];
+    return put_leaf_with_meta(im, ipfsa_bytes_of(b->data + leaf->off, leaf->len), meta, ret, err);
+  }
+  ipfsa_layout_start(&im->layout, im->params, im->w, meta);
+  ipfsa_status status = build(im, b, first, n, err);
+  return status ? status : ipfsa_layout_finish(&im->layout, ret, err);
+}
+
+/* ---- one large file ---- */
+
+struct file_run {
+  ipfsa_importer *im;
+  ipfsa_source *source;
+  const ipfsa_external *external;
+  ipfsa_progress_cb progress;
+  void *progress_ctx;
+  ipfsa_progress at;
+  size_t head, n_busy, n_slots; /* ring: slots head … head + n_busy − 1 are being read or hashed */
+  size_t fill_size;
+  uint64_t off;
+  bool ended;
+  bool by_workers; /* they read */
+  bool held;       /* … through mappings; changed by the caller's thread alone, while no slot is busy */
+  const uint8_t *carry; /* tail of the last buffer, in that buffer's slot */
+  size_t carry_len;
+};
+
+static ipfsa_status read_slot(slot *s) {
+  file_run *f = s->reads;
+  if (f->held) s->map = ipfsa_fs_map(f->source->map_fd, f->source->map_off + s->off, s->len);
+  if (s->map) {
+    s->b.data = s->map;
+    s->b.n_leaves = 0;
+  } else {
+    ipfsa_status status = ipfsa_leaf_buffer_reserve(&s->b, s->owner->buffer_size, &s->err);
+    if (status == IPFSA_OK) status = f->source->read_at(f->source, s->b.room, s->len, s->off, &s->err);
     if (status) return status;
-    memcpy(s->digests + i * IPFSA_MAX_DIGEST, mh.digest, mh.len);
-    leaf->digest_len = mh.len;
   }
-  return IPFSA_OK;
+  s->b.len = s->len;
+  size_t used = 0;
+  return ipfsa_leaf_buffer_cut(&s->b, 0, s->len, true, &used, &s->err);
 }
 
-static void hash_slot(slot *s) {
-  s->status = IPFSA_OK;
-  if (s->owner->params->hash == IPFSA_HASH_SHA2_256) hash_sha256(s);
-  else s->status = hash_others(s);
+static void drop_map(slot *s) {
+  ipfsa_fs_unmap(s->map, s->len);
+  s->map = NULL;
+}
+
+static void work_slot(slot *s) {
+  s->status = s->reads ? read_slot(s) : IPFSA_OK;
+  if (s->status == IPFSA_OK) s->status = ipfsa_leaf_buffer_hash(&s->b, &s->err);
+  if (!s->owner->w || (s->reads && s->reads->external)) drop_map(s); /* nobody reads the bytes any more */
 }
 
 static void run_task(ipfsa_task *task) {
   slot *s = (slot *)task;
-  hash_slot(s);
+  work_slot(s);
   ipfsa_importer *im = s->owner;
   pthread_mutex_lock(&im->lock);
   s->done = true;
@@ -152,149 +223,46 @@ static void wait_for(slot *s) {
   pthread_mutex_unlock(&s->owner->lock);
 }
 
-/* ---- filling a buffer ---- */
-
-static ipfsa_status prepare_slot(ipfsa_importer *im, slot *s, ipfsa_error *err) {
-  s->owner = im;
-  s->task.run = run_task;
-  s->n_leaves = s->len = 0;
-  s->done = false;
-  if (!s->data) s->data = ipfsa_alloc_aligned(ALIGNMENT, im->buffer_size);
-  return s->data ? IPFSA_OK : ipfsa_fail_nomem(err);
-}
-
-static ipfsa_status add_leaf(ipfsa_importer *im, slot *s, size_t off, size_t len, ipfsa_error *err) {
-  if (s->n_leaves == s->leaves_cap) {
-    size_t cap = s->leaves_cap ? s->leaves_cap * 2 : 16;
-    uint8_t *digests = ipfsa_reallocarray(s->digests, cap, im->digest_size);
-    if (!digests) return ipfsa_fail_nomem(err);
-    s->digests = digests;
-    ipfsa_leaf *leaves = ipfsa_reallocarray(s->leaves, cap, sizeof *leaves);
-    if (!leaves) return ipfsa_fail_nomem(err);
-    s->leaves = leaves;
-    s->leaves_cap = cap;
-  }
-  s->leaves[s->n_leaves++] = (ipfsa_leaf){.hash = im->params->hash, .digest_len = 32, .off = (uint32_t)off, .len = (uint32_t)len};
-  return IPFSA_OK;
-}
-
-/* Cuts what is in the buffer; what is too short to cut while the file goes on is left for the next buffer. */
-static ipfsa_status cut_leaves(ipfsa_importer *im, slot *s, bool ended, size_t *ret_used, ipfsa_error *err) {
-  size_t at = 0, max = ipfsa_chunker_max(&im->params->chunker);
-  while (at < s->len && (ended || s->len - at >= max) && s->n_leaves < MAX_LEAVES) {
-    size_t n = ipfsa_chunker_cut(&im->params->chunker, s->data + at, s->len - at);
-    ipfsa_status status = add_leaf(im, s, at, n, err);
-    if (status) return status;
-    at += n;
-  }
-  for (size_t i = 0; i < s->n_leaves; i++) s->leaves[i].digest = s->digests + i * im->digest_size;
-  *ret_used = at;
-  return IPFSA_OK;
-}
-
-/* ---- in order: store and build ---- */
-
-static size_t wrapped_len(ipfsa_leaf_kind kind, uint32_t len) {
-  uint8_t prefix[32], suffix[32];
-  size_t prefix_len, suffix_len;
-  ipfsa_leaf_wrap(kind, len, prefix, &prefix_len, suffix, &suffix_len);
-  return prefix_len + len + suffix_len;
-}
-
-static ipfsa_status leaf_ref(ipfsa_importer *im, const slot *s, const ipfsa_leaf *leaf, ipfsa_dag_ref *ret, ipfsa_error *err) {
-  size_t len = wrapped_len(im->kind, leaf->len);
-  ipfsa_multihash mh;
-  memset(&mh, 0, sizeof mh);
-  mh.code = leaf->hash;
-  mh.len = (uint8_t)leaf->digest_len;
-  uint8_t whole[IPFSA_MAX_DIGEST];
-  if (ipfsa_params_inlines(im->params, len)) {
-    size_t prefix_len, suffix_len;
-    uint8_t suffix[32];
-    ipfsa_leaf_wrap(im->kind, leaf->len, whole, &prefix_len, suffix, &suffix_len);
-    if (leaf->len) memcpy(whole + prefix_len, s->data + leaf->off, leaf->len);
-    if (suffix_len) memcpy(whole + prefix_len + leaf->len, suffix, suffix_len);
-  } else {
-    memcpy(mh.digest, leaf->digest, leaf->digest_len);
-  }
-  ret->tsize = len;
-  ret->filesize = leaf->len;
-  uint64_t codec = im->kind == IPFSA_LEAF_RAW ? IPFSA_CODEC_RAW : IPFSA_CODEC_DAG_PB;
-  return ipfsa_params_cid(im->params, codec, len, &mh, ipfsa_bytes_of(whole, len), &ret->cid, err);
-}
-
-/* Puts the run of leaves that are neither inlined nor identity CIDs. */
-static ipfsa_status store_leaves(ipfsa_importer *im, slot *s, const ipfsa_external *external, ipfsa_error *err) {
-  if (!im->w || im->params->hash == IPFSA_HASH_IDENTITY) return IPFSA_OK;
-  ipfsa_leaf_run run = {s->data, s->len, im->kind, s->leaves, s->n_leaves};
-  if (im->params->inline_limit) {
-    if (!ipfsa_grow((void **)&im->stored, &im->stored_cap, s->n_leaves, sizeof *im->stored)) return ipfsa_fail_nomem(err);
-    run.leaves = im->stored;
-    run.n_leaves = 0;
-    for (size_t i = 0; i < s->n_leaves; i++)
-      if (!ipfsa_params_inlines(im->params, wrapped_len(im->kind, s->leaves[i].len))) im->stored[run.n_leaves++] = s->leaves[i];
-  }
-  if (run.n_leaves == 0) return IPFSA_OK;
-  if (!external) return ipfsa_writer_put_run(im->w, &run, err);
-  ipfsa_external at = *external;
-  at.off += s->off;
-  return ipfsa_writer_put_external(im->w, &run, &at, err);
-}
-
-static ipfsa_status take_slot(ipfsa_importer *im, slot *s, const ipfsa_external *external, ipfsa_error *err) {
-  if (s->status) {
-    if (err) *err = s->err;
-    return s->status;
-  }
-  ipfsa_status status = store_leaves(im, s, external, err);
-  for (size_t i = 0; status == IPFSA_OK && i < s->n_leaves; i++) {
-    ipfsa_dag_ref ref;
-    status = leaf_ref(im, s, &s->leaves[i], &ref, err);
-    if (status == IPFSA_OK) status = ipfsa_layout_add(&im->layout, &ref, err);
-  }
-  return status;
-}
-
-/* A file that is one dag-pb leaf and carries mode or mtime: its own block, with the metadata inside. */
-static ipfsa_status put_leaf_with_meta(ipfsa_importer *im, const slot *s, const ipfsa_unixfs_meta *meta, ipfsa_dag_ref *ret,
-                                       ipfsa_error *err) {
-  IPFSA_AUTO_BUF ipfsa_buf message = {0}, block = {0};
-  ipfsa_buf_unixfs_leaf(&message, IPFSA_UNIXFS_FILE, ipfsa_bytes_of(s->data, s->len), meta);
-  ipfsa_buf_pb_data(&block, ipfsa_buf_bytes(&message));
-  ipfsa_status status = ipfsa_buf_status(&message, err);
-  if (status == IPFSA_OK) status = ipfsa_buf_status(&block, err);
-  ipfsa_dag_ref ref = {.tsize = block.len, .filesize = s->len};
-  if (status == IPFSA_OK) status = ipfsa_params_put(im->params, im->w, IPFSA_CODEC_DAG_PB, ipfsa_buf_bytes(&block), &ref.cid, err);
-  if (status == IPFSA_OK) *ret = ref;
-  return status;
-}
-
-/* ---- one file ---- */
-
-typedef struct file_run {
-  ipfsa_importer *im;
-  ipfsa_source *source;
-  const ipfsa_external *external;
-  ipfsa_progress_cb progress;
-  void *progress_ctx;
-  ipfsa_progress at;
-  size_t head, n_busy; /* ring: slots head … head + n_busy − 1 are being hashed */
-  uint64_t off;
-  bool ended;
-  uint8_t *carry; /* tail of the last buffer, in that buffer's slot */
-  size_t carry_len;
-} file_run;
-
 static ipfsa_status retire_oldest(file_run *f, ipfsa_error *err) {
   slot *s = &f->im->slots[f->head];
   wait_for(s);
-  f->head = (f->head + 1) % f->im->n_slots;
+  f->head = (f->head + 1) % f->n_slots;
   f->n_busy--;
   ipfsa_status status = take_slot(f->im, s, f->external, err);
+  drop_map(s);
   if (status) return status;
-  f->at.done_bytes += s->leaves[s->n_leaves - 1].off + s->leaves[s->n_leaves - 1].len;
+  f->at.done_bytes += s->len;
   if (f->progress && f->progress(f->progress_ctx, &f->at) != 0) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
   return IPFSA_OK;
+}
+
+static void let_go(file_run *f) {
+  if (f->held) ipfsa_fs_let_go(f->source->map_fd);
+  f->held = false;
+}
+
+/* Somebody waits to write the file: what is mapped is finished, then he may; the rest is read. */
+static ipfsa_status check_held(file_run *f, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  if (!f->held || ipfsa_fs_holds(f->source->map_fd)) return IPFSA_OK;
+  while (status == IPFSA_OK && f->n_busy) status = retire_oldest(f, err);
+  if (status) return status;
+  let_go(f);
+  f->n_slots = f->im->n_slots;
+  f->fill_size = f->im->fill_size;
+  f->head = 0;
+  return f->source->check(f->source, err);
+}
+
+/* The next stretch for a worker to read. */
+static void assign_next(file_run *f, slot **ret) {
+  uint64_t left = f->at.total_bytes - f->off;
+  slot *s = &f->im->slots[(f->head + f->n_busy) % f->n_slots];
+  s->reads = f;
+  s->off = f->off;
+  s->len = left < f->fill_size ? (size_t)left : f->fill_size;
+  f->off += s->len;
+  *ret = s->len ? s : NULL;
 }
 
 /* Reads and cuts the next buffer into a free slot. *ret is NULL when the file is over. */
@@ -302,85 +270,113 @@ static ipfsa_status fill_next(file_run *f, slot **ret, ipfsa_error *err) {
   ipfsa_importer *im = f->im;
   *ret = NULL;
   if (f->ended && f->carry_len == 0) return IPFSA_OK;
-  slot *s = &im->slots[(f->head + f->n_busy) % im->n_slots];
-  ipfsa_status status = prepare_slot(im, s, err);
+  slot *s = &im->slots[(f->head + f->n_busy) % f->n_slots];
+  s->reads = NULL;
+  ipfsa_status status = ipfsa_leaf_buffer_reserve(&s->b, im->buffer_size, err);
   if (status) return status;
-  if (f->carry_len) memmove(s->data, f->carry, f->carry_len);
-  s->len = f->carry_len;
+  if (f->carry_len) memmove(s->b.room, f->carry, f->carry_len);
+  size_t len = f->carry_len;
   s->off = f->off;
-  if (!f->ended && s->len < im->fill_size) {
-    size_t n = 0, want = im->fill_size - s->len;
-    status = f->source->read(f->source, s->data + s->len, want, &n, err);
+  if (!f->ended && len < im->fill_size) {
+    size_t n = 0, want = im->fill_size - len;
+    status = f->source->read(f->source, s->b.room + len, want, &n, err);
     if (status) return status;
-    s->len += n;
+    len += n;
     f->ended = n < want;
   }
   size_t used = 0;
-  status = cut_leaves(im, s, f->ended, &used, err);
+  status = ipfsa_leaf_buffer_cut(&s->b, 0, len, f->ended, &used, err);
   if (status) return status;
-  f->carry = s->data + used;
-  f->carry_len = s->len - used;
+  f->carry = s->b.room + used;
+  f->carry_len = len - used;
   f->off += used;
-  s->len = used;
+  s->len = s->b.len = used;
   if (used) *ret = s;
   return IPFSA_OK;
 }
 
-static ipfsa_status run_buffers(file_run *f, slot *first, ipfsa_error *err) {
+static ipfsa_status next_slot(file_run *f, slot **ret, ipfsa_error *err) {
+  if (!f->by_workers) return fill_next(f, ret, err);
+  ipfsa_status status = check_held(f, err);
+  if (status == IPFSA_OK) assign_next(f, ret);
+  return status;
+}
+
+static ipfsa_status run_slots(file_run *f, slot *first, ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
   for (slot *s = first; s && status == IPFSA_OK;) {
-    if (f->im->pool) {
-      ipfsa_pool_submit(f->im->pool, &s->task);
-    } else {
-      hash_slot(s);
-      s->done = true;
-    }
+    s->task.run = run_task;
+    s->done = false;
     f->n_busy++;
+    if (f->im->pool) ipfsa_pool_submit(f->im->pool, &s->task);
+    else run_task(&s->task);
     /* The tail that is carried over lies in the slot just submitted: one slot stays free to take it. */
-    if (f->n_busy >= f->im->n_slots - 1) status = retire_oldest(f, err);
-    if (status == IPFSA_OK) status = fill_next(f, &s, err);
+    if (f->n_busy >= f->n_slots - !f->by_workers) status = retire_oldest(f, err);
+    if (status == IPFSA_OK) status = next_slot(f, &s, err);
   }
   while (status == IPFSA_OK && f->n_busy) status = retire_oldest(f, err);
-  for (; f->n_busy; f->n_busy--, f->head = (f->head + 1) % f->im->n_slots) wait_for(&f->im->slots[f->head]);
+  for (; f->n_busy; f->n_busy--, f->head = (f->head + 1) % f->n_slots) {
+    wait_for(&f->im->slots[f->head]);
+    drop_map(&f->im->slots[f->head]);
+  }
   return status;
 }
 
 /* One buffer holds the whole file: hashed here, at once. */
 static ipfsa_status import_small(file_run *f, slot *s, const ipfsa_unixfs_meta *meta, ipfsa_dag_ref *ret, ipfsa_error *err) {
   ipfsa_importer *im = f->im;
-  bool has_meta = meta && (meta->mode || meta->has_mtime);
-  if (has_meta && im->kind == IPFSA_LEAF_PB_FILE && s->n_leaves == 1) return put_leaf_with_meta(im, s, meta, ret, err);
-  hash_slot(s);
-  ipfsa_status status = take_slot(im, s, f->external, err);
-  if (status == IPFSA_OK) status = ipfsa_layout_finish(&im->layout, ret, err);
+  ipfsa_status status = IPFSA_OK;
+  if (!ipfsa_importer_carries_meta(im, meta, s->b.n_leaves)) {
+    status = ipfsa_leaf_buffer_hash(&s->b, err);
+    if (status == IPFSA_OK) status = ipfsa_importer_store(im, &s->b, 0, s->b.n_leaves, f->external, err);
+  }
+  if (status == IPFSA_OK) status = ipfsa_importer_build(im, &s->b, 0, s->b.n_leaves, meta, ret, err);
   f->at.done_bytes = s->len;
-  if (status == IPFSA_OK && f->progress && f->progress(f->progress_ctx, &f->at) != 0)
-    return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
+  if (status == IPFSA_OK && f->progress && f->progress(f->progress_ctx, &f->at) != 0) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
   return status;
+}
+
+/* May workers read the file, and through mappings? Their windows are larger than our buffers, and more. */
+static void choose_reading(file_run *f) {
+  const ipfsa_import_params *p = f->im->params;
+  uint64_t size = f->source->size_hint;
+  f->by_workers = f->source->read_at && p->chunker.kind == IPFSA_CHUNKER_SIZE && size != UINT64_MAX && size > f->im->fill_size;
+  if (!f->by_workers || f->source->map_fd < 0 || f->source->map_off || p->inline_limit || p->hash != IPFSA_HASH_SHA2_256) return;
+  uint32_t chunk = p->chunker.size;
+  if (chunk < MIN_MAPPED_CHUNK || chunk % IPFSA_LEAF_ALIGNMENT) return;
+  f->held = ipfsa_fs_hold(f->source->map_fd);
+  if (!f->held) return;
+  size_t n = 16 * (size_t)chunk <= MAX_WINDOW ? 16 : MAX_WINDOW / chunk;
+  f->fill_size = n * chunk;
+  if (f->fill_size < MIN_BUFFER) f->fill_size = MIN_BUFFER / chunk * chunk;
+  size_t threads = f->im->pool ? ipfsa_pool_n_threads(f->im->pool) : 1, most = f->fill_size > MIN_BUFFER ? 3 : MAX_SLOTS;
+  f->n_slots = threads + 2 < 4 ? 4 : threads + 2;
+  if (f->n_slots > most) f->n_slots = most;
+}
+
+static ipfsa_status import_large(file_run *f, const ipfsa_unixfs_meta *meta, slot *first, ipfsa_dag_ref *ret, ipfsa_error *err) {
+  ipfsa_layout_start(&f->im->layout, f->im->params, f->im->w, meta);
+  ipfsa_status status = run_slots(f, first, err);
+  if (status == IPFSA_OK && f->by_workers) status = f->source->check(f->source, err);
+  let_go(f);
+  return status ? status : ipfsa_layout_finish(&f->im->layout, ret, err);
 }
 
 ipfsa_status ipfsa_importer_file(ipfsa_importer *im, ipfsa_source *source, const ipfsa_unixfs_meta *meta, const ipfsa_external *external,
                                  ipfsa_progress_cb progress, void *progress_ctx, ipfsa_dag_ref *ret, ipfsa_error *err) {
-  file_run f = {.im = im, .source = source, .external = external, .progress = progress, .progress_ctx = progress_ctx};
+  file_run f = {.im = im, .source = source, .external = external, .progress = progress, .progress_ctx = progress_ctx, .n_slots = im->n_slots, .fill_size = im->fill_size};
   f.at.total_bytes = source->size_hint == UINT64_MAX ? 0 : source->size_hint;
-  ipfsa_layout_start(&im->layout, im->params, im->w, meta);
   slot *s = NULL;
-  ipfsa_status status = fill_next(&f, &s, err);
-  if (status) return status;
   ipfsa_dag_ref ref;
-  if (!s && im->params->layout == IPFSA_LAYOUT_TRICKLE) { /* an empty file is a root without leaves */
-    status = ipfsa_layout_finish(&im->layout, &ref, err);
-  } else if (!s) { /* an empty balanced file is one empty leaf */
+  choose_reading(&f);
+  ipfsa_status status = next_slot(&f, &s, err);
+  if (status == IPFSA_OK && !s) { /* an empty balanced file is one empty leaf, an empty trickle one a root without leaves */
     s = &im->slots[0];
-    status = add_leaf(im, s, 0, 0, err);
-    if (status == IPFSA_OK) s->leaves[0].digest = s->digests;
-    if (status == IPFSA_OK) status = import_small(&f, s, meta, &ref, err);
-  } else if (f.ended && f.carry_len == 0) {
-    status = import_small(&f, s, meta, &ref, err);
-  } else {
-    status = run_buffers(&f, s, err);
-    if (status == IPFSA_OK) status = ipfsa_layout_finish(&im->layout, &ref, err);
+    s->len = 0;
+    if (im->params->layout == IPFSA_LAYOUT_BALANCED) status = ipfsa_leaf_buffer_add(&s->b, 0, 0, err);
   }
+  if (status == IPFSA_OK && !f.by_workers && f.ended && f.carry_len == 0) status = import_small(&f, s, meta, &ref, err);
+  else if (status == IPFSA_OK) status = import_large(&f, meta, s, &ref, err);
   if (status == IPFSA_OK) *ret = ref;
   return status;
 }

@@ -1,0 +1,16 @@
+/* Files seen through memory. A mapping of a file that another process cuts short kills the reader (SIGBUS), so a file is mapped only while it
+ * is held: under a read lease the kernel makes whoever opens it for writing wait until the holder lets go (or 45 s have passed), and tells the
+ * holder when asked. No lease (someone writes it now, the file is another user's, the file system has none): read it instead. Threads: any. */
+#ifndef IPFSA_BASE_MAP_H
+#define IPFSA_BASE_MAP_H
+
+#include <ipfsa/base.h>
+
+bool ipfsa_fs_hold(int fd);          /* fd: opened by this process for reading; false: it cannot be held */
+bool ipfsa_fs_holds(int fd);         /* false: somebody waits to write it; finish, then let go */
+void ipfsa_fs_let_go(int fd);
+/* Maps [off, off + len) for reading, every page present; off on a page border. NULL: read it instead (pages cannot be had, no mappings left). */
+const uint8_t *ipfsa_fs_map(int fd, uint64_t off, size_t len);
+void ipfsa_fs_unmap(const uint8_t *map, size_t len); /* NULL is fine */
+
+#endif

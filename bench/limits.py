@@ -1,0 +1,47 @@
+"""What the machine itself does with the same bytes: the other side of every ratio that is not Kubo."""
+import json
+import shutil
+
+import settings
+from recorder import Contender
+
+
+def cp(place, source, cold=()):
+    return Contender("cp", ["cp", source, place.target], before=place.clear, warm=() if cold else (source,), cold=cold)
+
+
+def cp_r(place, source):
+    return Contender("cp -r", ["cp", "-r", source, place.target], before=place.clear, warm=(source,))
+
+
+def cat(place, source, out=None):
+    return Contender("cat", ["cat", source], before=place.clear, warm=(source,), out=out)
+
+
+def fio_seconds(output):
+    """Its own clock, from the first write to the end of the sync: starting it takes longer than a small job."""
+    job = json.loads(output)["jobs"][0]
+    return job["write"]["runtime"] / 1000
+
+
+def fio(place, mib):
+    """The fastest of the forms tried: requests of 1 MiB, one at a time, space allocated before."""
+    if not shutil.which("fio"):
+        return None
+    return Contender("fio", ["fio", "--name=w", "--filename=%s" % place.target, "--rw=write", "--bs=1M", "--size=%dM" % mib, "--direct=1", "--end_fsync=1",
+                             "--ioengine=psync", "--output-format=json"], before=place.clear, seconds_of=fio_seconds)
+
+
+def kernel_rate(place):
+    """GB/s of the sha2-256 kernel that is used, one core, now."""
+    rates = [float(line.split()[2]) for line in place.ours.text("stats", "hash").splitlines() if " yes" in line]
+    return rates[0] if rates else None
+
+
+def kernels(place, recorder, row, size, cores):
+    """The time all cores need to hash that many bytes at the kernel's rate, asked for as often as the row is run."""
+    for turn in range(settings.RUNS):
+        rate = kernel_rate(place)
+        if rate:
+            recorder.write({"kind": "run", "group": recorder.group, "row": row, "who": "kernel x cores", "turn": turn, "bytes": size,
+                            "seconds": size / rate / 1e9 / cores, "command": "ipfs-accelerate stats hash: %.2f GB/s, %d cores" % (rate, cores)})

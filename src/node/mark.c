@@ -36,56 +36,92 @@ static bool is_fault_of_block(ipfsa_status status) {
          status == IPFSA_E_DENIED || status == IPFSA_E_CHANGED;
 }
 
-static bool has_links(uint64_t codec) {
-  return codec != IPFSA_CODEC_RAW; /* what else has none costs one read */
-}
-
 static int push_link(void *ctx, ipfsa_bytes name, const ipfsa_cid *cid, uint64_t tsize) {
   (void)name, (void)tsize;
   ipfsa_mark *mark = ctx;
   return push(mark, cid, mark->lenient) ? 0 : 1;
 }
 
-/* Reads a block and pushes what it links to. */
-static ipfsa_status expand(ipfsa_mark *mark, const ipfsa_cid *cid, ipfsa_error *err) {
-  IPFSA_AUTO_BLOCK ipfsa_block block = {0};
-  ipfsa_status status = ipfsa_blockstore_get(mark->node->bs, cid, &block, err);
-  if (status) return status;
-  status = ipfsa_block_links(cid, block.data, push_link, mark, err);
-  return status == IPFSA_E_CANCELLED ? ipfsa_fail_nomem(err) : status;
-}
-
-static ipfsa_status look_for(ipfsa_mark *mark, const ipfsa_cid *cid, ipfsa_error *err) {
-  bool here = false;
-  ipfsa_status status = ipfsa_blockstore_has(mark->node->bs, cid, &here, err);
-  if (status || here) return status;
-  return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "missing");
-}
-
-static ipfsa_status mark_one(ipfsa_mark *mark, const ipfsa_mark_item *item, bool is_root, ipfsa_error *err) {
-  bool linked = has_links(item->cid.codec);
-  ipfsa_cid v1 = item->cid;
+static ipfsa_cid seen_key(const ipfsa_cid *cid) {
+  ipfsa_cid v1 = *cid;
   v1.version = 1;
-  ipfsa_error why = {0};
-  ipfsa_status status = ipfsa_cid_is_identity(&item->cid) ? IPFSA_OK : ipfsa_live_set_add(&mark->live, &item->cid.mh, err);
-  if (status || (linked && ipfsa_cid_set_has(mark->seen, &v1, false))) return status;
-  mark->lenient = item->lenient;
-  status = linked ? expand(mark, &item->cid, &why) : look_for(mark, &item->cid, &why);
-  if (status == IPFSA_OK) return linked ? ipfsa_cid_set_add(mark->seen, &v1, false, NULL, err) : IPFSA_OK;
+  return v1;
+}
+
+/* The fault of a block below the root of a pin is noted, any other ends the mark. */
+static ipfsa_status judge(ipfsa_mark *mark, const ipfsa_mark_item *item, bool is_root, ipfsa_status status, const ipfsa_error *why, ipfsa_error *err) {
   if (is_fault_of_block(status) && !is_root) return note_damaged(mark, item, err);
-  if (err) *err = why;
+  if (err) *err = *why;
   return status;
 }
 
-/* Depth first over an explicit stack; the first item is the root. */
+/* A block that was read: what it links to is pushed. */
+static ipfsa_status push_links(ipfsa_mark *mark, const ipfsa_mark_item *item, bool is_root, ipfsa_bytes data, ipfsa_error *err) {
+  ipfsa_error why = {0};
+  mark->lenient = item->lenient;
+  ipfsa_status status = ipfsa_block_links(&item->cid, data, push_link, mark, &why);
+  if (status == IPFSA_E_CANCELLED) return ipfsa_fail_nomem(err);
+  if (status) return judge(mark, item, is_root, status, &why, err);
+  ipfsa_cid key = seen_key(&item->cid);
+  return ipfsa_cid_set_add(mark->seen, &key, false, NULL, err);
+}
+
+/* Several are read at a time: neighbours in one call, hashed side by side. The first that cannot be read is judged alone. */
+static ipfsa_status expand(ipfsa_mark *mark, bool is_root, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  for (size_t at = 0; status == IPFSA_OK && at < mark->n_batch;) {
+    ipfsa_block blocks[IPFSA_MAX_GET_MANY];
+    ipfsa_cid cids[IPFSA_MAX_GET_MANY];
+    ipfsa_error why = {0};
+    size_t got = 0;
+    for (size_t i = at; i < mark->n_batch; i++) cids[i - at] = mark->batch[i].cid;
+    ipfsa_status read = ipfsa_blockstore_get_many(mark->node->bs, cids, mark->n_batch - at, blocks, &got, &why);
+    if (read) {
+      status = judge(mark, &mark->batch[at++], is_root, read, &why, err);
+      continue;
+    }
+    for (size_t i = 0; i < got; i++) {
+      if (status == IPFSA_OK) status = push_links(mark, &mark->batch[at + i], is_root, blocks[i].data, err);
+      ipfsa_block_release(&blocks[i]);
+    }
+    at += got;
+  }
+  mark->n_batch = 0;
+  return status;
+}
+
+static bool in_batch(const ipfsa_mark *mark, const ipfsa_cid *cid) {
+  for (size_t i = 0; i < mark->n_batch; i++)
+    if (mark->batch[i].cid.codec == cid->codec && ipfsa_multihash_equal(&mark->batch[i].cid.mh, &cid->mh)) return true;
+  return false;
+}
+
+/* Leaves are done with here, unread; what may have links joins the batch of those to be read. */
+static ipfsa_status mark_one(ipfsa_mark *mark, const ipfsa_mark_item *item, bool is_root, ipfsa_error *err) {
+  bool raw = item->cid.codec == IPFSA_CODEC_RAW, identity = ipfsa_cid_is_identity(&item->cid), leaf = raw && identity;
+  ipfsa_cid key = seen_key(&item->cid);
+  ipfsa_error why = {0};
+  ipfsa_status status = identity ? IPFSA_OK : ipfsa_live_set_add(&mark->live, &item->cid.mh, err);
+  if (status || leaf || (!raw && (ipfsa_cid_set_has(mark->seen, &key, false) || in_batch(mark, &item->cid)))) return status;
+  status = ipfsa_blockstore_is_leaf(mark->node->bs, &item->cid, &leaf, &why);
+  if (status == IPFSA_OK && raw && !leaf) status = ipfsa_fail(&why, IPFSA_E_NOT_FOUND, "missing");
+  if (status) return judge(mark, item, is_root, status, &why, err);
+  if (!leaf) mark->batch[mark->n_batch++] = *item;
+  return IPFSA_OK;
+}
+
+/* Depth first over an explicit stack, several steps at a time; the first item is the root. */
 static ipfsa_status mark_from(ipfsa_mark *mark, const ipfsa_cid *root, bool lenient, bool is_root, ipfsa_error *err) {
-  mark->n = 0;
+  mark->n = mark->n_batch = 0;
   if (!push(mark, root, lenient)) return ipfsa_fail_nomem(err);
   ipfsa_status status = IPFSA_OK;
   while (mark->n && status == IPFSA_OK) {
-    ipfsa_mark_item item = mark->stack[--mark->n];
     if (ipfsa_node_is_cancelled(mark->node)) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
-    status = mark_one(mark, &item, is_root, err);
+    while (mark->n && mark->n_batch < IPFSA_MAX_GET_MANY && status == IPFSA_OK) {
+      ipfsa_mark_item item = mark->stack[--mark->n];
+      status = mark_one(mark, &item, is_root, err);
+    }
+    if (status == IPFSA_OK) status = expand(mark, is_root, err);
     is_root = false;
   }
   return status;

@@ -30,6 +30,8 @@ typedef struct ipfsa_mark {
                           the same bytes may be a leaf here and a node there. */
   ipfsa_mark_item *stack;
   size_t n, cap;
+  ipfsa_mark_item batch[IPFSA_MAX_GET_MANY]; /* to be read next */
+  size_t n_batch;
   /* What could not be read, to be looked at again in the second pass; never in `seen`. [0] below pins, [1] below leases only. */
   ipfsa_cid_set *bad[2];
   ipfsa_mark_item *damaged;

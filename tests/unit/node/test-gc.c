@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "dag_fixture.h"
+#include "hash/hash.h"
 #include "node/mark.h"
 
 typedef struct gc_notes {
@@ -161,6 +162,74 @@ static void a_damaged_block_is_told_and_a_damaged_root_stops_gc(void **state) {
     assert_true(has(f, &pinned[0]) && has(f, &pinned[4]));
     fixture_free(f);
   }
+}
+
+/* Wrapped leaves are known by their kind: one whose bytes rotted is verify's to tell, and gc, which reads none, keeps it. */
+static void leaves_are_not_read(void **state) {
+  (void)state;
+  ipfsa_error err = {0};
+  fixture *f = fixture_new();
+  uint8_t data[3000], prefix[32], suffix[32];
+  size_t prefix_len, suffix_len;
+  memset(data, 7, sizeof data);
+  ipfsa_leaf_wrap(IPFSA_LEAF_PB_FILE, sizeof data, prefix, &prefix_len, suffix, &suffix_len);
+  ipfsa_cid leaf = {.codec = IPFSA_CODEC_DAG_PB, .version = 1, .defined = true}, parent, garbage[TREE];
+  ipfsa_bytes parts[3] = {{prefix, prefix_len}, {data, sizeof data}, {suffix, suffix_len}};
+  assert_ok(ipfsa_hash_digest(IPFSA_HASH_SHA2_256, 0, parts, 3, &leaf.mh, &err));
+  ipfsa_leaf one = {.hash = IPFSA_HASH_SHA2_256, .digest = leaf.mh.digest, .digest_len = 32, .len = sizeof data};
+  ipfsa_blockstore_writer *w = NULL;
+  assert_ok(ipfsa_blockstore_begin(f->node.bs, &w, &err));
+  assert_ok(ipfsa_writer_put_run(w, &(ipfsa_leaf_run){data, sizeof data, IPFSA_LEAF_PB_FILE, &one, 1}, &err));
+  assert_ok(put_parent(w, &leaf, 1, "parent", &parent, &err));
+  assert_ok(ipfsa_writer_commit(w, &err));
+  ipfsa_writer_close(w);
+  add_tree(f, "garbage", garbage);
+  assert_ok(ipfsa_pin_add(&f->node, &parent, NULL, &err));
+  struct { int packs_fd; ipfsa_bytes block; int n; } d = {ipfsa_fs_open_dir(f->node.repo_fd, "packs", &err), {data, sizeof data}, 0};
+  assert_ok(ipfsa_fs_list(d.packs_fd, ".", damage_in_pack, &d, &err));
+  ipfsa_fs_close(&d.packs_fd);
+  assert_int_equal(d.n, 1);
+  gc_notes notes;
+  assert_ok(gc(f, &notes, &err));
+  assert_int_equal(notes.n_removed, TREE);
+  assert_true(has(f, &leaf) && has(f, &parent));
+  IPFSA_AUTO_BLOCK ipfsa_block block = {0};
+  assert_status(ipfsa_blockstore_get(f->node.bs, &leaf, &block, &err), IPFSA_E_CORRUPT);
+  fixture_free(f);
+}
+
+/* More children than are read at a time; some twice, some missing. */
+static void a_wide_node_is_marked_whole(void **state) {
+  (void)state;
+  enum { N = 45 };
+  ipfsa_error err = {0};
+  fixture *f = fixture_new();
+  ipfsa_cid children[2 * N], leaves[N], root;
+  ipfsa_blockstore_writer *w = NULL;
+  assert_ok(ipfsa_blockstore_begin(f->node.bs, &w, &err));
+  for (int i = 0; i < N; i++) {
+    char text[16];
+    snprintf(text, sizeof text, "leaf %d", i);
+    assert_ok(put_leaf(w, text, &leaves[i], &err));
+    assert_ok(put_parent(w, &leaves[i], 1, text, &children[i], &err));
+    children[2 * N - 1 - i] = children[i];
+  }
+  assert_ok(put_parent(w, children, 2 * N, "root", &root, &err));
+  assert_ok(ipfsa_writer_commit(w, &err));
+  ipfsa_writer_close(w);
+  assert_ok(ipfsa_pin_add(&f->node, &root, NULL, &err));
+  int missing = 0;
+  for (int i = 3; i < N; i += 7, missing++) remove_block(f, &children[i]);
+  gc_notes notes;
+  assert_status(gc(f, &notes, &err), IPFSA_E_PARTIAL);
+  assert_int_equal(notes.n_damaged, missing);
+  assert_int_equal(notes.n_removed, missing); /* the leaves below */
+  for (int i = 0; i < N; i++) {
+    bool gone = i >= 3 && (i - 3) % 7 == 0;
+    assert_int_equal(has(f, &leaves[i]), !gone);
+    assert_int_equal(has(f, &children[i]), !gone);
+  }
+  fixture_free(f);
 }
 
 /* The same bytes, reached as a raw leaf first and as a node afterwards. */
@@ -366,6 +435,8 @@ int main(void) {
       cmocka_unit_test(a_missing_block_is_told_and_gc_goes_on),
       cmocka_unit_test(a_missing_root_stops_gc),
       cmocka_unit_test(a_damaged_block_is_told_and_a_damaged_root_stops_gc),
+      cmocka_unit_test(leaves_are_not_read),
+      cmocka_unit_test(a_wide_node_is_marked_whole),
       cmocka_unit_test(one_digest_as_leaf_and_as_node),
       cmocka_unit_test(the_live_set_forgets_nothing),
       cmocka_unit_test(failing_gc_costs_nothing),

@@ -40,7 +40,7 @@ class Recorder:
 
     def plain(self, text):
         return text.replace(str(self.place.program), "ipfs-accelerate").replace(str(settings.PEERS / "ipfs"), "ipfs") \
-                   .replace(str(self.place.tools) + "/", "").replace(str(self.place.folder), "$WORK")
+                   .replace(str(self.place.tools) + "/", "").replace(str(self.place.folder), "$WORK").replace("-" + self.place.folder.name[-4:], "")
 
     def value(self, row, who, unit, value, **more):
         """A figure that is not the time of a process."""

@@ -106,11 +106,11 @@ def need_of(blocks, results):
     if not levels:
         return []
     count, row = levels[-1]
-    slots = next_power(blocks / 0.7)
-    hours = blocks / row.value("fill") / 60 if row.value("fill") else 0
-    return ["What %s blocks need, computed: an index of 2^%d slots of 16 bytes = %.1f GiB mapped (all of it in memory for this speed of getting; at most 0.7 full), while it grows into that "
-            "the old one of half the size beside it; 56 bytes of table entry a block in the packs = %.1f GiB; about %.0f minutes to put them at the rate of filling above, without the time for their "
-            "bytes. Private memory does not grow with the store." % ("{:,}".format(blocks), slots.bit_length() - 1, slots * 16 / 2**30, blocks * 56 / 2**30, hours), ""]
+    slots, rate = next_power(blocks / 0.7), row.value("fill")
+    minutes = "about %.0f minutes to put them at the rate of filling above, without the time that their bytes take; " % (blocks / rate / 60) if rate else ""
+    return ["What %s blocks need, computed: an index of at least 2^%d slots of 16 bytes = %.1f GiB, up to four times as much right after it has grown, mapped, and all of it in memory for this "
+            "speed of getting; 56 bytes of table entry a block in the packs = %.1f GiB; %sprivate memory does not grow with the store." % (
+                "{:,}".format(blocks), slots.bit_length() - 1, slots * 16 / 2**30, blocks * 56 / 2**30, minutes), ""]
 
 
 def scale(results):

@@ -3,7 +3,7 @@ import os
 import subprocess
 
 import settings
-from aside import put_aside
+from aside import put_aside, spread
 from kubo import Kubo
 from ours import Ours
 
@@ -12,11 +12,13 @@ class Workplace:
     def __init__(self, program, folder):
         self.program, self.folder = program, folder
         self.tools = program.parent / "bench"
-        self.ours = Ours(program, folder / "ours")
+        spread(folder)
+        mark = folder.name[-4:]  # other names are other places
+        self.ours = Ours(program, folder / ("ours-" + mark))
         kubo = settings.PEERS / "ipfs"
-        self.kubo = Kubo(kubo, folder / "kubo") if kubo.exists() else None
-        self.kubo_synced = Kubo(kubo, folder / "kubo-synced", sync=True) if kubo.exists() else None
-        self.target = folder / "target"
+        self.kubo = Kubo(kubo, folder / ("kubo-" + mark)) if kubo.exists() else None
+        self.kubo_synced = Kubo(kubo, folder / ("kubo-synced-" + mark), sync=True) if kubo.exists() else None
+        self.target = folder / ("target-" + mark)
         if not self.kubo:
             print("skipped: real Kubo is missing (tools/install-peers), so there is nobody to stand beside")
 
@@ -32,7 +34,7 @@ class Workplace:
 
     def many(self, count, number=0):
         """A folder of files of 4 KiB, a thousand in each of its own folders."""
-        path = self.folder / ("many-%d-%d" % (count, number))
+        path = self.folder / ("many-%d-%d-%s" % (count, number, self.folder.name[-4:]))
         if not path.exists():
             for i in range(count):
                 inner = path / ("%03d" % (i // 1000))

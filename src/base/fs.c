@@ -195,6 +195,10 @@ void ipfsa_fs_will_need(int fd, uint64_t off, uint64_t len) {
   (void)posix_fadvise(fd, (off_t)off, (off_t)len, POSIX_FADV_WILLNEED);
 }
 
+void ipfsa_fs_wont_need(int fd, uint64_t off, uint64_t len) {
+  (void)posix_fadvise(fd, (off_t)off, (off_t)len, POSIX_FADV_DONTNEED);
+}
+
 ipfsa_status ipfsa_fs_datasync(int fd, ipfsa_error *err) {
   if (RETRY(fdatasync(fd)) == 0) return IPFSA_OK;
   return ipfsa_fail_errno(err, errno, "fdatasync");

@@ -2,16 +2,30 @@
  * removed, not their bytes: nothing is copied. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/pool.h"
 #include "store/local.h"
+
+#define WINDOW 16384            /* bytes of a table read at a time */
+#define PUNCH_STEP (32ull << 20) /* bytes given back in one call */
+#define FORGET_MIN (64ull << 20) /* bytes; below, a thread takes longer to start than it saves */
 
 typedef struct dead_range {
   uint32_t pack;
   uint64_t off, len;
 } dead_range;
 
+/* The bytes of a table around the entry that was read last: locations come in order. */
+typedef struct table_window {
+  uint32_t pack;
+  uint64_t off;
+  size_t len;
+  uint8_t data[WINDOW];
+} table_window;
+
 typedef struct sweep_run {
   ipfsa_store *s;
   ipfsa_blockstore_writer *w;
+  table_window window;
   dead_range *dead;
   size_t n_dead, cap;
 } sweep_run;
@@ -57,12 +71,30 @@ static int by_location(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
+static bool entry_in_window(const table_window *win, ipfsa_location at, ipfsa_pack_entry *ret) {
+  uint64_t off = ipfsa_location_off(at);
+  if (win->pack != ipfsa_location_pack(at) || off < win->off || off - win->off >= win->len) return false;
+  ipfsa_cursor c = ipfsa_cursor_over(ipfsa_bytes_of(win->data + (off - win->off), win->len - (size_t)(off - win->off)));
+  return ipfsa_cursor_pack_entry(&c, ret);
+}
+
+static ipfsa_status read_entry(sweep_run *r, ipfsa_location at, ipfsa_pack_entry *ret, ipfsa_error *err) {
+  if (entry_in_window(&r->window, at, ret)) return IPFSA_OK;
+  ipfsa_pack *pack = ipfsa_store__pack(r->s, ipfsa_location_pack(at));
+  if (!pack) return IPFSA_E_CORRUPT;
+  r->window.pack = 0;
+  ipfsa_status status = ipfsa_fs_read_at(pack->fd, r->window.data, WINDOW, ipfsa_location_off(at), &r->window.len, err);
+  if (status) return ipfsa_error_prefix(err, status, "pack %08x", pack->number);
+  r->window.pack = pack->number;
+  r->window.off = ipfsa_location_off(at);
+  return entry_in_window(&r->window, at, ret) ? IPFSA_OK : IPFSA_E_CORRUPT;
+}
+
 static ipfsa_status sweep_one(sweep_run *r, ipfsa_location at, ipfsa_store_keep_cb keep, void *keep_ctx, ipfsa_multihash_cb on_removed, void *ctx,
                               ipfsa_error *err) {
   ipfsa_pack_entry entry;
   pthread_rwlock_rdlock(&r->s->lock);
-  ipfsa_pack *pack = ipfsa_store__pack(r->s, ipfsa_location_pack(at));
-  ipfsa_status status = pack ? ipfsa_pack_read_entry(pack, ipfsa_location_off(at), &entry, err) : IPFSA_E_CORRUPT;
+  ipfsa_status status = read_entry(r, at, &entry, err);
   pthread_rwlock_unlock(&r->s->lock);
   if (status == IPFSA_E_CORRUPT) return IPFSA_OK; /* not gc's to judge: 'repo verify' tells */
   if (status || keep(keep_ctx, &entry.mh)) return status;
@@ -73,21 +105,64 @@ static ipfsa_status sweep_one(sweep_run *r, ipfsa_location at, ipfsa_store_keep_
   return status;
 }
 
-/* Whole pages inside dead ranges become holes. Where the file system has none, the bytes wait for their pack to die. */
-static void punch_dead(sweep_run *r) {
+/* Neighbours become one, shrunk to whole pages; what holds none goes. */
+static void merge_dead(sweep_run *r) {
+  size_t n = 0;
   if (r->n_dead) qsort(r->dead, r->n_dead, sizeof *r->dead, by_place);
-  ipfsa_pack open = {.fd = -1, .direct_fd = -1};
   for (size_t i = 0; i < r->n_dead;) {
     dead_range at = r->dead[i++];
     while (i < r->n_dead && r->dead[i].pack == at.pack && r->dead[i].off == at.off + at.len) at.len += r->dead[i++].len;
     uint64_t from = (at.off + IPFSA_PACK_PAGE - 1) / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE, to = (at.off + at.len) / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
-    if (open.fd < 0 || open.number != at.pack) {
+    if (to > from) r->dead[n++] = (dead_range){at.pack, from, to - from};
+  }
+  r->n_dead = n;
+}
+
+typedef void (*dead_cb)(void *ctx, int fd, uint64_t off, uint64_t len);
+
+static void each_dead(const sweep_run *r, bool write, dead_cb cb, void *ctx) {
+  ipfsa_pack open = {.fd = -1, .direct_fd = -1};
+  for (size_t i = 0; i < r->n_dead; i++) {
+    const dead_range *at = &r->dead[i];
+    if (open.fd < 0 || open.number != at->pack) {
       ipfsa_pack_close(&open);
-      if (ipfsa_pack_open(r->s->packs_fd, at.pack, true, &open, NULL) != IPFSA_OK) continue;
+      if (ipfsa_pack_open(r->s->packs_fd, at->pack, write, &open, NULL) != IPFSA_OK) continue;
     }
-    if (to > from && ipfsa_fs_punch(open.fd, from, to - from, NULL) == IPFSA_E_NOT_SUPPORTED) break;
+    for (uint64_t done = 0; done < at->len; done += PUNCH_STEP)
+      cb(ctx, open.fd, at->off + done, at->len - done < PUNCH_STEP ? at->len - done : PUNCH_STEP);
   }
   ipfsa_pack_close(&open);
+}
+
+static void punch(void *ctx, int fd, uint64_t off, uint64_t len) {
+  bool *refused = ctx;
+  if (!*refused) *refused = ipfsa_fs_punch(fd, off, len, NULL) == IPFSA_E_NOT_SUPPORTED;
+}
+
+static void forget(void *ctx, int fd, uint64_t off, uint64_t len) {
+  (void)ctx;
+  ipfsa_fs_wont_need(fd, off, len);
+}
+
+typedef struct forget_task {
+  ipfsa_task task;
+  const sweep_run *run;
+} forget_task;
+
+static void forget_dead(ipfsa_task *task) { each_dead(((forget_task *)task)->run, false, forget, NULL); }
+
+/* Dead ranges become holes. Where the file system has none, the bytes wait for their pack to die. Taking the pages out of memory costs as much
+ * as giving the blocks back, and needs no lock on the file: a second thread goes ahead with that. */
+static void punch_dead(sweep_run *r) {
+  ipfsa_pool *pool = NULL;
+  uint64_t sum = 0;
+  bool refused = false;
+  merge_dead(r);
+  for (size_t i = 0; i < r->n_dead; i++) sum += r->dead[i].len;
+  forget_task ahead = {.task = {.run = forget_dead}, .run = r};
+  if (sum >= FORGET_MIN && ipfsa_pool_new(1, &pool, NULL) == IPFSA_OK) ipfsa_pool_submit(pool, &ahead.task);
+  each_dead(r, true, punch, &refused);
+  ipfsa_pool_free(pool);
 }
 
 static ipfsa_status find_removals(void *ctx, ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err) {
@@ -130,7 +205,9 @@ static ipfsa_status drop_dead_packs(ipfsa_store *s, ipfsa_error *err) {
 
 ipfsa_status ipfsa_store_sweep(ipfsa_store *s, ipfsa_store_keep_cb keep, void *keep_ctx, ipfsa_multihash_cb on_removed, void *ctx,
                                ipfsa_error *err) {
-  sweep_run r = {.s = s};
+  sweep_run r;
+  memset(&r, 0, sizeof r);
+  r.s = s;
   ipfsa_location *list = NULL;
   size_t n = 0;
   ipfsa_status status = ipfsa_blockstore_begin(&s->base, &r.w, err);

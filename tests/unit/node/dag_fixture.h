@@ -11,11 +11,13 @@
 typedef struct fixture {
   char *path;
   ipfsa_node node;
+  uint64_t max_pack_size; /* 0: as usual; for the next opening */
 } fixture;
 
 static inline void fixture_open(fixture *f) {
   ipfsa_error err = {0};
-  assert_ok(ipfsa_store_open(f->node.repo_fd, &(ipfsa_store_options){.create = true, .no_sync = true, .lock_timeout_ms = 10000}, &f->node.store, &err));
+  assert_ok(ipfsa_store_open(f->node.repo_fd, &(ipfsa_store_options){.create = true, .no_sync = true, .lock_timeout_ms = 10000, .max_pack_size = f->max_pack_size},
+                             &f->node.store, &err));
   f->node.bs = ipfsa_store_blockstore(f->node.store);
 }
 

@@ -280,32 +280,130 @@ static void the_live_set_forgets_nothing(void **state) {
   ipfsa_live_set_release(&set);
 }
 
-/* Whatever fails at whichever moment: what is pinned is whole, and the next gc does its work. */
-static void failing_gc_costs_nothing(void **state) {
-  (void)state;
-  for (int kind = 0; kind < 2; kind++) {
-    for (uint64_t n = 1;; n++) {
-      ipfsa_error err = {0};
-      fixture *f = fixture_new();
-      ipfsa_cid pinned[TREE], garbage[TREE];
-      add_tree(f, "pinned", pinned);
-      add_tree(f, "garbage", garbage);
-      assert_ok(ipfsa_pin_add(&f->node, &pinned[0], NULL, &err));
-      gc_notes notes;
-      ipfsa_fault_arm(&(ipfsa_fault_plan){kind ? IPFSA_FAULT_ALLOC : IPFSA_FAULT_FILE, n, 1, IPFSA_FAULT_FAIL, EIO});
-      ipfsa_status status = gc(f, &notes, &err);
-      bool fired = ipfsa_fault_fired();
-      ipfsa_fault_disarm();
-      if (!fired) assert_ok(status);
-      fixture_reopen(f);
-      assert_int_equal(n_here(f, pinned), TREE);
-      assert_ok(gc(f, &notes, &err));
-      assert_int_equal(n_here(f, pinned), TREE);
-      assert_int_equal(n_here(f, garbage), 0);
-      fixture_free(f);
-      if (!fired) break;
-    }
+typedef struct failing_run {
+  ipfsa_cid pinned[TREE], garbage[TREE], direct[TREE], leased[TREE], many[12][TREE];
+} failing_run;
+
+/* Several packs, of which some die; a root, a direct pin, and the lease of one who is alive. */
+static fixture *failing_fixture(failing_run *r, ipfsa_lease **ret_lease) {
+  ipfsa_error err = {0};
+  fixture *f = fixture_new();
+  f->max_pack_size = 16384;
+  fixture_reopen(f);
+  add_tree(f, "garbage", r->garbage);
+  for (int i = 0; i < 12; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "garbage %d", i);
+    add_tree(f, name, r->many[i]);
   }
+  add_tree(f, "pinned", r->pinned);
+  add_tree(f, "direct", r->direct);
+  add_tree(f, "leased", r->leased);
+  assert_ok(ipfsa_pin_add(&f->node, &r->pinned[0], NULL, &err));
+  assert_ok(ipfsa_pin_add(&f->node, &r->direct[1], &(ipfsa_pin_add_options){.struct_size = sizeof(ipfsa_pin_add_options), .direct = true}, &err));
+  assert_ok(ipfsa_roots_set(f->node.store, "mfs", &r->pinned[1], &err));
+  assert_ok(ipfsa_lease_new(f->node.store, ret_lease, &err));
+  assert_ok(ipfsa_lease_add(*ret_lease, &r->leased[0], &err));
+  return f;
+}
+
+static void reopen_leased(fixture *f, ipfsa_lease **lease, const ipfsa_cid *cid) {
+  ipfsa_error err = {0};
+  ipfsa_lease_free(*lease);
+  fixture_reopen(f);
+  assert_ok(ipfsa_lease_new(f->node.store, lease, &err));
+  assert_ok(ipfsa_lease_add(*lease, cid, &err));
+}
+
+static void check_after_gc(fixture *f, const failing_run *r) {
+  assert_int_equal(n_here(f, r->pinned), TREE);
+  assert_int_equal(n_here(f, r->leased), TREE);
+  assert_true(has(f, &r->direct[1]));
+}
+
+/* The n-th operation of a kind fails in a way, for every n, each time in a whole gc of a repo of its own: what is pinned is whole, and the next
+ * gc does its work. */
+static void fail_every(ipfsa_fault_kind kind, ipfsa_fault_mode mode, int sys_errno) {
+  for (uint64_t n = 1;; n++) {
+    ipfsa_error err = {0};
+    failing_run r;
+    ipfsa_lease *lease = NULL;
+    fixture *f = failing_fixture(&r, &lease);
+    gc_notes notes;
+    ipfsa_fault_arm(&(ipfsa_fault_plan){kind, n, 1, mode, sys_errno});
+    ipfsa_status status = gc(f, &notes, &err);
+    bool fired = ipfsa_fault_fired();
+    ipfsa_fault_disarm();
+    if (!fired || mode == IPFSA_FAULT_SHORT) assert_ok(status);
+    check_after_gc(f, &r);
+    if (n % 3 == 0) reopen_leased(f, &lease, &r.leased[0]); /* or it goes on in the same store */
+    status = gc(f, &notes, &err);
+    if (status == IPFSA_E_POISONED) {
+      reopen_leased(f, &lease, &r.leased[0]);
+      status = gc(f, &notes, &err);
+    }
+    assert_ok(status);
+    check_after_gc(f, &r);
+    assert_int_equal(n_here(f, r.garbage), 0);
+    for (int i = 0; i < 12; i++) assert_int_equal(n_here(f, r.many[i]), 0);
+    ipfsa_lease_free(lease);
+    fixture_free(f);
+    if (!fired) break;
+  }
+}
+
+static void a_gc_that_runs_out_of_memory_costs_nothing(void **state) {
+  (void)state;
+  fail_every(IPFSA_FAULT_ALLOC, IPFSA_FAULT_FAIL, ENOMEM);
+}
+
+static void a_gc_whose_disk_fails_costs_nothing(void **state) {
+  (void)state;
+  fail_every(IPFSA_FAULT_FILE, IPFSA_FAULT_FAIL, EIO);
+}
+
+static void short_reads_and_writes_do_not_trouble_gc(void **state) {
+  (void)state;
+  fail_every(IPFSA_FAULT_FILE, IPFSA_FAULT_SHORT, 0);
+}
+
+/* Tables longer than what is read of them at a time; dead blocks between live ones, and packs that die. */
+static void many_blocks_go_between_many(void **state) {
+  (void)state;
+  enum { N = 2000 };
+  ipfsa_error err = {0};
+  fixture *f = fixture_new();
+  f->max_pack_size = 65536;
+  fixture_reopen(f);
+  ipfsa_cid *all = calloc(N, sizeof *all), *live = calloc(N, sizeof *live), root[N / 100 + 1];
+  size_t n_live = 0, n_roots = 0;
+  ipfsa_blockstore_writer *w = NULL;
+  assert_ok(ipfsa_blockstore_begin(f->node.bs, &w, &err));
+  for (int i = 0; i < N; i++) {
+    char text[128];
+    int len = snprintf(text, sizeof text, "block %d ", i);
+    memset(text + len, 'x', sizeof text - (size_t)len);
+    assert_ok(put_block(w, IPFSA_CODEC_RAW, ipfsa_bytes_of(text, (size_t)(len + i % 60)), &all[i], &err));
+    bool keep = i > N / 2 && i % 3;
+    if (keep) live[n_live++] = all[i];
+    if (i % 250 == 249) assert_ok(ipfsa_writer_commit(w, &err));
+  }
+  for (size_t i = 0; i < n_live; i += 100) assert_ok(put_parent(w, live + i, n_live - i < 100 ? n_live - i : 100, "p", &root[n_roots++], &err));
+  assert_ok(ipfsa_writer_commit(w, &err));
+  ipfsa_writer_close(w);
+  for (size_t i = 0; i < n_roots; i++) assert_ok(ipfsa_pin_add(&f->node, &root[i], NULL, &err));
+  gc_notes notes;
+  assert_ok(gc(f, &notes, &err));
+  assert_int_equal(notes.n_removed, N - (int)n_live);
+  fixture_reopen(f);
+  for (int i = 0; i < N; i++) assert_int_equal(has(f, &all[i]), i > N / 2 && i % 3 != 0);
+  ipfsa_store_verify_result result;
+  assert_ok(ipfsa_store_verify(f->node.store, false, NULL, NULL, NULL, NULL, &result, &err));
+  assert_int_equal(result.n_damaged, 0);
+  assert_int_equal(result.n_blocks, n_live + n_roots);
+  free(all);
+  free(live);
+  fixture_free(f);
 }
 
 /* --- schedules: kubo#6252, #6207 (add), #6444 (unpin), #6310 (pin of blocks that are garbage) --- */
@@ -439,7 +537,10 @@ int main(void) {
       cmocka_unit_test(a_wide_node_is_marked_whole),
       cmocka_unit_test(one_digest_as_leaf_and_as_node),
       cmocka_unit_test(the_live_set_forgets_nothing),
-      cmocka_unit_test(failing_gc_costs_nothing),
+      cmocka_unit_test(a_gc_that_runs_out_of_memory_costs_nothing),
+      cmocka_unit_test(a_gc_whose_disk_fails_costs_nothing),
+      cmocka_unit_test(short_reads_and_writes_do_not_trouble_gc),
+      cmocka_unit_test(many_blocks_go_between_many),
       cmocka_unit_test(acknowledged_pins_are_complete_beside_gc),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

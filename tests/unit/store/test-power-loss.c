@@ -399,7 +399,15 @@ static bool keep(void *ctx, const ipfsa_multihash *mh) {
   return mh->digest[0] % 2 == 0;
 }
 
-enum { ACK_OPEN = 1, ACK_FIRST, ACK_SECOND, ACK_PIN, ACK_SWEEP, ACK_THIRD };
+/* The second sweep takes all of the first two commits, and with them their pack. */
+static bool keep_third(void *ctx, const ipfsa_multihash *mh) {
+  (void)ctx;
+  for (unsigned i = 0; i < 20; i++)
+    if (ipfsa_multihash_equal(&cids[i].mh, mh)) return false;
+  return true;
+}
+
+enum { ACK_OPEN = 1, ACK_FIRST, ACK_SECOND, ACK_PIN, ACK_SWEEP, ACK_THIRD, ACK_ALL_SWEPT };
 static void acknowledge(int number) {
   in_hook = true;
   look_at_index();
@@ -429,6 +437,11 @@ static void record_work(void) {
   acknowledge(ACK_SWEEP);
   assert_ok(put(store, 20, 30, &err));
   acknowledge(ACK_THIRD);
+  assert_ok(ipfsa_store_sweep(store, keep_third, NULL, NULL, NULL, &err));
+  acknowledge(ACK_ALL_SWEPT);
+  ipfsa_store_stat stat;
+  assert_ok(ipfsa_store_stat_get(store, &stat, &err));
+  assert_int_equal(stat.n_packs, 1); /* the first is gone */
   ipfsa_store_close(store);
   recording = false;
   close(fd);
@@ -436,12 +449,16 @@ static void record_work(void) {
 }
 
 /* The blocks of one commit: all when acknowledged, else each whole or absent (there() looks); once a sweep began, only those it keeps are promised. */
-static void check_commit(ipfsa_store *store, unsigned first, bool acked, bool sweeping, bool swept, const char *where) {
+static void check_commit(ipfsa_store *store, unsigned first, bool acked, bool sweeping, bool swept, int ack, const char *where) {
   unsigned n_kept = 0, n_other = 0, kept = 0, other = 0;
   for (unsigned i = first; i < first + 10; i++) {
     bool is = there(store, i);
     if (is_kept(i)) n_kept++, kept += is;
     else n_other++, other += is;
+  }
+  if (first < 20 && ack >= ACK_THIRD) {
+    if (ack == ACK_ALL_SWEPT && kept + other) fail_msg("%s: %u swept blocks from %u on are back", where, kept + other, first);
+    return;
   }
   if (acked && kept != n_kept) fail_msg("%s: %u of %u acknowledged blocks from %u on", where, kept, n_kept, first);
   if (acked && !sweeping && other != n_other) fail_msg("%s: %u of %u acknowledged blocks from %u on", where, other, n_other, first);
@@ -462,9 +479,9 @@ static void check_disk(size_t n, unsynced_fate fate) {
   int fd = open(dir, O_RDONLY | O_DIRECTORY);
   build_disk(n, fate, fd);
   if (ipfsa_store_open(fd, &options, &store, &err) != IPFSA_OK) fail_msg("%s: open: %s", where, err.message);
-  check_commit(store, 0, ack >= ACK_FIRST, ack >= ACK_PIN, ack >= ACK_SWEEP, where);
-  check_commit(store, 10, ack >= ACK_SECOND, ack >= ACK_PIN, ack >= ACK_SWEEP, where);
-  check_commit(store, 20, ack >= ACK_THIRD, false, false, where);
+  check_commit(store, 0, ack >= ACK_FIRST, ack >= ACK_PIN, ack >= ACK_SWEEP, ack, where);
+  check_commit(store, 10, ack >= ACK_SECOND, ack >= ACK_PIN, ack >= ACK_SWEEP, ack, where);
+  check_commit(store, 20, ack >= ACK_THIRD, false, false, ack, where);
   ipfsa_status pinned = ipfsa_pins_get(store, &cids[1], &pin, &err);
   if (pinned != IPFSA_OK && (ack >= ACK_PIN || pinned != IPFSA_E_NOT_PINNED)) fail_msg("%s: the pin: %s", where, err.message);
   if (ipfsa_store_verify(store, false, NULL, NULL, NULL, NULL, &result, &err) != IPFSA_OK) fail_msg("%s: verify: %s", where, err.message);
@@ -473,7 +490,7 @@ static void check_disk(size_t n, unsynced_fate fate) {
   ipfsa_store_close(store);
   store = NULL;
   if (ipfsa_store_open(fd, &options, &store, &err) != IPFSA_OK) fail_msg("%s: open again: %s", where, err.message);
-  check_commit(store, 30, true, false, false, where);
+  check_commit(store, 30, true, false, false, ack, where);
   ipfsa_store_close(store);
   close(fd);
   test_remove_tree(dir);

@@ -63,7 +63,8 @@ typedef struct ipfsa_pin_verdict {
   size_t n_listed;
 } ipfsa_pin_verdict;
 typedef int (*ipfsa_pin_verdict_cb)(void *ctx, const ipfsa_pin_verdict *verdict);
-/* Reads and checks every block below every recursive pin; cb once per pin. OK also when pins are bad. *ret_n_bad: bad pins. */
+/* Is every DAG below a recursive pin complete? Nodes are read and checked; leaves are looked up and not read: ipfsa_repo_verify reads them.
+ * cb once per pin. OK also when pins are bad. *ret_n_bad: bad pins. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_pin_verify(ipfsa_node *node, ipfsa_pin_verdict_cb cb, void *ctx, uint64_t *ret_n_bad,
                                                     ipfsa_error *err);
 

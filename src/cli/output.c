@@ -175,9 +175,10 @@ const char *cli_human_bytes(uint64_t n) {
   char *text = ring[next++ % 4];
   double v = (double)n;
   unsigned unit = 0;
-  while (v >= 999.5 && unit < 6) v /= 1000, unit++;
+  while (v >= 1000 && unit < 6) v /= 1000, unit++;
+  v = (double)(uint64_t)(v * 10 + 0.5) / 10; /* as Kubo does: first to one digit, so 41.47 is 42 */
   if (unit == 0) snprintf(text, 32, "%llu B", (unsigned long long)n);
-  else if (v < 9.95) snprintf(text, 32, "%.1f %s", v, units[unit]);
+  else if (v < 10) snprintf(text, 32, "%.1f %s", v, units[unit]);
   else snprintf(text, 32, "%.0f %s", v, units[unit]);
   return text;
 }

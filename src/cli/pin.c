@@ -283,7 +283,8 @@ static const cli_option verify_options[] = {{CLI_BOOL, "verbose", NULL, NULL, "A
 
 const cli_verb cli_verb_pin_verify = {.name = "pin verify",
                                       .tagline = "Verify that recursive pins are complete.",
-                                      .description = "Reads and hashes every block below every recursive pin. Exit code 1 when a pin is broken.",
+                                      .description = "Reads and hashes every node below every recursive pin and looks up every leaf; 'repo verify' reads\n"
+                                                     "those, too. Exit code 1 when a pin is broken.",
                                       .example = "ipfs pin verify --verbose",
                                       .options = verify_options,
                                       .run = run_verify};

@@ -2,8 +2,8 @@
 #include <ipfsa/dag.h>
 
 #include "ipld/value.h"
-#include "ipld/walk.h"
 #include "node/dag.h"
+#include "node/dag_walk.h"
 #include "node/path.h"
 
 static size_t find_remainder(const ipfsa_value *value, const char *rest) {
@@ -63,43 +63,34 @@ ipfsa_status ipfsa_dag_put(ipfsa_node *node, ipfsa_bytes data, const ipfsa_dag_p
 /* ---- stat ---- */
 
 typedef struct stat_run {
-  ipfsa_node *node;
   ipfsa_cid_set *all;
   ipfsa_dag_stat *stat;
   ipfsa_dag_summary *sum;
-  ipfsa_status status;
-  ipfsa_error *err;
+  bool out_of_memory;
 } stat_run;
 
-ipfsa_status ipfsa_node_get_block(void *ctx, const ipfsa_cid *cid, ipfsa_block *ret, ipfsa_error *err) {
-  ipfsa_node *node = ctx;
-  if (ipfsa_node_is_cancelled(node)) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
-  return ipfsa_blockstore_get(node->bs, cid, ret, err);
-}
-
-static ipfsa_walk_step count_block(void *ctx, const ipfsa_cid *cid, ipfsa_bytes data, unsigned depth) {
-  (void)depth;
+static int count_block(void *ctx, const ipfsa_dag_visit *at) {
   stat_run *run = ctx;
   bool is_new = false;
-  run->status = ipfsa_cid_set_add(run->all, cid, false, &is_new, run->err);
-  if (run->status) return IPFSA_WALK_STOP;
+  run->out_of_memory = ipfsa_cid_set_add(run->all, at->cid, false, &is_new, NULL) != IPFSA_OK;
+  if (run->out_of_memory) return 1;
   run->stat->n_blocks++;
-  run->stat->size += data.len;
-  if (is_new) run->sum->unique_blocks++, run->sum->total_size += data.len;
-  else run->sum->shared_size += data.len;
-  return IPFSA_WALK_GO;
+  run->stat->size += at->size;
+  if (is_new) run->sum->unique_blocks++, run->sum->total_size += at->size;
+  else run->sum->shared_size += at->size;
+  return 0;
 }
 
 ipfsa_status ipfsa_dag_stat_get(ipfsa_node *node, const ipfsa_cid *roots, size_t n, ipfsa_dag_stat *ret_stats, ipfsa_dag_summary *ret, ipfsa_error *err) {
   ipfsa_dag_summary sum = {0};
-  stat_run run = {.node = node, .sum = &sum, .err = err};
+  stat_run run = {.sum = &sum};
   ipfsa_status status = ipfsa_cid_set_new(&run.all, err);
   for (size_t i = 0; status == IPFSA_OK && i < n; i++) {
     ret_stats[i] = (ipfsa_dag_stat){0};
     run.stat = &ret_stats[i];
-    ipfsa_walk_options walk = {.get = ipfsa_node_get_block, .get_ctx = node, .visit = count_block, .visit_ctx = &run};
-    status = ipfsa_walk(&roots[i], &walk, err);
-    if (run.status) status = run.status;
+    ipfsa_dag_walk_options walk = {.leaves = IPFSA_DAG_LEAVES_SIZED, .visit = count_block, .ctx = &run};
+    status = ipfsa_dag_walk(node, &roots[i], &walk, err);
+    if (run.out_of_memory) status = ipfsa_fail_nomem(err);
   }
   ipfsa_cid_set_free(run.all);
   if (status) return status;

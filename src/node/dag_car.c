@@ -3,10 +3,10 @@
 #include <ipfsa/pin.h>
 
 #include "car/car.h"
-#include "ipld/walk.h"
-#include "node/dag.h"
+#include "node/dag_walk.h"
 
 #define OUTPUT_FLUSH (1u << 20) /* bytes gathered before they are handed on */
+#define LARGE_BLOCK (1u << 16)  /* bytes; written without a copy */
 #define READ_SIZE (1u << 20)    /* bytes read at a time */
 
 typedef struct export_run {
@@ -16,24 +16,30 @@ typedef struct export_run {
   void *progress_ctx;
   ipfsa_progress at;
   ipfsa_buf out;
-  bool refused;
+  bool refused, out_of_memory;
 } export_run;
 
 static bool flush(export_run *run) {
+  if (run->out.failed) run->out_of_memory = true;
   if (run->out.failed || run->write(run->ctx, run->out.data, run->out.len) != 0) run->refused = true;
   ipfsa_buf_clear(&run->out);
   if (!run->refused && run->progress && run->progress(run->progress_ctx, &run->at) != 0) run->refused = true;
   return !run->refused;
 }
 
-static ipfsa_walk_step write_section(void *ctx, const ipfsa_cid *cid, ipfsa_bytes data, unsigned depth) {
-  (void)depth;
+/* Large blocks go out as they are, behind what was gathered before them. */
+static int write_section(void *ctx, const ipfsa_dag_visit *at) {
   export_run *run = ctx;
-  ipfsa_buf_car_section_head(&run->out, cid, data.len);
-  ipfsa_buf_append_bytes(&run->out, data);
-  run->at.done_bytes += data.len;
+  ipfsa_buf_car_section_head(&run->out, at->cid, at->data.len);
+  run->at.done_bytes += at->size;
   run->at.done_items++;
-  return run->out.len < OUTPUT_FLUSH || flush(run) ? IPFSA_WALK_GO : IPFSA_WALK_STOP;
+  if (at->data.len >= LARGE_BLOCK) {
+    if (!flush(run)) return 1;
+    run->refused = run->write(run->ctx, at->data.data, at->data.len) != 0;
+    return run->refused;
+  }
+  ipfsa_buf_append_bytes(&run->out, at->data);
+  return run->out.len >= OUTPUT_FLUSH && !flush(run);
 }
 
 ipfsa_status ipfsa_dag_export(ipfsa_node *node, const ipfsa_cid *root, ipfsa_write_cb write, void *ctx, ipfsa_progress_cb progress,
@@ -43,10 +49,11 @@ ipfsa_status ipfsa_dag_export(ipfsa_node *node, const ipfsa_cid *root, ipfsa_wri
   ipfsa_status status = ipfsa_blockstore_get(node->bs, root, &first, err); /* a root that is missing leaves no half archive behind */
   if (status) return status;
   ipfsa_buf_car_header(&run.out, root);
-  ipfsa_walk_options walk = {.get = ipfsa_node_get_block, .get_ctx = node, .visit = write_section, .visit_ctx = &run};
-  status = ipfsa_walk(root, &walk, err);
+  ipfsa_dag_walk_options walk = {.leaves = IPFSA_DAG_LEAVES_READ, .visit = write_section, .ctx = &run};
+  status = ipfsa_dag_walk(node, root, &walk, err);
   if (status == IPFSA_OK) flush(&run);
-  if (run.refused) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "the output takes no more");
+  if (run.out_of_memory) status = ipfsa_fail_nomem(err);
+  else if (run.refused) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "the output takes no more");
   ipfsa_buf_release(&run.out);
   return status;
 }

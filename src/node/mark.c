@@ -1,5 +1,7 @@
 #include "node/mark.h"
 
+#include "node/dag_walk.h"
+
 ipfsa_status ipfsa_mark_init(ipfsa_mark *mark, ipfsa_node *node, uint64_t lease_grace_s, ipfsa_error *err) {
   *mark = (ipfsa_mark){.node = node, .lease_grace_s = lease_grace_s};
   ipfsa_status status = ipfsa_live_set_init(&mark->live, err);
@@ -31,11 +33,6 @@ static ipfsa_status note_damaged(ipfsa_mark *mark, const ipfsa_mark_item *item, 
   return IPFSA_OK;
 }
 
-static bool is_fault_of_block(ipfsa_status status) {
-  return status == IPFSA_E_NOT_FOUND || status == IPFSA_E_CORRUPT || status == IPFSA_E_MALFORMED || status == IPFSA_E_LIMIT ||
-         status == IPFSA_E_DENIED || status == IPFSA_E_CHANGED;
-}
-
 static int push_link(void *ctx, ipfsa_bytes name, const ipfsa_cid *cid, uint64_t tsize) {
   (void)name, (void)tsize;
   ipfsa_mark *mark = ctx;
@@ -50,7 +47,7 @@ static ipfsa_cid seen_key(const ipfsa_cid *cid) {
 
 /* The fault of a block below the root of a pin is noted, any other ends the mark. */
 static ipfsa_status judge(ipfsa_mark *mark, const ipfsa_mark_item *item, bool is_root, ipfsa_status status, const ipfsa_error *why, ipfsa_error *err) {
-  if (is_fault_of_block(status) && !is_root) return note_damaged(mark, item, err);
+  if (ipfsa_is_fault_of_block(status) && !is_root) return note_damaged(mark, item, err);
   if (err) *err = *why;
   return status;
 }
@@ -137,7 +134,7 @@ static int mark_root(root_pass *pass, const char *what, const ipfsa_cid *cid) {
   ipfsa_error why = {0};
   pass->status = mark_from(pass->mark, cid, false, true, &why);
   if (pass->status == IPFSA_OK) return 0;
-  if (is_fault_of_block(pass->status)) {
+  if (ipfsa_is_fault_of_block(pass->status)) {
     char text[IPFSA_MAX_CID_TEXT];
     ipfsa_cid_format(cid, text);
     pass->mark->failed_root = *cid;

@@ -1,14 +1,8 @@
 /* Pins of a node: complete DAGs only. */
 #include <ipfsa/pin.h>
 
-#include "ipld/walk.h"
+#include "node/dag_walk.h"
 #include "node/path.h"
-
-static ipfsa_status get_block(void *ctx, const ipfsa_cid *cid, ipfsa_block *ret, ipfsa_error *err) {
-  ipfsa_node *node = ctx;
-  if (ipfsa_node_is_cancelled(node)) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
-  return ipfsa_blockstore_get(node->bs, cid, ret, err);
-}
 
 static ipfsa_status require_block(ipfsa_node *node, const ipfsa_cid *cid, ipfsa_error *err) {
   bool here = false;
@@ -31,35 +25,22 @@ ipfsa_status ipfsa_pin_resolve(ipfsa_node *node, const char *path, ipfsa_cid *re
 /* --- add --- */
 
 typedef struct pin_check {
-  ipfsa_node *node;
   const ipfsa_pin_add_options *options;
   ipfsa_progress at;
-  ipfsa_status status;
-  ipfsa_error *err;
 } pin_check;
 
-static ipfsa_walk_step check_visit(void *ctx, const ipfsa_cid *cid, ipfsa_bytes data, unsigned depth) {
-  (void)depth;
+static int check_visit(void *ctx, const ipfsa_dag_visit *at) {
   pin_check *check = ctx;
-  if (cid->codec == IPFSA_CODEC_RAW) check->status = require_block(check->node, cid, check->err);
-  if (ipfsa_node_is_cancelled(check->node)) check->status = ipfsa_fail(check->err, IPFSA_E_CANCELLED, "cancelled");
-  check->at.done_items++;
-  check->at.done_bytes += data.len;
   const ipfsa_pin_add_options *o = check->options;
-  if (check->status == IPFSA_OK && o && o->progress && o->progress(o->progress_ctx, &check->at) != 0)
-    check->status = ipfsa_fail(check->err, IPFSA_E_CANCELLED, "cancelled");
-  return check->status ? IPFSA_WALK_STOP : IPFSA_WALK_GO;
+  check->at.done_items++;
+  check->at.done_bytes += at->size;
+  return o && o->progress && o->progress(o->progress_ctx, &check->at) != 0;
 }
 
 /* Leaves are looked up and not read: a pin is about being here; pin verify reads. */
 static ipfsa_status check_complete(ipfsa_node *node, const ipfsa_cid *root, const ipfsa_pin_add_options *options, ipfsa_error *err) {
-  ipfsa_error local = {0};
-  pin_check check = {.node = node, .options = options, .err = &local};
-  ipfsa_walk_options walk = {.get = get_block, .get_ctx = node, .visit = check_visit, .visit_ctx = &check, .skip_raw_reads = true};
-  ipfsa_status status = ipfsa_walk(root, &walk, err);
-  if (check.status == IPFSA_OK) return status;
-  if (err) *err = local;
-  return check.status;
+  pin_check check = {.options = options};
+  return ipfsa_dag_walk(node, root, &(ipfsa_dag_walk_options){.leaves = IPFSA_DAG_LEAVES_SIZED, .visit = check_visit, .ctx = &check}, err);
 }
 
 /* The lease keeps gc off the DAG between the look and the pin. */
@@ -153,19 +134,18 @@ static int list_pin(void *ctx, const ipfsa_pin *pin) {
   return wants(l, pin) ? l->cb(l->ctx, pin) : 0;
 }
 
-static ipfsa_walk_step list_indirect(void *ctx, const ipfsa_cid *cid, ipfsa_bytes data, unsigned depth) {
-  (void)data, (void)depth;
+static int list_indirect(void *ctx, const ipfsa_dag_visit *at) {
   pin_listing *l = ctx;
-  if (ipfsa_cid_set_has(l->own, cid, false)) return IPFSA_WALK_GO;
-  ipfsa_pin pin = {.cid = *cid, .mode = IPFSA_PIN_INDIRECT};
-  return l->cb(l->ctx, &pin) == 0 ? IPFSA_WALK_GO : IPFSA_WALK_STOP;
+  if (ipfsa_cid_set_has(l->own, at->cid, false)) return 0;
+  ipfsa_pin pin = {.cid = *at->cid, .mode = IPFSA_PIN_INDIRECT};
+  return l->cb(l->ctx, &pin);
 }
 
-static ipfsa_status walk_listing(pin_listing *l, ipfsa_walk_visit visit, void *visit_ctx, ipfsa_error *err) {
+static ipfsa_status walk_listing(pin_listing *l, ipfsa_error *err) {
   ipfsa_cid_set *seen = NULL;
   ipfsa_status status = ipfsa_cid_set_new(&seen, err);
-  ipfsa_walk_options walk = {.get = get_block, .get_ctx = l->node, .visit = visit, .visit_ctx = visit_ctx, .seen = seen, .skip_raw_reads = true};
-  for (size_t i = 0; i < l->n && status == IPFSA_OK; i++) status = ipfsa_walk(&l->recursive[i].cid, &walk, err);
+  ipfsa_dag_walk_options walk = {.leaves = IPFSA_DAG_LEAVES_NAMED, .visit = list_indirect, .ctx = l, .seen = seen};
+  for (size_t i = 0; i < l->n && status == IPFSA_OK; i++) status = ipfsa_dag_walk(l->node, &l->recursive[i].cid, &walk, err);
   ipfsa_cid_set_free(seen);
   return status;
 }
@@ -188,7 +168,7 @@ ipfsa_status ipfsa_pin_list(ipfsa_node *node, ipfsa_pin_mode mode, const char *n
   bool indirect = (mode == IPFSA_PIN_NONE || mode == IPFSA_PIN_INDIRECT) && !(name_contains && *name_contains);
   ipfsa_status status = indirect ? ipfsa_cid_set_new(&l.own, err) : IPFSA_OK;
   if (status == IPFSA_OK) status = ipfsa_pins_iterate(node->store, list_pin, &l, err);
-  if (status == IPFSA_OK && indirect) status = walk_listing(&l, list_indirect, &l, err);
+  if (status == IPFSA_OK && indirect) status = walk_listing(&l, err);
   release_listing(&l);
   return fail_listing(&l, status, err);
 }
@@ -198,11 +178,10 @@ typedef struct pin_search {
   bool found;
 } pin_search;
 
-static ipfsa_walk_step search_visit(void *ctx, const ipfsa_cid *cid, ipfsa_bytes data, unsigned depth) {
-  (void)data;
+static int search_visit(void *ctx, const ipfsa_dag_visit *at) {
   pin_search *search = ctx;
-  search->found = depth > 0 && ipfsa_cid_equal(cid, search->cid);
-  return search->found ? IPFSA_WALK_STOP : IPFSA_WALK_GO;
+  search->found = at->depth > 0 && ipfsa_cid_equal(at->cid, search->cid);
+  return search->found;
 }
 
 static int ignore_pin(void *ctx, const ipfsa_pin *pin) {
@@ -214,11 +193,10 @@ static int ignore_pin(void *ctx, const ipfsa_pin *pin) {
 static ipfsa_status search_below(pin_listing *l, const ipfsa_cid *cid, ipfsa_pin *ret, ipfsa_cid *ret_through, ipfsa_error *err) {
   ipfsa_cid_set *seen = NULL;
   pin_search search = {.cid = cid};
-  ipfsa_walk_options walk = {.get = get_block, .get_ctx = l->node, .visit = search_visit, .visit_ctx = &search, .skip_raw_reads = true};
   ipfsa_status status = ipfsa_cid_set_new(&seen, err);
-  walk.seen = seen;
+  ipfsa_dag_walk_options walk = {.leaves = IPFSA_DAG_LEAVES_NAMED, .visit = search_visit, .ctx = &search, .seen = seen};
   size_t i = 0;
-  for (; i < l->n && status == IPFSA_OK && !search.found; i++) status = ipfsa_walk(&l->recursive[i].cid, &walk, err);
+  for (; i < l->n && status == IPFSA_OK && !search.found; i++) status = ipfsa_dag_walk(l->node, &l->recursive[i].cid, &walk, err);
   ipfsa_cid_set_free(seen);
   if (!search.found) return status ? status : ipfsa_fail(err, IPFSA_E_NOT_PINNED, "not pinned");
   *ret = (ipfsa_pin){.cid = *cid, .mode = IPFSA_PIN_INDIRECT};

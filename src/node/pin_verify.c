@@ -1,16 +1,14 @@
-/* pin verify: every block below every recursive pin is read, hashed and decoded. */
+/* pin verify: below every recursive pin, every node is read, hashed and decoded, and every leaf is here. */
 #include <ipfsa/pin.h>
 
-#include "ipld/walk.h"
-#include "node/node.h"
+#include "node/dag_walk.h"
+#include "store/pins.h"
 
 typedef struct pin_verification {
   ipfsa_node *node;
   ipfsa_pin_verdict_cb cb;
   void *ctx;
   ipfsa_cid_set *seen; /* shared while all pins were good: what was seen then is good below, too */
-  ipfsa_cid *stack;
-  size_t n, cap;
   bool out_of_memory;
   uint64_t n_bad_pins;
   ipfsa_pin_bad *bad;
@@ -19,15 +17,6 @@ typedef struct pin_verification {
   ipfsa_status status;
   ipfsa_error err;
 } pin_verification;
-
-static int push_link(void *ctx, ipfsa_bytes name, const ipfsa_cid *cid, uint64_t tsize) {
-  (void)name, (void)tsize;
-  pin_verification *v = ctx;
-  v->out_of_memory = !ipfsa_grow((void **)&v->stack, &v->cap, v->n + 1, sizeof *v->stack);
-  if (v->out_of_memory) return 1;
-  v->stack[v->n++] = *cid;
-  return 0;
-}
 
 static bool note_bad(pin_verification *v, const ipfsa_cid *cid, const ipfsa_error *why) {
   v->verdict.n_bad++;
@@ -39,38 +28,17 @@ static bool note_bad(pin_verification *v, const ipfsa_cid *cid, const ipfsa_erro
   return true;
 }
 
-/* What a block can be at fault for; all else (memory, disk) is a failure to check. */
-static bool is_fault_of_block(ipfsa_status status) {
-  return status == IPFSA_E_NOT_FOUND || status == IPFSA_E_CORRUPT || status == IPFSA_E_MALFORMED || status == IPFSA_E_LIMIT ||
-         status == IPFSA_E_DENIED || status == IPFSA_E_CHANGED;
-}
-
-static ipfsa_status verify_block(pin_verification *v, const ipfsa_cid *cid) {
-  IPFSA_AUTO_BLOCK ipfsa_block block = {0};
-  ipfsa_error why = {0};
+static int verify_block(void *ctx, const ipfsa_dag_visit *at) {
+  pin_verification *v = ctx;
   v->verdict.n_blocks++;
-  ipfsa_status status = ipfsa_blockstore_get(v->node->bs, cid, &block, &why);
-  if (status == IPFSA_OK) status = ipfsa_block_links(cid, block.data, push_link, v, &why);
-  if (v->out_of_memory) return ipfsa_fail_nomem(&v->err);
-  if (status == IPFSA_OK) return IPFSA_OK;
-  if (!is_fault_of_block(status)) {
-    v->err = why;
-    return status;
-  }
-  return note_bad(v, cid, &why) ? IPFSA_OK : ipfsa_fail_nomem(&v->err);
+  v->out_of_memory = at->status && !note_bad(v, at->cid, at->why);
+  return v->out_of_memory;
 }
 
 static ipfsa_status verify_dag(pin_verification *v, const ipfsa_cid *root) {
-  v->n = 0;
-  ipfsa_status status = push_link(v, (ipfsa_bytes){0}, root, 0) == 0 ? IPFSA_OK : ipfsa_fail_nomem(&v->err);
-  while (status == IPFSA_OK && v->n) {
-    ipfsa_cid cid = v->stack[--v->n];
-    bool is_new = false;
-    if (ipfsa_node_is_cancelled(v->node)) return ipfsa_fail(&v->err, IPFSA_E_CANCELLED, "cancelled");
-    status = ipfsa_cid_set_add(v->seen, &cid, false, &is_new, &v->err);
-    if (status == IPFSA_OK && is_new) status = verify_block(v, &cid);
-  }
-  return status;
+  ipfsa_dag_walk_options walk = {.leaves = IPFSA_DAG_LEAVES_SIZED, .take_faults = true, .visit = verify_block, .ctx = v, .seen = v->seen};
+  ipfsa_status status = ipfsa_dag_walk(v->node, root, &walk, &v->err);
+  return v->out_of_memory ? ipfsa_fail_nomem(&v->err) : status;
 }
 
 static ipfsa_status fresh_seen(pin_verification *v) {
@@ -100,7 +68,6 @@ ipfsa_status ipfsa_pin_verify(ipfsa_node *node, ipfsa_pin_verdict_cb cb, void *c
   ipfsa_status status = ipfsa_cid_set_new(&v.seen, err);
   if (status == IPFSA_OK) status = ipfsa_pins_iterate(node->store, verify_pin, &v, err);
   ipfsa_cid_set_free(v.seen);
-  ipfsa_free(v.stack);
   ipfsa_free(v.bad);
   if (v.status) {
     if (err) *err = v.err;

@@ -161,8 +161,10 @@ static void drop_found(refs_run *run) {
 static ipfsa_status links_of(refs_run *run, const ipfsa_cid *cid, ipfsa_error *err) {
   IPFSA_AUTO_BLOCK ipfsa_block block = {0};
   drop_found(run);
-  if (cid->codec == IPFSA_CODEC_RAW) return IPFSA_OK;
-  ipfsa_status status = ipfsa_blockstore_get(run->node->bs, cid, &block, err);
+  bool leaf = cid->codec == IPFSA_CODEC_RAW;
+  ipfsa_status status = leaf ? IPFSA_OK : ipfsa_blockstore_is_leaf(run->node->bs, cid, &leaf, err);
+  if (status || leaf) return status;
+  status = ipfsa_blockstore_get(run->node->bs, cid, &block, err);
   if (status == IPFSA_OK) status = ipfsa_block_links(cid, block.data, collect_ref, run, err);
   return status == IPFSA_E_CANCELLED ? ipfsa_fail_nomem(err) : status;
 }

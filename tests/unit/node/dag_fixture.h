@@ -37,6 +37,7 @@ static inline void fixture_reopen(fixture *f) {
 }
 
 static inline void fixture_free(fixture *f) {
+  ipfsa_pool_free(f->node.pool);
   ipfsa_store_close(f->node.store);
   ipfsa_fs_close(&f->node.repo_fd);
   pthread_mutex_destroy(&f->node.lock);

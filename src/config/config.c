@@ -149,6 +149,28 @@ uint64_t ipfsa_config_bytes(const ipfsa_config *config, const char *key) {
   return ipfsa_config_parse_bytes(value_of(config, key), &v) ? v : 0;
 }
 
+void ipfsa_config_list_free(char **list, size_t n) {
+  for (size_t i = 0; i < n; i++) ipfsa_free(list[i]);
+  ipfsa_free(list);
+}
+
+/* The text was checked when it was set, so it parses unless memory is short. */
+ipfsa_status ipfsa_config_list(const ipfsa_config *config, const char *key, char ***ret, size_t *ret_n, ipfsa_error *err) {
+  json_t *json = json_loads(value_of(config, key), 0, NULL);
+  size_t n = json_array_size(json), made = 0;
+  char **list = json && n ? ipfsa_calloc(n, sizeof *list) : NULL;
+  while (list && made < n && (list[made] = ipfsa_strdup(json_string_value(json_array_get(json, made))))) made++;
+  bool whole = json && made == n;
+  json_decref(json);
+  if (!whole) {
+    ipfsa_config_list_free(list, made);
+    return ipfsa_fail_nomem(err);
+  }
+  *ret = list;
+  *ret_n = n;
+  return IPFSA_OK;
+}
+
 bool ipfsa_config_is_set(const ipfsa_config *config, const char *key) {
   size_t i = ipfsa_config_find(key);
   return i != SIZE_MAX && config->values[i];
@@ -170,6 +192,7 @@ static json_t *json_value(const ipfsa_config *config, size_t i, bool kubo) {
   case IPFSA_CONFIG_FLAG: return *text ? json_boolean(strcmp(text, "true") == 0) : json_null();
   case IPFSA_CONFIG_INT: return json_integer(strtoll(text, NULL, 10));
   case IPFSA_CONFIG_BYTES: return text[strspn(text, "0123456789")] ? json_string(text) : json_integer(strtoll(text, NULL, 10));
+  case IPFSA_CONFIG_LIST: return json_loads(text, 0, NULL);
   default: return json_string(text);
   }
 }

@@ -19,6 +19,9 @@ bool ipfsa_config_bool(const ipfsa_config *config, const char *key);
 int64_t ipfsa_config_int(const ipfsa_config *config, const char *key);
 uint64_t ipfsa_config_bytes(const ipfsa_config *config, const char *key); /* "10GB", "256KiB", 262144 */
 const char *ipfsa_config_string(const ipfsa_config *config, const char *key); /* borrowed until set or free; never NULL */
+/* The texts of a list; owned, free with ipfsa_config_list_free. An empty list is NULL with *ret_n 0. */
+ipfsa_status ipfsa_config_list(const ipfsa_config *config, const char *key, char ***ret, size_t *ret_n, ipfsa_error *err);
+void ipfsa_config_list_free(char **list, size_t n);
 bool ipfsa_config_is_set(const ipfsa_config *config, const char *key); /* in the file, a profile or the environment */
 
 /* By any name, ours or Kubo's dotted one ("Import.CidVersion"). JSON text in and out, as `ipfs config` does; section names give objects.

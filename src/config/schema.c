@@ -1,6 +1,7 @@
 #include "config/schema.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <strings.h>
 
 #include "base/alloc.h"
@@ -31,6 +32,10 @@ const ipfsa_config_key ipfsa_config_schema[] = {
     {"endpoints.default", IPFSA_CONFIG_STRING, "local", 0, 0, NULL, NULL, "endpoint that is used when none is named"},
     {"docker.enable", IPFSA_CONFIG_BOOL, "false", 0, 0, NULL, NULL, "use a container engine"},
     {"docker.timeout", IPFSA_CONFIG_INT, "60", 0, MAX_I64, NULL, NULL, "seconds to wait for the engine"},
+    {"docker.registries", IPFSA_CONFIG_LIST, "[]", 0, 0, NULL, NULL, "registries the marketplace lists: [http://]HOST[:PORT][/NAME]"},
+    {"docker.allowed_registries", IPFSA_CONFIG_LIST, "[]", 0, 0, NULL, NULL, "hosts images may come from, empty = any"},
+    {"marketplace.sources", IPFSA_CONFIG_LIST, "[\"curated\",\"local\",\"engine\",\"registries\"]", 0, 0, NULL, NULL, "sources a search asks"},
+    {"http.private_origins", IPFSA_CONFIG_LIST, "[]", 0, 0, NULL, NULL, "origins on private addresses that may be asked: http[s]://HOST[:PORT]"},
     {"p2p.enabled", IPFSA_CONFIG_BOOL, "true", 0, 0, NULL, NULL, "talk to other nodes"},
     {"api.address", IPFSA_CONFIG_STRING, "/ip4/127.0.0.1/tcp/5001", 0, 0, NULL, "Addresses.API", "where the RPC listens"},
     {"gateway.address", IPFSA_CONFIG_STRING, "/ip4/127.0.0.1/tcp/8080", 0, 0, NULL, "Addresses.Gateway", "where the gateway listens"},
@@ -38,7 +43,7 @@ const ipfsa_config_key ipfsa_config_schema[] = {
 const size_t ipfsa_config_n_keys = sizeof ipfsa_config_schema / sizeof *ipfsa_config_schema;
 
 bool ipfsa_config_owns_section(const char *section, size_t len) {
-  static const char *const owned[] = {"store", "filestore", "import", "api", "gateway"};
+  static const char *const owned[] = {"store", "filestore", "import", "api", "gateway", "http", "marketplace"};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     if (strlen(owned[i]) == len && memcmp(owned[i], section, len) == 0) return true;
   return false;
@@ -149,6 +154,25 @@ static ipfsa_status check_number(const ipfsa_config_key *key, const char *text, 
   return *ret ? IPFSA_OK : ipfsa_fail_nomem(err);
 }
 
+/* A list is written again without blanks, so that one value has one text. */
+static ipfsa_status check_list(const ipfsa_config_key *key, const char *text, char **ret, ipfsa_error *err) {
+  json_t *list = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *item;
+  bool good = json_is_array(list);
+  size_t i, n = json_array_size(list);
+  json_array_foreach(list, i, item) good = good && json_string_length(item) > 0;
+  char *compact = good ? json_dumps(list, JSON_COMPACT) : NULL;
+  json_decref(list);
+  if (!good) return wrong(key, text, "a list of texts such as [\"a\", \"b\"]", err);
+  ipfsa_status status = IPFSA_OK;
+  if (n > IPFSA_MAX_CONFIG_LIST) status = ipfsa_fail(err, IPFSA_E_LIMIT, "%s: %zu texts; a list has at most %d", key->name, n, IPFSA_MAX_CONFIG_LIST);
+  char *copy = status == IPFSA_OK && compact ? ipfsa_strdup(compact) : NULL;
+  free(compact); /* jansson's own */
+  if (status) return status;
+  if (!copy) return ipfsa_fail_nomem(err);
+  *ret = copy;
+  return IPFSA_OK;
+}
+
 ipfsa_status ipfsa_config_check(const ipfsa_config_key *key, const char *text, bool quoted, char **ret, ipfsa_error *err) {
   uint64_t bytes;
   bool boolean = strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
@@ -171,6 +195,7 @@ ipfsa_status ipfsa_config_check(const ipfsa_config_key *key, const char *text, b
   case IPFSA_CONFIG_CHUNKER:
     if (!quoted || !is_chunker(text) || size_is_wrong(text)) return wrong(key, text, "size-N, rabin-MIN-AVG-MAX or buzhash", err);
     break;
+  case IPFSA_CONFIG_LIST: return quoted ? wrong(key, text, "a list of texts such as [\"a\", \"b\"]", err) : check_list(key, text, ret, err);
   case IPFSA_CONFIG_STRING:
     if (!quoted) return wrong(key, text, "text", err);
     break;

@@ -11,7 +11,8 @@ typedef enum ipfsa_config_type {
   IPFSA_CONFIG_STRING,
   IPFSA_CONFIG_CHOICE, /* one of `choices`, separated by "|" */
   IPFSA_CONFIG_FLAG,   /* true, false, or unset */
-  IPFSA_CONFIG_CHUNKER
+  IPFSA_CONFIG_CHUNKER,
+  IPFSA_CONFIG_LIST    /* of texts; kept as JSON, which is TOML as well */
 } ipfsa_config_type;
 
 typedef struct ipfsa_config_key {
@@ -36,5 +37,6 @@ const char *ipfsa_config_nearest(const char *name); /* the known name with the f
  * in quotation marks. */
 ipfsa_status ipfsa_config_check(const ipfsa_config_key *key, const char *text, bool quoted, char **ret_canonical, ipfsa_error *err);
 bool ipfsa_config_parse_bytes(const char *text, uint64_t *ret);
+#define IPFSA_MAX_CONFIG_LIST 256 /* texts in one list; own limit */
 
 #endif

@@ -1,7 +1,9 @@
 #include "support.h"
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "config/config.h"
+#include "config/schema.h"
 
 static ipfsa_config *parse(const char *text) {
   ipfsa_error err = {0};
@@ -82,11 +84,74 @@ static void test_show_escapes(void **state) {
   ipfsa_config_free(config);
 }
 
+static void test_lists(void **state) {
+  (void)state;
+  ipfsa_error err = {0};
+  ipfsa_config *config = parse("[docker]\nregistries = [\n  \"a.example\", # first\n  'b.example:5000',\n]\n");
+  char **list = NULL;
+  size_t n = 7;
+  assert_ok(ipfsa_config_list(config, "docker.registries", &list, &n, &err));
+  assert_int_equal(n, 2);
+  assert_string_equal(list[0], "a.example");
+  assert_string_equal(list[1], "b.example:5000");
+  ipfsa_config_list_free(list, n);
+  ipfsa_config_free(config);
+
+  config = parse("");
+  list = NULL;
+  assert_ok(ipfsa_config_list(config, "docker.registries", &list, &n, &err));
+  assert_null(list);
+  assert_int_equal(n, 0);
+  assert_ok(ipfsa_config_set_json(config, "docker.registries", "[ \"x\" ,\"y\"]", &err));
+  assert_text(config, "[docker]\nregistries = [\"x\", \"y\"]\n");
+  assert_ok(ipfsa_config_set_json(config, "docker.registries", "[]", &err));
+  assert_text(config, "[docker]\nregistries = []\n");
+  char *json = NULL;
+  assert_ok(ipfsa_config_get_json(config, "marketplace.sources", &json, &err));
+  assert_string_equal(json, "[\"curated\", \"local\", \"engine\", \"registries\"]");
+  ipfsa_free(json);
+  static const char *const wrong[] = {"\"a\"", "[1]", "[\"\"]", "{\"a\":1}", "[[\"a\"]]", "true"};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    assert_status(ipfsa_config_set_json(config, "docker.registries", wrong[i], &err), IPFSA_E_INVALID);
+  ipfsa_config_free(config);
+}
+
+/* IPFSA_MAX_CONFIG_LIST texts are a list, one more is not; and every allocation on the way to it may fail. */
+static void test_lists_have_a_limit(void **state) {
+  (void)state;
+  ipfsa_error err = {0};
+  char text[16 + 4 * (IPFSA_MAX_CONFIG_LIST + 1)] = "[";
+  for (int i = 0; i < IPFSA_MAX_CONFIG_LIST; i++) strcat(text, i ? ",\"a\"" : "\"a\"");
+  size_t len = strlen(text);
+  ipfsa_config *config = parse("");
+  strcpy(text + len, "]");
+  assert_ok(ipfsa_config_set_json(config, "docker.registries", text, &err));
+  strcpy(text + len, ",\"a\"]");
+  assert_status(ipfsa_config_set_json(config, "docker.registries", text, &err), IPFSA_E_LIMIT);
+  for (uint64_t nth = 1;; nth++) {
+    char **list = NULL;
+    size_t n = 0;
+    ipfsa_fault_arm(&(ipfsa_fault_plan){.kind = IPFSA_FAULT_ALLOC, .nth = nth, .mode = IPFSA_FAULT_FAIL});
+    ipfsa_status status = ipfsa_config_list(config, "docker.registries", &list, &n, &err);
+    bool fired = ipfsa_fault_fired();
+    ipfsa_fault_disarm();
+    if (!fired) {
+      assert_int_equal(n, IPFSA_MAX_CONFIG_LIST);
+      ipfsa_config_list_free(list, n);
+      break;
+    }
+    assert_int_equal(status, IPFSA_E_NOMEM);
+    assert_null(list);
+  }
+  ipfsa_config_free(config);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_set_in_odd_forms_changes_nothing), cmocka_unit_test(test_profile_is_all_or_nothing),
       cmocka_unit_test(test_wrong_values),                     cmocka_unit_test(test_nul_is_an_error),
-      cmocka_unit_test(test_show_escapes),
+      cmocka_unit_test(test_show_escapes),                     cmocka_unit_test(test_lists),
+      cmocka_unit_test(test_lists_have_a_limit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

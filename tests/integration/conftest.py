@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from engines import docker_engine, podman_engine  # noqa: F401 (fixtures)
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("IPFSA_PROGRAM", ROOT / "build/ipfs-accelerate")).resolve()
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))

@@ -86,6 +86,7 @@ ipfsa_status ipfsa_fail_nomem(ipfsa_error *err) { return ipfsa_fail(err, IPFSA_E
 
 ipfsa_status ipfsa_error_prefix(ipfsa_error *err, ipfsa_status status, const char *format, ...) {
   if (!err) return status;
+  err->status = status;
   char prefix[sizeof err->message];
   va_list args;
   va_start(args, format);

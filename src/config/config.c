@@ -267,6 +267,7 @@ ipfsa_status ipfsa_config_get_json(const ipfsa_config *config, const char *name,
 static ipfsa_status check_edit(const ipfsa_config *config, const ipfsa_buf *text, size_t changed, const char *value, ipfsa_error *err) {
   ipfsa_config *again = NULL;
   ipfsa_status status = ipfsa_config_parse((const char *)text->data, text->len, "the changed configuration", &again, NULL);
+  if (status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
   bool same = status == IPFSA_OK;
   for (size_t i = 0; same && i < ipfsa_config_n_keys; i++) {
     const char *expected = i == changed ? value : config->values[i], *got = again->values[i];

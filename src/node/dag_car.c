@@ -124,6 +124,6 @@ ipfsa_status ipfsa_dag_import(ipfsa_node *node, int fd, const char *name, const 
   if (status == IPFSA_OK) status = pin_roots(&run, err);
   ipfsa_writer_close(run.w);
   ipfsa_car_reader_release(&run.reader);
-  if (status == IPFSA_OK || status == IPFSA_E_PARTIAL) *ret = run.result;
+  if (ret && (status == IPFSA_OK || status == IPFSA_E_PARTIAL)) *ret = run.result;
   return status;
 }

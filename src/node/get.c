@@ -73,6 +73,7 @@ static ipfsa_status get_file(get_run *run, const ipfsa_cid *cid, int dirfd, cons
   status = fd < 0 ? err->status : copy_file(run, r, fd, err);
   ipfsa_unixfs_meta meta = ipfsa_file_reader_meta(r);
   if (fd >= 0 && status == IPFSA_OK) restore_meta(fd, &meta);
+  if (fd >= 0 && status) (void)ipfsa_fs_unlink(dirfd, name, NULL); /* no half a file under its name */
   ipfsa_fs_close(&fd);
   ipfsa_file_reader_close(r);
   run->at.done_items++;
@@ -132,8 +133,10 @@ static int check_entry(void *ctx, const ipfsa_dir_entry *entry) {
 static ipfsa_status open_new_folder(get_run *run, const ipfsa_cid *cid, const ipfsa_unixfs_meta *meta, int dirfd, const char *name,
                                     ipfsa_error *err) {
   if (run->depth == MAX_GET_DEPTH) return ipfsa_fail(err, IPFSA_E_LIMIT, "over %d folders in one another", MAX_GET_DEPTH);
-  name_check check = {IPFSA_OK, err};
-  ipfsa_status status = ipfsa_dir_list(run->node->bs, cid, check_entry, &check, NULL);
+  ipfsa_error why = {0};
+  name_check check = {IPFSA_OK, &why};
+  ipfsa_status status = ipfsa_dir_list(run->node->bs, cid, check_entry, &check, err);
+  if (check.status && err) *err = why;
   if (check.status) return check.status;
   if (status == IPFSA_OK) status = ipfsa_fs_mkdir(dirfd, name, 0755, err);
   if (status) return status;

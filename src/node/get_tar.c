@@ -15,6 +15,7 @@ typedef struct tar_entry {
 typedef struct tar_folder {
   tar_entry *entries;
   size_t n, cap, next, path_len;
+  ipfsa_status status; /* of collecting its entries */
 } tar_folder;
 
 typedef struct tar_run {
@@ -117,15 +118,20 @@ static ipfsa_status give_symlink(tar_run *run, const ipfsa_cid *cid, const ipfsa
   return status ? status : give_header(run, '2', 0, meta, target, err);
 }
 
+static bool name_leads_out(ipfsa_bytes name) {
+  bool dots = (name.len == 1 && name.data[0] == '.') || (name.len == 2 && memcmp(name.data, "..", 2) == 0);
+  return name.len == 0 || name.len > IPFSA_MAX_NAME || dots || memchr(name.data, '/', name.len) || memchr(name.data, 0, name.len);
+}
+
 static int collect(void *ctx, const ipfsa_dir_entry *entry) {
   tar_folder *f = ctx;
-  bool dots = (entry->name.len == 1 && entry->name.data[0] == '.') || (entry->name.len == 2 && memcmp(entry->name.data, "..", 2) == 0);
-  if (entry->name.len == 0 || entry->name.len > IPFSA_MAX_NAME || dots || memchr(entry->name.data, '/', entry->name.len) || memchr(entry->name.data, 0, entry->name.len)) return 1;
-  char *name = ipfsa_malloc(entry->name.len + 1);
+  f->status = name_leads_out(entry->name) ? IPFSA_E_DENIED : IPFSA_E_NOMEM;
+  char *name = f->status == IPFSA_E_DENIED ? NULL : ipfsa_malloc(entry->name.len + 1);
   if (!name || !ipfsa_grow((void **)&f->entries, &f->cap, f->n + 1, sizeof *f->entries)) return ipfsa_free(name), 1;
   memcpy(name, entry->name.data, entry->name.len);
   name[entry->name.len] = '\0';
   f->entries[f->n++] = (tar_entry){name, entry->cid};
+  f->status = IPFSA_OK;
   return 0;
 }
 
@@ -138,7 +144,8 @@ static ipfsa_status open_folder(tar_run *run, const ipfsa_cid *cid, const ipfsa_
   tar_folder *f = &run->stack[run->depth++];
   *f = (tar_folder){.path_len = path_len};
   if (status == IPFSA_OK) status = ipfsa_dir_list(run->node->bs, cid, collect, f, err);
-  if (status == IPFSA_E_CANCELLED) return ipfsa_fail(err, IPFSA_E_DENIED, "a directory holds a name that no archive may hold (empty, over 255 bytes, \"..\", with \"/\" or NUL)");
+  if (f->status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
+  if (f->status) return ipfsa_fail(err, IPFSA_E_DENIED, "a directory holds a name that no archive may hold (empty, over 255 bytes, \"..\", with \"/\" or NUL)");
   return status;
 }
 

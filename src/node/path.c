@@ -62,11 +62,10 @@ static ipfsa_status parse(const char *text, parsed_path *ret, ipfsa_error *err) 
   else if (strncmp(text, "/ipfs/", 6) == 0) at += 6;
   else if (text[0] == '/') return bad_path(text, "unknown namespace; it begins with /ipfs/", err);
   size_t len = strcspn(at, "/");
-  if (ipfsa_cid_parse(at, len, &ret->root, NULL) != IPFSA_OK) {
-    ipfsa_error why = {0};
-    if (at == text) return bad_path(text, "path does not have enough components", err);
-    return bad_path(text, ipfsa_cid_parse(at, len, &ret->root, &why) ? why.message : "", err);
-  }
+  ipfsa_error why = {0};
+  ipfsa_status status = ipfsa_cid_parse(at, len, &ret->root, &why);
+  if (status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
+  if (status) return bad_path(text, at == text ? "path does not have enough components" : why.message, err);
   return split(text, at + len, url, ret, err);
 }
 

@@ -113,11 +113,13 @@ static int ls_entry(void *ctx, const ipfsa_dir_entry *from) {
 ipfsa_status ipfsa_ls(ipfsa_node *node, const char *path, bool resolve_type, ipfsa_entry_cb cb, void *ctx, ipfsa_error *err) {
   ipfsa_cid cid;
   ipfsa_unixfs_stat st;
-  ls_run run = {node, resolve_type, cb, ctx, IPFSA_OK, err};
+  ipfsa_error why = {0};
+  ls_run run = {node, resolve_type, cb, ctx, IPFSA_OK, &why};
   ipfsa_status status = resolve_block(node, path, &cid, err);
   if (status == IPFSA_OK) status = ipfsa_unixfs_stat_get(node->bs, &cid, &st, err);
   if (status || (st.type != IPFSA_UNIXFS_DIRECTORY && st.type != IPFSA_UNIXFS_HAMT)) return status;
-  status = ipfsa_dir_list(node->bs, &cid, ls_entry, &run, run.status ? NULL : err);
+  status = ipfsa_dir_list(node->bs, &cid, ls_entry, &run, err);
+  if (run.status && err) *err = why; /* of the entry, rather than that the listing stopped */
   return run.status ? run.status : status;
 }
 

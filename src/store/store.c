@@ -171,8 +171,10 @@ static ipfsa_status store_iterate(ipfsa_blockstore *self, ipfsa_multihash_cb cb,
   while (status == IPFSA_OK && ipfsa_index_each(s->index, &cursor, &at)) {
     ipfsa_pack_entry entry;
     ipfsa_pack *pack = ipfsa_store__pack(s, ipfsa_location_pack(at));
-    if (!pack || ipfsa_pack_read_entry(pack, ipfsa_location_off(at), &entry, NULL) != IPFSA_OK) continue;
-    if (cb(ctx, &entry.mh, ipfsa_pack_entry_block_len(&entry)) != 0) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "listing stopped");
+    ipfsa_status read = pack ? ipfsa_pack_read_entry(pack, ipfsa_location_off(at), &entry, err) : IPFSA_E_CORRUPT;
+    if (read == IPFSA_E_CORRUPT) continue; /* a hint that leads nowhere: 'repo verify' tells of the table */
+    if (read) status = read;
+    else if (cb(ctx, &entry.mh, ipfsa_pack_entry_block_len(&entry)) != 0) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "listing stopped");
   }
   pthread_rwlock_unlock(&s->lock);
   return status;

@@ -54,6 +54,8 @@ static void check_block(ipfsa_task *task) {
   check_task *t = (check_task *)task;
   IPFSA_AUTO_BLOCK ipfsa_block block = {0};
   t->status = ipfsa_store__read(t->pack, &t->entry, &block, &t->damage);
+  bool verdict = t->status == IPFSA_OK || t->status == IPFSA_E_CORRUPT || t->status == IPFSA_E_NOMEM;
+  if (!verdict) t->status = ipfsa_store__read(t->pack, &t->entry, &block, &t->damage); /* a disk may fail once */
   t->len = block.data.len;
   pthread_mutex_lock(&t->run->lock);
   t->run->n_running--;
@@ -70,7 +72,9 @@ static ipfsa_status take_result(verify_run *v, check_task *t, ipfsa_error *err) 
   if (t->status == IPFSA_OK) return IPFSA_OK;
   if (t->status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
   ipfsa_status status = report(v, &t->entry.mh, t->damage.message, err);
-  return status || !v->repair ? status : quarantine(v, t->pack, &t->entry, err);
+  /* A no-copy file that is not here now (another disk, no permission) may come back: what refers to it stays. */
+  bool gone = t->status == IPFSA_E_NOT_FOUND || t->status == IPFSA_E_DENIED;
+  return status || !v->repair || gone ? status : quarantine(v, t->pack, &t->entry, err);
 }
 
 /* Has all blocks of the batch checked, then looks at the verdicts in order. */
@@ -217,8 +221,10 @@ static ipfsa_status gather_external(ipfsa_store *s, const ipfsa_multihash *only,
   while (status == IPFSA_OK && ipfsa_index_each(s->index, &cursor, &at)) {
     ipfsa_pack_entry entry;
     ipfsa_pack *pack = ipfsa_store__pack(s, ipfsa_location_pack(at));
-    if (!pack || ipfsa_pack_read_entry(pack, ipfsa_location_off(at), &entry, NULL) != IPFSA_OK) continue;
-    if (entry.kind == IPFSA_ENTRY_EXTERNAL && (!only || ipfsa_multihash_equal(only, &entry.mh))) status = add_external(l, pack, &entry, err);
+    ipfsa_status read = pack ? ipfsa_pack_read_entry(pack, ipfsa_location_off(at), &entry, err) : IPFSA_E_CORRUPT;
+    if (read == IPFSA_E_CORRUPT) continue;
+    if (read) status = read;
+    else if (entry.kind == IPFSA_ENTRY_EXTERNAL && (!only || ipfsa_multihash_equal(only, &entry.mh))) status = add_external(l, pack, &entry, err);
   }
   pthread_rwlock_unlock(&s->lock);
   return status;

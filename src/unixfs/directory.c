@@ -178,8 +178,24 @@ ipfsa_status ipfsa_dir_builder_finish(ipfsa_dir_builder *b, ipfsa_blockstore_wri
   return hamt ? write_hamt(b, w, ret, err) : write_basic(b, w, ret, err);
 }
 
+typedef struct entry_copy {
+  ipfsa_dir_builder *to;
+  ipfsa_status status;
+  ipfsa_error *err;
+} entry_copy;
+
 static int copy_entry(void *ctx, const ipfsa_dir_entry *entry) {
-  return ipfsa_dir_builder_add(ctx, entry->name, &entry->cid, entry->tsize, NULL) != IPFSA_OK;
+  entry_copy *copy = ctx;
+  copy->status = ipfsa_dir_builder_add(copy->to, entry->name, &entry->cid, entry->tsize, copy->err);
+  return copy->status != IPFSA_OK;
+}
+
+static ipfsa_status copy_entries(ipfsa_blockstore *bs, const ipfsa_cid *dir, ipfsa_dir_builder *to, ipfsa_error *err) {
+  ipfsa_error why = {0};
+  entry_copy copy = {to, IPFSA_OK, &why};
+  ipfsa_status status = ipfsa_dir_list(bs, dir, copy_entry, &copy, err);
+  if (copy.status && err) *err = why;
+  return copy.status ? copy.status : status;
 }
 
 static ipfsa_status root_meta(ipfsa_blockstore *bs, const ipfsa_cid *dir, ipfsa_unixfs_meta *ret, ipfsa_error *err) {
@@ -198,7 +214,7 @@ ipfsa_status ipfsa_dir_set(ipfsa_blockstore *bs, ipfsa_blockstore_writer *w, con
   ipfsa_dir_builder *b = NULL;
   ipfsa_status status = root_meta(bs, dir, &meta, err);
   if (status == IPFSA_OK) status = ipfsa_dir_builder_new(params, &meta, &b, err);
-  if (status == IPFSA_OK) status = ipfsa_dir_list(bs, dir, copy_entry, b, err);
+  if (status == IPFSA_OK) status = copy_entries(bs, dir, b, err);
   if (status == IPFSA_OK && entry) status = ipfsa_dir_builder_add(b, name, &entry->cid, entry->tsize, err);
   else if (status == IPFSA_OK) status = ipfsa_dir_builder_remove(b, name, err);
   if (status == IPFSA_OK) status = ipfsa_dir_builder_finish(b, w, ret, err);

@@ -10,7 +10,7 @@ from conftest import PROGRAM, ROOT
 LOW = {"base", "hash", "codec", "cid", "config", "ipld"}
 MAY_USE = {
     "base": set(), "hash": {"base"}, "codec": {"base"}, "cid": {"base", "hash", "codec"}, "config": {"base", "codec"},
-    "ipld": {"base", "hash", "codec", "cid", "config"}, "exchange": LOW, "car": LOW, "unixfs": LOW | {"exchange"},
+    "ipld": {"base", "hash", "codec", "cid", "config"}, "http": {"base", "codec"}, "exchange": LOW, "car": LOW, "unixfs": LOW | {"exchange"},
     "store": LOW | {"exchange", "unixfs", "car"}, "node": LOW | {"exchange", "unixfs", "car", "store"}, "cli": set(),
 }
 

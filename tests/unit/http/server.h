@@ -1,0 +1,84 @@
+/* A server on loopback that answers by a script: one connection at a time, one request each, kept for the test to look at. */
+#ifndef IPFSA_TESTS_HTTP_SERVER_H
+#define IPFSA_TESTS_HTTP_SERVER_H
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../support.h"
+
+#define MAX_REQUESTS 16
+
+typedef struct server {
+  int fd, stop[2];
+  uint16_t port;
+  pthread_t thread;
+  const char *answers[MAX_REQUESTS]; /* to the i-th request; the last one is repeated; as they are on the wire */
+  size_t pad;                        /* bytes 'x' sent behind the answer */
+  bool hangs;                        /* after the answer, until server_stop */
+  char requests[MAX_REQUESTS][8192];
+  int n_requests;
+} server;
+
+static void read_request(server *s, int fd, char *to, size_t size) {
+  size_t len = 0;
+  (void)s;
+  while (len + 1 < size) {
+    ssize_t n = recv(fd, to + len, size - 1 - len, 0);
+    if (n <= 0) break;
+    to[len += (size_t)n] = '\0';
+    const char *end = strstr(to, "\r\n\r\n"), *length = strcasestr(to, "content-length:");
+    if (end && len >= (size_t)(end - to) + 4 + (length ? strtoul(length + 15, NULL, 10) : 0)) break;
+  }
+}
+
+static void send_all(int fd, const char *data, size_t len) {
+  while (len) {
+    ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+    if (n <= 0) return;
+    data += n, len -= (size_t)n;
+  }
+}
+
+static void *serve(void *arg) {
+  server *s = arg;
+  for (;;) {
+    int fd = accept(s->fd, NULL, NULL);
+    if (fd < 0) return NULL;
+    int n = s->n_requests < MAX_REQUESTS - 1 ? s->n_requests : MAX_REQUESTS - 1, answer = n;
+    read_request(s, fd, s->requests[n], sizeof s->requests[n]);
+    __atomic_add_fetch(&s->n_requests, 1, __ATOMIC_SEQ_CST);
+    while (answer > 0 && !s->answers[answer]) answer--;
+    send_all(fd, s->answers[answer], strlen(s->answers[answer]));
+    static const char pad[65536] = {[0 ... 65535] = 'x'};
+    for (size_t left = s->pad, some; left; left -= some) send_all(fd, pad, some = left < sizeof pad ? left : sizeof pad);
+    char byte;
+    if (s->hangs && read(s->stop[0], &byte, 1) < 0) perror("read");
+    close(fd);
+  }
+}
+
+static void server_start(server *s) {
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t len = sizeof at;
+  s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(bind(s->fd, (struct sockaddr *)&at, sizeof at), 0);
+  assert_int_equal(listen(s->fd, 16), 0);
+  assert_int_equal(getsockname(s->fd, (struct sockaddr *)&at, &len), 0);
+  s->port = ntohs(at.sin_port);
+  assert_int_equal(pipe(s->stop), 0);
+  assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
+}
+
+static void server_stop(server *s) {
+  close(s->stop[1]);
+  shutdown(s->fd, SHUT_RDWR);
+  pthread_join(s->thread, NULL);
+  close(s->fd);
+  close(s->stop[0]);
+}
+
+#endif

@@ -1,0 +1,391 @@
+#include "http/client.h"
+
+#include <netdb.h>
+
+#include "base/alloc.h"
+#include "base/fault.h"
+#include "server.h"
+
+#define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: one\r\nx-a:  two \r\nConnection: close\r\n\r\nhello"
+
+/* Stands before libc's for libcurl as well: a resolver whose answers the test chooses. */
+static const char *fake_name, *fake_address;
+static int n_resolved;
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **ret) {
+  static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+  if (!real) {
+    extern void *dlsym(void *, const char *);
+    void *symbol = dlsym((void *)-1L /* RTLD_NEXT */, "getaddrinfo");
+    memcpy(&real, &symbol, sizeof real);
+  }
+  bool faked = node && fake_name && strcmp(node, fake_name) == 0;
+  if (faked) n_resolved++;
+  return real(faked ? fake_address : node, service, hints, ret);
+}
+
+static bool left_out; /* no libcurl on this machine */
+
+static bool never(void *ctx) { return *(bool *)ctx; }
+static bool is_cancelled;
+
+/* A client that may talk to the first n_allowed servers. */
+static ipfsa_http_client *new_client(const server *servers, size_t n_allowed) {
+  ipfsa_error err = {0};
+  ipfsa_origin origins[4];
+  ipfsa_http_client *client = NULL;
+  for (size_t i = 0; i < n_allowed; i++) {
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", servers[i].port);
+    assert_ok(ipfsa_url_parse(url, &origins[i], NULL, &err));
+  }
+  ipfsa_http_settings settings = {.private_origins = origins, .n_private_origins = n_allowed, .cancelled = never, .cancelled_ctx = &is_cancelled};
+  assert_ok(ipfsa_http_client_new(&settings, &client, &err));
+  return client;
+}
+
+static int to_buf(void *ctx, const void *data, size_t len) {
+  ipfsa_buf_append(ctx, data, len);
+  return 0;
+}
+
+typedef struct got {
+  ipfsa_status status;
+  ipfsa_error err;
+  ipfsa_http_response response;
+  ipfsa_buf body;
+} got;
+
+static void drop(got *g) {
+  ipfsa_http_response_release(&g->response);
+  ipfsa_buf_release(&g->body);
+}
+
+static got ask(ipfsa_http_client *client, ipfsa_http_request request, const char *format, ...) {
+  got g = {0};
+  char url[512];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(url, sizeof url, format, args);
+  va_end(args);
+  request.url = url;
+  if (!request.max_body) request.max_body = 1 << 20;
+  request.sink = to_buf;
+  request.sink_ctx = &g.body;
+  g.status = ipfsa_http_perform(client, &request, &g.response, &g.err);
+  return g;
+}
+
+static const ipfsa_http_request plain = {0};
+
+static void an_answer_is_read(void **state) {
+  (void)state;
+  if (left_out) skip();
+  server s = {.answers = {OK_ANSWER}};
+  server_start(&s);
+  ipfsa_http_client *client = new_client(&s, 1);
+  ipfsa_http_header header = {"Accept", "text/plain"};
+  got g = ask(client, (ipfsa_http_request){.headers = &header, .n_headers = 1, .authorization = "Bearer t"}, "http://127.0.0.1:%u/a?b=c#d", s.port);
+  if (g.status) fail_msg("%s", g.err.message);
+  assert_int_equal(g.response.status, 200);
+  assert_string_equal(ipfsa_buf_cstr(&g.body), "hello");
+  assert_string_equal(ipfsa_http_response_header(&g.response, "x-a", 0), "one");
+  assert_string_equal(ipfsa_http_response_header(&g.response, "x-a", 1), "two");
+  assert_null(ipfsa_http_response_header(&g.response, "x-a", 2));
+  assert_string_equal((const char *)g.response.target.data, "/a?b=c");
+  assert_int_equal(strncmp(s.requests[0], "GET /a?b=c HTTP/1.1\r\n", 21), 0);
+  assert_non_null(strstr(s.requests[0], "\r\nAccept: text/plain\r\n"));
+  assert_non_null(strstr(s.requests[0], "\r\nAuthorization: Bearer t\r\n"));
+  assert_null(strcasestr(s.requests[0], "accept-encoding"));
+  drop(&g);
+
+  g = ask(client, (ipfsa_http_request){.method = "POST", .body = {(const uint8_t *)"k=v", 3}}, "http://127.0.0.1:%u", s.port);
+  assert_int_equal(g.status, IPFSA_OK);
+  assert_int_equal(strncmp(s.requests[1], "POST / HTTP/1.1\r\n", 17), 0);
+  assert_non_null(strstr(s.requests[1], "\r\n\r\nk=v"));
+  drop(&g);
+  ipfsa_http_client_free(client);
+  server_stop(&s);
+}
+
+/* What stands for loopback in any form is not asked unless the operator named it; the server must see nothing. */
+static void private_origins_are_refused(void **state) {
+  (void)state;
+  if (left_out) skip();
+  server s = {.answers = {OK_ANSWER}};
+  server_start(&s);
+  ipfsa_http_client *client = new_client(&s, 0);
+  static const struct {
+    const char *host;
+    ipfsa_status status;
+  } rows[] = {{"127.0.0.1", IPFSA_E_DENIED},          {"127.0.0.1.", IPFSA_E_DENIED},   {"localhost", IPFSA_E_DENIED},  {"LOCALHOST.", IPFSA_E_DENIED},
+              {"[::ffff:127.0.0.1]", IPFSA_E_DENIED}, {"[::1]", IPFSA_E_DENIED},        {"0.0.0.0", IPFSA_E_DENIED},    {"169.254.169.254", IPFSA_E_DENIED},
+              {"[::]", IPFSA_E_DENIED},               {"127.1.2.3", IPFSA_E_DENIED},    {"2130706433", IPFSA_E_INVALID}, {"0177.0.0.1", IPFSA_E_INVALID},
+              {"0x7f.1", IPFSA_E_INVALID},            {"a:b@127.0.0.1", IPFSA_E_INVALID}, {"[fe80::1%25lo]", IPFSA_E_INVALID}, {"127\xe3\x80\x82" "0.0.1", IPFSA_E_INVALID}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    got g = ask(client, plain, "http://%s:%u/", rows[i].host, s.port);
+    if (g.status != rows[i].status) fail_msg("%s: %s (%s)", rows[i].host, ipfsa_status_to_string(g.status), g.err.message);
+    drop(&g);
+  }
+  assert_int_equal(s.n_requests, 0);
+  ipfsa_http_client_free(client);
+  server_stop(&s);
+}
+
+/* A name is resolved once, and what it resolved to is judged: no second answer can come in between. Also xn-- names, and the mapped form. */
+static void names_are_judged_by_their_address(void **state) {
+  (void)state;
+  if (left_out) skip();
+  server s = {.answers = {OK_ANSWER}};
+  server_start(&s);
+  ipfsa_http_client *client = new_client(&s, 1); /* the address is allowed by its number, the names are not */
+  static const char *const names[] = {"rebind.example", "xn--bcher-kva.example"}, *const addresses[] = {"127.0.0.1", "::ffff:127.0.0.1", "0.0.0.0"};
+  for (size_t i = 0; i < 6; i++) {
+    fake_name = names[i % 2], fake_address = addresses[i / 2], n_resolved = 0;
+    ipfsa_http_client *fresh = i % 2 ? new_client(&s, 1) : NULL;
+    got g = ask(fresh ? fresh : client, plain, "http://%s:%u/", fake_name, s.port);
+    if (g.status != IPFSA_E_DENIED) fail_msg("%s: %s (%s)", fake_address, ipfsa_status_to_string(g.status), g.err.message);
+    assert_true(n_resolved <= 1);
+    drop(&g);
+    ipfsa_http_client_free(fresh);
+  }
+  fake_name = NULL;
+  assert_int_equal(s.n_requests, 0);
+  ipfsa_http_client_free(client);
+  server_stop(&s);
+}
+
+static void redirects_are_checked(void **state) {
+  (void)state;
+  if (left_out) skip();
+  server s[3] = {{.answers = {NULL}}, {.answers = {OK_ANSWER}}, {.answers = {OK_ANSWER}}};
+  char answers[2][256];
+  for (int i = 0; i < 3; i++) server_start(&s[i]);
+  ipfsa_http_client *client = new_client(s, 2);
+  for (int i = 0; i < 2; i++)
+    snprintf(answers[i], sizeof answers[i], "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%u/next\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlook",
+             s[i + 1].port);
+  s[0].answers[0] = answers[0], s[0].answers[1] = answers[1];
+  s[0].answers[2] = "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+  /* To another origin that was named: followed, the secret stays behind, the redirect's own body is dropped. */
+  got g = ask(client, (ipfsa_http_request){.authorization = "Bearer secret"}, "http://127.0.0.1:%u/", s[0].port);
+  if (g.status) fail_msg("%s", g.err.message);
+  assert_string_equal(ipfsa_buf_cstr(&g.body), "hello");
+  assert_int_equal(g.response.origin.port, s[1].port);
+  assert_non_null(strstr(s[0].requests[0], "Bearer secret"));
+  assert_null(strstr(s[1].requests[0], "secret"));
+  drop(&g);
+  /* To a private one that was not. */
+  g = ask(client, plain, "http://127.0.0.1:%u/", s[0].port);
+  assert_int_equal(g.status, IPFSA_E_DENIED);
+  assert_int_equal(s[2].n_requests, 0);
+  drop(&g);
+  g = ask(client, plain, "http://127.0.0.1:%u/", s[0].port);
+  assert_int_equal(g.status, IPFSA_E_INVALID);
+  drop(&g);
+  ipfsa_http_client_free(client);
+  for (int i = 0; i < 3; i++) server_stop(&s[i]);
+}
+
+static void redirects_have_a_limit(void **state) {
+  (void)state;
+  if (left_out) skip();
+  static const char again[] = "HTTP/1.1 307 Again\r\nLocation: next?x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+  server s = {.answers = {again, again, again, OK_ANSWER, again}};
+  server_start(&s);
+  ipfsa_http_client *client = new_client(&s, 1);
+  got g = ask(client, plain, "http://127.0.0.1:%u/a/b", s.port); /* IPFSA_MAX_REDIRECTS of them */
+  if (g.status) fail_msg("%s", g.err.message);
+  assert_string_equal((const char *)g.response.target.data, "/a/next?x");
+  assert_int_equal(strncmp(s.requests[3], "GET /a/next?x HTTP", 18), 0);
+  drop(&g);
+  g = ask(client, plain, "http://127.0.0.1:%u/a/b", s.port);
+  assert_int_equal(g.status, IPFSA_E_LIMIT);
+  assert_int_equal(s.n_requests, 8);
+  drop(&g);
+  g = ask(client, (ipfsa_http_request){.method = "POST", .body = {(const uint8_t *)"", 0}}, "http://127.0.0.1:%u/a/b", s.port);
+  assert_int_equal(g.status, IPFSA_OK); /* a POST is not sent twice: the redirect is its answer */
+  assert_int_equal(g.response.status, 307);
+  drop(&g);
+  ipfsa_http_client_free(client);
+  server_stop(&s);
+}
+
+static void bodies_have_a_limit(void **state) {
+  (void)state;
+  if (left_out) skip();
+  static const char *const heads[] = {"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"};
+  for (int i = 0; i < 2; i++) {
+    server s = {.answers = {heads[i]}, .pad = 100000};
+    server_start(&s);
+    ipfsa_http_client *client = new_client(&s, 1);
+    got g = ask(client, (ipfsa_http_request){.max_body = 100000}, "http://127.0.0.1:%u/", s.port);
+    assert_int_equal(g.status, IPFSA_OK);
+    assert_int_equal(g.body.len, 100000);
+    drop(&g);
+    g = ask(client, (ipfsa_http_request){.max_body = 99999}, "http://127.0.0.1:%u/", s.port);
+    assert_int_equal(g.status, IPFSA_E_LIMIT);
+    assert_true(g.body.len <= 99999);
+    drop(&g);
+    ipfsa_http_client_free(client);
+    server_stop(&s);
+  }
+}
+
+static void headers_have_a_limit(void **state) {
+  (void)state;
+  if (left_out) skip();
+  static char many[2][8192];
+  for (int k = 0; k < 2; k++) { /* Connection is one more of them */
+    strcpy(many[k], "HTTP/1.1 200 OK\r\nConnection: close\r\n");
+    for (int i = 0; i < IPFSA_MAX_HTTP_N_HEADERS - 1 + k; i++) strcat(many[k], "X: y\r\n");
+    strcat(many[k], "\r\n");
+  }
+  static char large[IPFSA_MAX_HTTP_HEADERS + 4096] = "HTTP/1.1 200 OK\r\nConnection: close\r\nX: ";
+  memset(large + strlen(large), 'x', IPFSA_MAX_HTTP_HEADERS);
+  strcat(large, "\r\n\r\n");
+  server s = {.answers = {many[0], many[1], large}};
+  server_start(&s);
+  ipfsa_http_client *client = new_client(&s, 1);
+  static const ipfsa_status expected[] = {IPFSA_OK, IPFSA_E_LIMIT, IPFSA_E_LIMIT};
+  for (int i = 0; i < 3; i++) {
+    got g = ask(client, plain, "http://127.0.0.1:%u/", s.port);
+    if (g.status != expected[i]) fail_msg("%d: %s (%s)", i, ipfsa_status_to_string(g.status), g.err.message);
+    drop(&g);
+  }
+  ipfsa_http_client_free(client);
+  server_stop(&s);
+}
+
+/* A server that hangs is left: by the stall limit, by the whole limit, by cancelling. None waits for the server. */
+static void waiting_ends(void **state) {
+  (void)state;
+  if (left_out) skip();
+  static const char *const answers[] = {"", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhel"};
+  for (int i = 0; i < 6; i++) {
+    server s = {.answers = {answers[i % 2]}, .hangs = true};
+    server_start(&s);
+    ipfsa_http_client *client = new_client(&s, 1);
+    is_cancelled = i / 2 == 2;
+    got g = ask(client, (ipfsa_http_request){.stall_ms = i / 2 == 0 ? 50 : 0, .whole_ms = i / 2 == 1 ? 50 : 0}, "http://127.0.0.1:%u/", s.port);
+    assert_int_equal(g.status, is_cancelled ? IPFSA_E_CANCELLED : IPFSA_E_TIMEOUT);
+    is_cancelled = false;
+    drop(&g);
+    ipfsa_http_client_free(client);
+    server_stop(&s);
+  }
+}
+
+static void broken_answers_are_errors(void **state) {
+  (void)state;
+  if (left_out) skip();
+  server s = {.answers = {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nhel", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", "", "nonsense\r\n\r\n"}};
+  server_start(&s);
+  ipfsa_http_client *client = new_client(&s, 1);
+  for (int i = 0; i < 4; i++) {
+    got g = ask(client, plain, "http://127.0.0.1:%u/path?token=secret", s.port);
+    assert_int_equal(g.status, IPFSA_E_IO);
+    assert_non_null(strstr(g.err.message, "/path: "));
+    assert_null(strstr(g.err.message, "secret"));
+    drop(&g);
+  }
+  got g = ask(client, (ipfsa_http_request){.authorization = "Bearer secret\r\nX: y"}, "http://127.0.0.1:%u/", s.port);
+  assert_int_equal(g.status, IPFSA_E_INVALID);
+  assert_null(strstr(g.err.message, "secret"));
+  assert_int_equal(s.n_requests, 4);
+  drop(&g);
+  ipfsa_http_client_free(client);
+  server_stop(&s);
+  g = (got){0};
+  client = new_client(&s, 1); /* nobody listens there any more */
+  g = ask(client, plain, "http://127.0.0.1:%u/", s.port);
+  assert_int_equal(g.status, IPFSA_E_IO);
+  drop(&g);
+  ipfsa_http_client_free(client);
+}
+
+/* The proxy of the environment may lie on loopback, what is asked through it may not. */
+static void proxies_are_honoured(void **state) {
+  (void)state;
+  if (left_out) skip();
+  server s = {.answers = {OK_ANSWER}};
+  char proxy[64];
+  server_start(&s);
+  snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u/", s.port);
+  setenv("http_proxy", proxy, 1);
+  ipfsa_http_client *client = new_client(&s, 0);
+  got g = ask(client, plain, "http://registry.example/v2/");
+  if (g.status) fail_msg("%s", g.err.message);
+  assert_int_equal(strncmp(s.requests[0], "GET http://registry.example/v2/ HTTP/1.1\r\n", 42), 0);
+  drop(&g);
+  g = ask(client, plain, "http://127.0.0.1:%u/", s.port);
+  assert_int_equal(g.status, IPFSA_E_DENIED);
+  drop(&g);
+  setenv("no_proxy", "direct.example", 1);
+  fake_name = "direct.example", fake_address = "127.0.0.2";
+  g = ask(client, plain, "http://direct.example:%u/", s.port); /* not through it, so judged by its address */
+  assert_int_equal(g.status, IPFSA_E_DENIED);
+  drop(&g);
+  fake_name = NULL;
+  unsetenv("http_proxy");
+  unsetenv("no_proxy");
+  assert_int_equal(s.n_requests, 1);
+  ipfsa_http_client_free(client);
+  server_stop(&s);
+}
+
+/* Every allocation on the way may fail, libcurl's own too: an error, or the whole answer. */
+static void memory_may_run_out(void **state) {
+  (void)state;
+  if (left_out) skip();
+  server s = {.answers = {OK_ANSWER}};
+  server_start(&s);
+  uint64_t n_failed = 0;
+  for (uint64_t nth = 1; nth < 10000; nth++) {
+    ipfsa_error err = {0};
+    ipfsa_http_client *client = NULL;
+    ipfsa_origin origin;
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", s.port);
+    assert_ok(ipfsa_url_parse(url, &origin, NULL, &err));
+    ipfsa_http_settings settings = {.private_origins = &origin, .n_private_origins = 1, .ca_file = "x"};
+    char body[16] = "";
+    ipfsa_buf to = {0};
+    ipfsa_http_response response = {0};
+    ipfsa_http_request request = {.url = url, .sink = to_buf, .sink_ctx = &to, .max_body = 5, .authorization = "Basic YTpi"};
+    assert_true(ipfsa_buf_reserve(&to, 16));
+    ipfsa_fault_arm(&(ipfsa_fault_plan){IPFSA_FAULT_ALLOC, nth, 1, IPFSA_FAULT_FAIL, 0});
+    ipfsa_status status = ipfsa_http_client_new(&settings, &client, &err);
+    if (status == IPFSA_OK) status = ipfsa_http_perform(client, &request, &response, &err);
+    bool fired = ipfsa_fault_fired();
+    ipfsa_fault_disarm();
+    snprintf(body, sizeof body, "%.*s", (int)to.len, (const char *)to.data);
+    if (status == IPFSA_OK) assert_string_equal(body, "hello");
+    else assert_true(err.message[0] && fired);
+    n_failed += status != IPFSA_OK;
+    ipfsa_http_client_free(client);
+    ipfsa_http_response_release(&response);
+    ipfsa_buf_release(&to);
+    if (!fired) break;
+  }
+  assert_true(n_failed > 20);
+  server_stop(&s);
+}
+
+int main(void) {
+  ipfsa_error err = {0};
+  ipfsa_http_client *client = NULL;
+  ipfsa_status status = ipfsa_http_client_new(&(ipfsa_http_settings){0}, &client, &err);
+  ipfsa_http_client_free(client);
+  left_out = status == IPFSA_E_NOT_SUPPORTED;
+  if (left_out) printf("skipped: %s\n", err.message);
+  for (const char *const *name = (const char *const[]){"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", NULL}; *name; name++)
+    unsetenv(*name);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(an_answer_is_read),         cmocka_unit_test(private_origins_are_refused), cmocka_unit_test(names_are_judged_by_their_address),
+      cmocka_unit_test(redirects_are_checked),     cmocka_unit_test(redirects_have_a_limit),      cmocka_unit_test(bodies_have_a_limit),
+      cmocka_unit_test(headers_have_a_limit),      cmocka_unit_test(waiting_ends),                cmocka_unit_test(broken_answers_are_errors),
+      cmocka_unit_test(proxies_are_honoured),      cmocka_unit_test(memory_may_run_out),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

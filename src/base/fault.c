@@ -29,3 +29,15 @@ ipfsa_fault_mode ipfsa_fault_ask(ipfsa_fault_kind kind) {
   if (plan.mode == IPFSA_FAULT_FAIL) errno = plan.sys_errno;
   return plan.mode;
 }
+
+#define PAGE 4096 /* bytes */
+
+size_t ipfsa_fault_allowed(size_t len) {
+  switch (ipfsa_fault_point(IPFSA_FAULT_FILE)) {
+  case IPFSA_FAULT_FAIL: return 0;
+  case IPFSA_FAULT_SHORT:
+    if (len % PAGE == 0) return (len / PAGE + 1) / 2 * PAGE;
+    return len > 1 ? len / 2 : len;
+  default: return len;
+  }
+}

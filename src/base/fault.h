@@ -4,13 +4,14 @@
 #define IPFSA_BASE_FAULT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum ipfsa_fault_kind { IPFSA_FAULT_ALLOC, IPFSA_FAULT_FILE, IPFSA_FAULT_N_KINDS } ipfsa_fault_kind;
 typedef enum ipfsa_fault_mode {
   IPFSA_FAULT_NONE,
   IPFSA_FAULT_FAIL,  /* allocation: NULL; file: fails with sys_errno */
-  IPFSA_FAULT_SHORT, /* reads and writes: half of what was asked (at least 1 byte); else no effect */
+  IPFSA_FAULT_SHORT, /* reads and writes: half of what was asked (at least 1 byte; of whole pages whole pages, as O_DIRECT does); else no effect */
 } ipfsa_fault_mode;
 
 typedef struct ipfsa_fault_plan {
@@ -26,12 +27,13 @@ void ipfsa_fault_disarm(void);
 uint64_t ipfsa_fault_calls(ipfsa_fault_kind kind);  /* calls seen since arm (count with mode NONE) */
 bool ipfsa_fault_fired(void);
 
-/* The questions; used by alloc.c and fs.c only. A failing file point sets errno. */
+/* The questions; used by alloc.c and those that move bytes to and from files (fs.c, write_queue.c). A failing file point sets errno. */
 extern int ipfsa_fault_armed;
 ipfsa_fault_mode ipfsa_fault_ask(ipfsa_fault_kind kind);
 static inline ipfsa_fault_mode ipfsa_fault_point(ipfsa_fault_kind kind) {
   return __builtin_expect(__atomic_load_n(&ipfsa_fault_armed, __ATOMIC_RELAXED), 0) ? ipfsa_fault_ask(kind)
                                                                                    : IPFSA_FAULT_NONE;
 }
+size_t ipfsa_fault_allowed(size_t len); /* bytes that a read or write of len may move under the plan: 0 = fail (errno set) */
 
 #endif

@@ -17,15 +17,6 @@
 /* True when the fault plan makes this operation fail; errno is set then. */
 static bool faulted(void) { return ipfsa_fault_point(IPFSA_FAULT_FILE) == IPFSA_FAULT_FAIL; }
 
-/* Bytes this call may move under the fault plan: 0 = fail (errno set). */
-static size_t allowed(size_t len) {
-  switch (ipfsa_fault_point(IPFSA_FAULT_FILE)) {
-  case IPFSA_FAULT_FAIL: return 0;
-  case IPFSA_FAULT_SHORT: return len > 1 ? len / 2 : len;
-  default: return len;
-  }
-}
-
 /* Runs a call that returns -1 and sets errno, again while it is interrupted. */
 #define RETRY(call)                                                                                                    \
   ({                                                                                                                   \
@@ -79,7 +70,7 @@ ipfsa_status ipfsa_fs_fstat(int fd, struct stat *ret, ipfsa_error *err) {
 ipfsa_status ipfsa_fs_read_at(int fd, void *data, size_t len, uint64_t off, size_t *ret_len, ipfsa_error *err) {
   size_t done = 0;
   while (done < len) {
-    size_t ask = allowed(len - done);
+    size_t ask = ipfsa_fault_allowed(len - done);
     ssize_t n = ask ? pread(fd, (char *)data + done, ask, (off_t)(off + done)) : -1;
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return ipfsa_fail_errno(err, errno, "read of %zu bytes at byte %llu", len, (unsigned long long)off);
@@ -107,7 +98,7 @@ static ssize_t read_cached(int fd, const struct iovec *iov, size_t n_iov, uint64
 ipfsa_status ipfsa_fs_readv_at(int fd, struct iovec *iov, size_t n_iov, uint64_t off, uint64_t ahead, size_t *ret_len, ipfsa_error *err) {
   size_t done = 0;
   for (bool first = true; n_iov; first = false) {
-    size_t ask = allowed(iov->iov_len);
+    size_t ask = ipfsa_fault_allowed(iov->iov_len);
     ssize_t n = ask ? 0 : -1;
     if (ask && ask < iov->iov_len) n = preadv(fd, &(struct iovec){iov->iov_base, ask}, 1, (off_t)(off + done)); /* the fault plan: a short one */
     else if (ask && first) n = read_cached(fd, iov, n_iov, off, ahead);
@@ -125,7 +116,7 @@ ipfsa_status ipfsa_fs_readv_at(int fd, struct iovec *iov, size_t n_iov, uint64_t
 ipfsa_status ipfsa_fs_read_once(int fd, void *data, size_t len, uint64_t off, size_t *ret_len, ipfsa_error *err) {
   ssize_t n;
   do {
-    size_t ask = allowed(len);
+    size_t ask = ipfsa_fault_allowed(len);
     n = ask ? pread(fd, data, ask, (off_t)off) : -1;
   } while (n < 0 && errno == EINTR);
   if (n < 0) return ipfsa_fail_errno(err, errno, "read of %zu bytes at byte %llu", len, (unsigned long long)off);
@@ -136,7 +127,7 @@ ipfsa_status ipfsa_fs_read_once(int fd, void *data, size_t len, uint64_t off, si
 ipfsa_status ipfsa_fs_read(int fd, void *data, size_t len, size_t *ret_len, ipfsa_error *err) {
   size_t done = 0;
   while (done < len) {
-    size_t ask = allowed(len - done);
+    size_t ask = ipfsa_fault_allowed(len - done);
     ssize_t n = ask ? read(fd, (char *)data + done, ask) : -1;
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return ipfsa_fail_errno(err, errno, "read");
@@ -150,7 +141,7 @@ ipfsa_status ipfsa_fs_read(int fd, void *data, size_t len, size_t *ret_len, ipfs
 ipfsa_status ipfsa_fs_write_at(int fd, const void *data, size_t len, uint64_t off, ipfsa_error *err) {
   size_t done = 0;
   while (done < len) {
-    size_t ask = allowed(len - done);
+    size_t ask = ipfsa_fault_allowed(len - done);
     ssize_t n = ask ? pwrite(fd, (const char *)data + done, ask, (off_t)(off + done)) : -1;
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return ipfsa_fail_errno(err, errno, "write of %zu bytes at byte %llu", len, (unsigned long long)off);
@@ -164,7 +155,7 @@ ipfsa_status ipfsa_fs_write_at(int fd, const void *data, size_t len, uint64_t of
 ipfsa_status ipfsa_fs_write(int fd, const void *data, size_t len, ipfsa_error *err) {
   size_t done = 0;
   while (done < len) {
-    size_t ask = allowed(len - done);
+    size_t ask = ipfsa_fault_allowed(len - done);
     ssize_t n = ask ? write(fd, (const char *)data + done, ask) : -1;
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return ipfsa_fail_errno(err, n < 0 ? errno : EIO, "write of %zu bytes", len);

@@ -94,7 +94,16 @@ static ipfsa_status check_run(const ipfsa_leaf_run *run, ipfsa_error *err) {
 
 ipfsa_status ipfsa_writer_put_run(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, ipfsa_error *err) {
   ipfsa_status status = check_run(run, err);
-  return status ? status : w->ops->put_run(w, run, err);
+  return status ? status : w->ops->put_run(w, run, NULL, err);
+}
+
+ipfsa_status ipfsa_writer_put_run_later(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, uint64_t *ret_ticket, ipfsa_error *err) {
+  ipfsa_status status = check_run(run, err);
+  return status ? status : w->ops->put_run(w, run, ret_ticket, err);
+}
+
+ipfsa_status ipfsa_writer_settle(ipfsa_blockstore_writer *w, uint64_t ticket, ipfsa_error *err) {
+  return ticket ? w->ops->settle(w, ticket, err) : IPFSA_OK;
 }
 
 ipfsa_status ipfsa_writer_put_external(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, const ipfsa_external *where,

@@ -138,17 +138,23 @@ static ipfsa_status put_leaf(memory_store *s, const ipfsa_leaf_run *run, const i
   return put_parts(s, &mh, parts, 3, true, err);
 }
 
-static ipfsa_status memory_put_run(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, ipfsa_error *err) {
+static ipfsa_status memory_put_run(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, uint64_t *ret_ticket, ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
+  if (ret_ticket) *ret_ticket = 0; /* copied at once */
   for (size_t i = 0; status == IPFSA_OK && i < run->n_leaves; i++)
     status = put_leaf(((memory_writer *)self)->store, run, &run->leaves[i], err);
   return status;
 }
 
+static ipfsa_status memory_settle(ipfsa_blockstore_writer *self, uint64_t ticket, ipfsa_error *err) {
+  (void)self, (void)ticket, (void)err;
+  return IPFSA_OK;
+}
+
 static ipfsa_status memory_put_external(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, const ipfsa_external *where,
                                         ipfsa_error *err) {
   (void)where; /* in memory nothing is gained by leaving the bytes where they are */
-  return memory_put_run(self, run, err);
+  return memory_put_run(self, run, NULL, err);
 }
 
 static ipfsa_status memory_del(ipfsa_blockstore_writer *self, const ipfsa_multihash *mh, ipfsa_error *err) {
@@ -191,7 +197,7 @@ static void memory_writer_close(ipfsa_blockstore_writer *self) {
   ipfsa_free(self);
 }
 
-static const ipfsa_blockstore_writer_ops writer_ops = {memory_put, memory_put_run, memory_put_external, memory_del, memory_commit,
+static const ipfsa_blockstore_writer_ops writer_ops = {memory_put, memory_put_run, memory_settle, memory_put_external, memory_del, memory_commit,
                                                        memory_writer_close};
 
 static ipfsa_status memory_begin(ipfsa_blockstore *self, ipfsa_blockstore_writer **ret, ipfsa_error *err) {

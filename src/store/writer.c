@@ -1,6 +1,7 @@
 /* One transaction: leaf data go to the pack as they come, small blocks are gathered, the table closes it; then one sync, then the index. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/write_queue.h"
 #include "store/local.h"
 
 #define MAX_PENDING 32768             /* entries; then a commit of its own, so that memory does not grow with the import */
@@ -28,6 +29,7 @@ struct ipfsa_store_writer {
   uint32_t pack_number; /* 0: no pack open for this commit yet */
   uint64_t data_end;    /* in the pack */
   ipfsa_pack active;    /* opened for writing */
+  ipfsa_write_queue *queue; /* what is on its way to the pack; made by the first large run */
 };
 
 /* ---- pending entries ---- */
@@ -124,10 +126,15 @@ ipfsa_status ipfsa_store__pending_get(ipfsa_store *s, const ipfsa_multihash *mh,
     if (p && !p->in_records && !gone) pack = w->active; /* open until the end of the commit, which waits for this lock */
     if (p && p->in_records && p->entry.kind != IPFSA_ENTRY_EXTERNAL && !gone) status = copy_record(w, p, ret, err), *ret_found = true, p = NULL;
     if (p) copy = *p;
+    ipfsa_write_queue *queue = w->queue; /* goes with the writer, which waits for this lock as well */
     pthread_mutex_unlock(&w->lock);
     if (gone) status = ipfsa_fail(err, IPFSA_E_NOT_FOUND, "no such block");
     else if (p && p->in_records) status = ipfsa_fail(err, IPFSA_E_BUSY, "a no-copy block is readable after its commit");
-    else if (p) status = ipfsa_store__read(&pack, &copy.entry, ret, err), *ret_found = status == IPFSA_OK;
+    else if (p) {
+      if (queue) status = ipfsa_write_queue_settle(queue, IPFSA_ALL_WRITES, err);
+      if (status == IPFSA_OK) status = ipfsa_store__read(&pack, &copy.entry, ret, err);
+      *ret_found = status == IPFSA_OK;
+    }
   }
   pthread_rwlock_unlock(&s->lock);
   return status;
@@ -199,12 +206,34 @@ static ipfsa_status need_pack(ipfsa_store_writer *w, ipfsa_error *err) {
   return status || w->pack_number ? status : begin_pack(w, err);
 }
 
-static ipfsa_status append(ipfsa_store_writer *w, const uint8_t *data, size_t len, uint64_t off, ipfsa_error *err) {
+/* The queue is made once, under the lock, since a get in another thread looks for it. */
+static ipfsa_status need_queue(ipfsa_store_writer *w, ipfsa_error *err) {
+  ipfsa_write_queue *queue = NULL;
+  if (w->queue) return IPFSA_OK;
+  ipfsa_status status = ipfsa_write_queue_new(&queue, err);
+  pthread_mutex_lock(&w->lock);
+  w->queue = queue;
+  pthread_mutex_unlock(&w->lock);
+  return status;
+}
+
+static ipfsa_status settle_all(ipfsa_store_writer *w, ipfsa_error *err) {
+  return w->queue ? ipfsa_write_queue_settle(w->queue, IPFSA_ALL_WRITES, err) : IPFSA_OK;
+}
+
+static ipfsa_status write_direct(ipfsa_store_writer *w, const uint8_t *data, size_t len, uint64_t off, uint64_t *ret_ticket, ipfsa_error *err) {
+  if (!ret_ticket) return ipfsa_fs_write_at(w->active.direct_fd, data, len, off, err);
+  ipfsa_status status = need_queue(w, err);
+  return status ? status : ipfsa_write_queue_put(w->queue, w->active.direct_fd, data, len, off, ret_ticket, err);
+}
+
+/* ret_ticket NULL: written when it returns. */
+static ipfsa_status append(ipfsa_store_writer *w, const uint8_t *data, size_t len, uint64_t off, uint64_t *ret_ticket, ipfsa_error *err) {
   size_t direct = 0;
   bool aligned = ((uintptr_t)data | off) % IPFSA_PACK_PAGE == 0;
   if (w->active.direct_fd >= 0 && aligned && len >= DIRECT_MIN) {
     direct = len / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
-    ipfsa_status status = ipfsa_fs_write_at(w->active.direct_fd, data, direct, off, err);
+    ipfsa_status status = write_direct(w, data, direct, off, ret_ticket, err);
     if (status) return status;
   }
   return len == direct ? IPFSA_OK : ipfsa_fs_write_at(w->active.fd, data + direct, len - direct, off + direct, err);
@@ -219,7 +248,7 @@ static ipfsa_status flush_records(ipfsa_store_writer *w, ipfsa_error *err) {
     return IPFSA_OK;
   }
   ipfsa_status status = need_pack(w, err);
-  if (status == IPFSA_OK) status = append(w, w->records.data, w->records.len, w->data_end, err);
+  if (status == IPFSA_OK) status = append(w, w->records.data, w->records.len, w->data_end, NULL, err);
   if (status) return status;
   pthread_mutex_lock(&w->lock);
   for (size_t i = 0; i < w->n_pending; i++) {
@@ -292,7 +321,7 @@ static void leaf_key(const ipfsa_leaf *leaf, ipfsa_multihash *ret) {
 }
 
 /* New leaves that stand together in the buffer are written together, from a page border on. */
-static ipfsa_status write_stretch(ipfsa_store_writer *w, const ipfsa_leaf_run *run, size_t first, size_t end, ipfsa_error *err) {
+static ipfsa_status write_stretch(ipfsa_store_writer *w, const ipfsa_leaf_run *run, size_t first, size_t end, uint64_t *ret_ticket, ipfsa_error *err) {
   uint32_t start = run->leaves[first].off;
   size_t len = run->leaves[end - 1].off + run->leaves[end - 1].len - start;
   ipfsa_status status = need_pack(w, err);
@@ -300,7 +329,7 @@ static ipfsa_status write_stretch(ipfsa_store_writer *w, const ipfsa_leaf_run *r
   if (status == IPFSA_OK) status = flush_records(w, err);
   if (status) return status;
   uint64_t off = (w->data_end + IPFSA_PACK_PAGE - 1) / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
-  status = append(w, run->data + start, len, off, err);
+  status = append(w, run->data + start, len, off, ret_ticket, err);
   for (size_t i = first; status == IPFSA_OK && i < end; i++) {
     const ipfsa_leaf *leaf = &run->leaves[i];
     pending_entry p = {.entry = {.kind = (ipfsa_entry_kind)run->kind, .off = off + leaf->off - start, .len = leaf->len}, .old = IPFSA_LOCATION_NONE};
@@ -311,8 +340,7 @@ static ipfsa_status write_stretch(ipfsa_store_writer *w, const ipfsa_leaf_run *r
   return status ? status : commit_if_large(w, err);
 }
 
-static ipfsa_status writer_put_run(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, ipfsa_error *err) {
-  ipfsa_store_writer *w = (ipfsa_store_writer *)self;
+static ipfsa_status put_leaves(ipfsa_store_writer *w, const ipfsa_leaf_run *run, uint64_t *ret_ticket, ipfsa_error *err) {
   size_t first = SIZE_MAX;
   ipfsa_status status = IPFSA_OK;
   for (size_t i = 0; status == IPFSA_OK && i <= run->n_leaves; i++) {
@@ -322,12 +350,12 @@ static ipfsa_status writer_put_run(ipfsa_blockstore_writer *self, const ipfsa_le
       leaf_key(&run->leaves[i], &mh);
       small = run->leaves[i].len < SMALL_LEAF;
       status = is_there(w, &mh, &there, err);
-      if (status == IPFSA_OK && !there && find_pending(w, &mh)) status = writer_commit(self, err);
+      if (status == IPFSA_OK && !there && find_pending(w, &mh)) status = writer_commit(&w->base, err);
       if (status) break;
     }
     bool large_new = !there && !small;
     if (first != SIZE_MAX && !large_new) {
-      status = write_stretch(w, run, first, i, err);
+      status = write_stretch(w, run, first, i, ret_ticket, err);
       first = SIZE_MAX;
     }
     if (status == IPFSA_OK && !there && small)
@@ -336,6 +364,20 @@ static ipfsa_status writer_put_run(ipfsa_blockstore_writer *self, const ipfsa_le
     if (large_new && first == SIZE_MAX) first = i;
   }
   return status;
+}
+
+static ipfsa_status writer_put_run(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, uint64_t *ret_ticket, ipfsa_error *err) {
+  ipfsa_store_writer *w = (ipfsa_store_writer *)self;
+  uint64_t ticket = 0;
+  ipfsa_status status = put_leaves(w, run, ret_ticket ? &ticket : NULL, err);
+  if (status) (void)settle_all(w, NULL);
+  else if (ret_ticket) *ret_ticket = ticket;
+  return status;
+}
+
+static ipfsa_status writer_settle(ipfsa_blockstore_writer *self, uint64_t ticket, ipfsa_error *err) {
+  ipfsa_store_writer *w = (ipfsa_store_writer *)self;
+  return w->queue ? ipfsa_write_queue_settle(w->queue, ticket, err) : IPFSA_OK;
 }
 
 static ipfsa_status writer_put_external(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, const ipfsa_external *where, ipfsa_error *err) {
@@ -411,6 +453,7 @@ static ipfsa_status writer_commit(ipfsa_blockstore_writer *self, ipfsa_error *er
   if (status == IPFSA_OK) status = need_pack(w, err);
   IPFSA_AUTO_BUF ipfsa_buf table = {.max = IPFSA_MAX_TABLE};
   if (status == IPFSA_OK) status = make_table(w, &table, err);
+  if (status == IPFSA_OK) status = settle_all(w, err); /* a process that dies now leaves no head without its data */
   if (status) return status;
   uint64_t table_off = (w->data_end + 7) & ~(uint64_t)7, n_new = w->n_pending;
   status = ipfsa_pack_write_commit(&w->active, w->active.last_seq + 1, w->data_end, ipfsa_buf_bytes(&table), (uint32_t)w->n_pending, err);
@@ -430,6 +473,7 @@ static ipfsa_status writer_commit(ipfsa_blockstore_writer *self, ipfsa_error *er
 static void writer_close(ipfsa_blockstore_writer *self) {
   ipfsa_store_writer *w = (ipfsa_store_writer *)self;
   ipfsa_store *s = w->store;
+  (void)settle_all(w, NULL); /* the buffers are their owners' again, and nothing comes after the cut */
   if (w->pack_number) {
     (void)ipfsa_fs_truncate(w->active.fd, w->active.end, NULL); /* else the next writer cuts it */
     ipfsa_pack_close(&w->active);
@@ -437,6 +481,7 @@ static void writer_close(ipfsa_blockstore_writer *self) {
   pthread_rwlock_wrlock(&s->lock);
   s->writer = NULL;
   pthread_rwlock_unlock(&s->lock);
+  ipfsa_write_queue_free(w->queue);
   ipfsa_buf_release(&w->records);
   ipfsa_free(w->pending);
   ipfsa_free(w->slots);
@@ -446,7 +491,7 @@ static void writer_close(ipfsa_blockstore_writer *self) {
   pthread_mutex_unlock(&s->writer_lock);
 }
 
-static const ipfsa_blockstore_writer_ops writer_ops = {writer_put, writer_put_run, writer_put_external, writer_del, writer_commit, writer_close};
+static const ipfsa_blockstore_writer_ops writer_ops = {writer_put, writer_put_run, writer_settle, writer_put_external, writer_del, writer_commit, writer_close};
 
 /* Sees what other writers did since, with an index on disk that this process may change. */
 static ipfsa_status catch_up(ipfsa_store *s, ipfsa_error *err) {

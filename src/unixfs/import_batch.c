@@ -16,6 +16,7 @@ struct ipfsa_import_batch {
   ipfsa_batch_file files[IPFSA_MAX_BATCH_FILES];
   size_t n;
   uint64_t bytes;
+  uint64_t ticket; /* of the writes from b */
   pthread_mutex_t lock;
   pthread_cond_t finished;
   bool started, done;
@@ -35,6 +36,7 @@ ipfsa_status ipfsa_import_batch_new(ipfsa_importer *importer, ipfsa_import_batch
 void ipfsa_import_batch_free(ipfsa_import_batch *b) {
   if (!b) return;
   ipfsa_import_batch_wait(b);
+  (void)ipfsa_importer_settle(b->importer, &b->ticket, NULL); /* what failed, the commit told or will tell */
   ipfsa_leaf_buffer_release(&b->b);
   pthread_cond_destroy(&b->finished);
   pthread_mutex_destroy(&b->lock);
@@ -106,6 +108,7 @@ static void run_task(ipfsa_task *task) {
 void ipfsa_import_batch_start(ipfsa_import_batch *b) {
   ipfsa_pool *pool = ipfsa_importer_pool(b->importer);
   b->task.run = run_task;
+  (void)ipfsa_importer_settle(b->importer, &b->ticket, NULL); /* a write that failed fails the commit */
   b->done = b->n == 0;
   b->started = true;
   if (b->done) return;
@@ -121,6 +124,13 @@ void ipfsa_import_batch_wait(ipfsa_import_batch *b) {
   b->started = false;
 }
 
+static ipfsa_status store(ipfsa_import_batch *b, size_t first, size_t end, ipfsa_error *err) {
+  uint64_t ticket = 0;
+  ipfsa_status status = ipfsa_importer_store(b->importer, &b->b, first, end - first, NULL, &ticket, err);
+  if (ticket) b->ticket = ticket; /* they rise: the last one covers those before */
+  return status;
+}
+
 ipfsa_status ipfsa_import_batch_store(ipfsa_import_batch *b, ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
   size_t first = 0, end = 0; /* a stretch of leaves to store together */
@@ -129,10 +139,10 @@ ipfsa_status ipfsa_import_batch_store(ipfsa_import_batch *b, ipfsa_error *err) {
     if (!f->is_read || f->n_leaves == 0) continue;
     bool apart = ipfsa_importer_carries_meta(b->importer, &f->meta, f->n_leaves);
     if (!apart) end = f->first_leaf + f->n_leaves;
-    else if (end > first) status = ipfsa_importer_store(b->importer, &b->b, first, end - first, NULL, err);
+    else if (end > first) status = store(b, first, end, err);
     if (apart) first = end = f->first_leaf + f->n_leaves;
   }
-  return status == IPFSA_OK && end > first ? ipfsa_importer_store(b->importer, &b->b, first, end - first, NULL, err) : status;
+  return status == IPFSA_OK && end > first ? store(b, first, end, err) : status;
 }
 
 ipfsa_status ipfsa_import_batch_build(ipfsa_import_batch *b, size_t i, ipfsa_dag_ref *ret, ipfsa_error *err) {

@@ -16,6 +16,7 @@
 #define MAX_WINDOW (16u << 20) /* bytes of a mapping */
 #define MIN_MAPPED_CHUNK 16384 /* bytes; the store writes those from where they lie, which a failing page only makes fail */
 #define MAX_SLOTS 12
+#define MAX_WRITING 2 /* slots whose bytes are on their way to the disk while the others are read and hashed */
 #define MAX_ROOMS 6 /* buffers of our own at MIN_BUFFER; mappings may be more */
 
 typedef struct file_run file_run;
@@ -27,6 +28,7 @@ typedef struct slot {
   uint64_t off; /* of the data in the file */
   size_t len;
   const uint8_t *map; /* held until the leaves are stored */
+  uint64_t ticket;    /* of their writes */
   ipfsa_status status;
   ipfsa_error err;
   bool done;
@@ -79,7 +81,10 @@ ipfsa_status ipfsa_importer_new(const ipfsa_import_params *params, ipfsa_blockst
 
 void ipfsa_importer_free(ipfsa_importer *im) {
   if (!im) return;
-  for (size_t i = 0; i < MAX_SLOTS; i++) ipfsa_leaf_buffer_release(&im->slots[i].b);
+  for (size_t i = 0; i < MAX_SLOTS; i++) {
+    (void)ipfsa_importer_settle(im, &im->slots[i].ticket, NULL); /* what failed, the commit told or will tell */
+    ipfsa_leaf_buffer_release(&im->slots[i].b);
+  }
   ipfsa_layout_release(&im->layout);
   ipfsa_free(im->stored);
   pthread_cond_destroy(&im->finished);
@@ -94,7 +99,8 @@ ipfsa_pool *ipfsa_importer_pool(const ipfsa_importer *im) { return im->pool; }
 /* ---- in order: store and build ---- */
 
 ipfsa_status ipfsa_importer_store(ipfsa_importer *im, const ipfsa_leaf_buffer *b, size_t first, size_t n, const ipfsa_external *external,
-                                  ipfsa_error *err) {
+                                  uint64_t *ret_ticket, ipfsa_error *err) {
+  *ret_ticket = 0;
   if (!im->w || im->params->hash == IPFSA_HASH_IDENTITY) return IPFSA_OK;
   ipfsa_leaf_run run = {b->data, b->len, b->kind, b->leaves + first, n};
   if (im->params->inline_limit) {
@@ -105,7 +111,13 @@ ipfsa_status ipfsa_importer_store(ipfsa_importer *im, const ipfsa_leaf_buffer *b
       if (!ipfsa_params_inlines(im->params, ipfsa_leaf_buffer_block_len(b, i))) im->stored[run.n_leaves++] = b->leaves[i];
   }
   if (run.n_leaves == 0) return IPFSA_OK;
-  return external ? ipfsa_writer_put_external(im->w, &run, external, err) : ipfsa_writer_put_run(im->w, &run, err);
+  return external ? ipfsa_writer_put_external(im->w, &run, external, err) : ipfsa_writer_put_run_later(im->w, &run, ret_ticket, err);
+}
+
+ipfsa_status ipfsa_importer_settle(ipfsa_importer *im, uint64_t *ticket, ipfsa_error *err) {
+  uint64_t of = *ticket;
+  *ticket = 0;
+  return im->w ? ipfsa_writer_settle(im->w, of, err) : IPFSA_OK;
 }
 
 static ipfsa_status build(ipfsa_importer *im, const ipfsa_leaf_buffer *b, size_t first, size_t n, ipfsa_error *err) {
@@ -128,7 +140,7 @@ static ipfsa_status take_slot(ipfsa_importer *im, slot *s, const ipfsa_external 
     at = *external;
     at.off += s->off;
   }
-  ipfsa_status status = ipfsa_importer_store(im, &s->b, 0, s->b.n_leaves, external ? &at : NULL, err);
+  ipfsa_status status = ipfsa_importer_store(im, &s->b, 0, s->b.n_leaves, external ? &at : NULL, &s->ticket, err);
   return status ? status : build(im, &s->b, 0, s->b.n_leaves, err);
 }
 
@@ -171,6 +183,7 @@ struct file_run {
   void *progress_ctx;
   ipfsa_progress at;
   size_t head, n_busy, n_slots; /* ring: slots head … head + n_busy − 1 are being read or hashed */
+  size_t n_writing;             /* of the others may be on their way to the disk */
   size_t fill_size;
   uint64_t off;
   bool ended;
@@ -201,6 +214,22 @@ static void drop_map(slot *s) {
   s->map = NULL;
 }
 
+/* Its bytes are on the disk, or never will be: the slot can be filled anew. */
+static ipfsa_status settle(slot *s, ipfsa_error *err) {
+  ipfsa_status status = ipfsa_importer_settle(s->owner, &s->ticket, err);
+  drop_map(s);
+  return status;
+}
+
+/* Also when one fails: nobody writes from any slot afterwards. */
+static ipfsa_status settle_slots(file_run *f, ipfsa_status status, ipfsa_error *err) {
+  for (size_t i = 0; i < f->n_slots; i++) {
+    ipfsa_status one = settle(&f->im->slots[i], status ? NULL : err);
+    if (status == IPFSA_OK) status = one;
+  }
+  return status;
+}
+
 static void work_slot(slot *s) {
   s->status = s->reads ? read_slot(s) : IPFSA_OK;
   if (s->status == IPFSA_OK) s->status = ipfsa_leaf_buffer_hash(&s->b, &s->err);
@@ -229,11 +258,15 @@ static ipfsa_status retire_oldest(file_run *f, ipfsa_error *err) {
   f->head = (f->head + 1) % f->n_slots;
   f->n_busy--;
   ipfsa_status status = take_slot(f->im, s, f->external, err);
-  drop_map(s);
   if (status) return status;
   f->at.done_bytes += s->len;
   if (f->progress && f->progress(f->progress_ctx, &f->at) != 0) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
   return IPFSA_OK;
+}
+
+static void choose_slots(file_run *f, size_t n) {
+  f->n_slots = n;
+  f->n_writing = n > 4 ? MAX_WRITING : n > 3;
 }
 
 static void let_go(file_run *f) {
@@ -246,23 +279,27 @@ static ipfsa_status check_held(file_run *f, ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
   if (!f->held || ipfsa_fs_holds(f->source->map_fd)) return IPFSA_OK;
   while (status == IPFSA_OK && f->n_busy) status = retire_oldest(f, err);
+  if (status == IPFSA_OK) status = settle_slots(f, status, err);
   if (status) return status;
   let_go(f);
-  f->n_slots = f->im->n_slots;
+  choose_slots(f, f->im->n_slots);
   f->fill_size = f->im->fill_size;
   f->head = 0;
   return f->source->check(f->source, err);
 }
 
 /* The next stretch for a worker to read. */
-static void assign_next(file_run *f, slot **ret) {
+static ipfsa_status assign_next(file_run *f, slot **ret, ipfsa_error *err) {
   uint64_t left = f->at.total_bytes - f->off;
   slot *s = &f->im->slots[(f->head + f->n_busy) % f->n_slots];
+  ipfsa_status status = settle(s, err);
+  if (status) return status;
   s->reads = f;
   s->off = f->off;
   s->len = left < f->fill_size ? (size_t)left : f->fill_size;
   f->off += s->len;
   *ret = s->len ? s : NULL;
+  return IPFSA_OK;
 }
 
 /* Reads and cuts the next buffer into a free slot. *ret is NULL when the file is over. */
@@ -272,7 +309,8 @@ static ipfsa_status fill_next(file_run *f, slot **ret, ipfsa_error *err) {
   if (f->ended && f->carry_len == 0) return IPFSA_OK;
   slot *s = &im->slots[(f->head + f->n_busy) % f->n_slots];
   s->reads = NULL;
-  ipfsa_status status = ipfsa_leaf_buffer_reserve(&s->b, im->buffer_size, err);
+  ipfsa_status status = settle(s, err);
+  if (status == IPFSA_OK) status = ipfsa_leaf_buffer_reserve(&s->b, im->buffer_size, err);
   if (status) return status;
   if (f->carry_len) memmove(s->b.room, f->carry, f->carry_len);
   size_t len = f->carry_len;
@@ -298,8 +336,7 @@ static ipfsa_status fill_next(file_run *f, slot **ret, ipfsa_error *err) {
 static ipfsa_status next_slot(file_run *f, slot **ret, ipfsa_error *err) {
   if (!f->by_workers) return fill_next(f, ret, err);
   ipfsa_status status = check_held(f, err);
-  if (status == IPFSA_OK) assign_next(f, ret);
-  return status;
+  return status ? status : assign_next(f, ret, err);
 }
 
 static ipfsa_status run_slots(file_run *f, slot *first, ipfsa_error *err) {
@@ -311,15 +348,14 @@ static ipfsa_status run_slots(file_run *f, slot *first, ipfsa_error *err) {
     if (f->im->pool) ipfsa_pool_submit(f->im->pool, &s->task);
     else run_task(&s->task);
     /* The tail that is carried over lies in the slot just submitted: one slot stays free to take it. */
-    if (f->n_busy >= f->n_slots - !f->by_workers) status = retire_oldest(f, err);
+    if (f->n_busy >= f->n_slots - f->n_writing - !f->by_workers) status = retire_oldest(f, err);
     if (status == IPFSA_OK) status = next_slot(f, &s, err);
   }
   while (status == IPFSA_OK && f->n_busy) status = retire_oldest(f, err);
   for (; f->n_busy; f->n_busy--, f->head = (f->head + 1) % f->n_slots) {
     wait_for(&f->im->slots[f->head]);
-    drop_map(&f->im->slots[f->head]);
   }
-  return status;
+  return settle_slots(f, status, err);
 }
 
 /* One buffer holds the whole file: hashed here, at once. */
@@ -328,7 +364,7 @@ static ipfsa_status import_small(file_run *f, slot *s, const ipfsa_unixfs_meta *
   ipfsa_status status = IPFSA_OK;
   if (!ipfsa_importer_carries_meta(im, meta, s->b.n_leaves)) {
     status = ipfsa_leaf_buffer_hash(&s->b, err);
-    if (status == IPFSA_OK) status = ipfsa_importer_store(im, &s->b, 0, s->b.n_leaves, f->external, err);
+    if (status == IPFSA_OK) status = ipfsa_importer_store(im, &s->b, 0, s->b.n_leaves, f->external, &s->ticket, err);
   }
   if (status == IPFSA_OK) status = ipfsa_importer_build(im, &s->b, 0, s->b.n_leaves, meta, ret, err);
   f->at.done_bytes = s->len;
@@ -349,9 +385,9 @@ static void choose_reading(file_run *f) {
   size_t n = 16 * (size_t)chunk <= MAX_WINDOW ? 16 : MAX_WINDOW / chunk;
   f->fill_size = n * chunk;
   if (f->fill_size < MIN_BUFFER) f->fill_size = MIN_BUFFER / chunk * chunk;
-  size_t threads = f->im->pool ? ipfsa_pool_n_threads(f->im->pool) : 1, most = f->fill_size > MIN_BUFFER ? 3 : MAX_SLOTS;
-  f->n_slots = threads + 2 < 4 ? 4 : threads + 2;
-  if (f->n_slots > most) f->n_slots = most;
+  size_t threads = f->im->pool ? ipfsa_pool_n_threads(f->im->pool) : 1, most = f->fill_size > MIN_BUFFER ? 4 : MAX_SLOTS;
+  size_t want = (threads + 2 < 4 ? 4 : threads + 2) + MAX_WRITING;
+  choose_slots(f, want < most ? want : most);
 }
 
 static ipfsa_status import_large(file_run *f, const ipfsa_unixfs_meta *meta, slot *first, ipfsa_dag_ref *ret, ipfsa_error *err) {
@@ -364,7 +400,8 @@ static ipfsa_status import_large(file_run *f, const ipfsa_unixfs_meta *meta, slo
 
 ipfsa_status ipfsa_importer_file(ipfsa_importer *im, ipfsa_source *source, const ipfsa_unixfs_meta *meta, const ipfsa_external *external,
                                  ipfsa_progress_cb progress, void *progress_ctx, ipfsa_dag_ref *ret, ipfsa_error *err) {
-  file_run f = {.im = im, .source = source, .external = external, .progress = progress, .progress_ctx = progress_ctx, .n_slots = im->n_slots, .fill_size = im->fill_size};
+  file_run f = {.im = im, .source = source, .external = external, .progress = progress, .progress_ctx = progress_ctx, .fill_size = im->fill_size};
+  choose_slots(&f, im->n_slots);
   f.at.total_bytes = source->size_hint == UINT64_MAX ? 0 : source->size_hint;
   slot *s = NULL;
   ipfsa_dag_ref ref;

@@ -8,9 +8,11 @@
 
 const ipfsa_import_params *ipfsa_importer_params(const ipfsa_importer *im);
 ipfsa_pool *ipfsa_importer_pool(const ipfsa_importer *im);
-/* Stores leaves [first, first + n) that are neither inlined nor identity CIDs; external: where byte 0 of the buffer lies. */
+/* Stores leaves [first, first + n) that are neither inlined nor identity CIDs; external: where byte 0 of the buffer lies. The bytes stay as they
+ * are until the ticket is settled. */
 ipfsa_status ipfsa_importer_store(ipfsa_importer *im, const ipfsa_leaf_buffer *b, size_t first, size_t n, const ipfsa_external *external,
-                                  ipfsa_error *err);
+                                  uint64_t *ret_ticket, ipfsa_error *err);
+ipfsa_status ipfsa_importer_settle(ipfsa_importer *im, uint64_t *ticket /* 0 afterwards */, ipfsa_error *err);
 /* Is the file one dag-pb leaf that carries mode or mtime itself? Then its leaf is not stored; build makes the block. */
 bool ipfsa_importer_carries_meta(const ipfsa_importer *im, const ipfsa_unixfs_meta *meta, size_t n_leaves);
 /* A file whose leaves are all in one buffer, stored before. */

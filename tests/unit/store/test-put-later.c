@@ -1,0 +1,205 @@
+/* Runs whose bytes are on their way while their owner goes on: with io_uring and without, what is acknowledged is there, the rest is not. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "../support.h"
+#include "base/alloc.h"
+#include "base/fault.h"
+#include "base/fs.h"
+#include "base/write_queue.h"
+#include "store/local.h"
+
+#define N_RUNS 6u
+#define N_LEAVES 3u
+#define LEAF 65000u /* no multiple of a page: the last bytes of a run go another way */
+#define ROOM (49u * 4096)
+
+static const char *const ways[] = {"plain", "uring"};
+static uint8_t *rooms[N_RUNS];
+static ipfsa_cid cids[N_RUNS][N_LEAVES];
+
+typedef struct fixture {
+  char *dir;
+  int fd;
+  ipfsa_store *store;
+} fixture;
+
+static ipfsa_status open_store(fixture *f, ipfsa_error *err) {
+  return ipfsa_store_open(f->fd, &(ipfsa_store_options){.create = true}, &f->store, err);
+}
+
+static int setup(void **state) {
+  fixture *f = calloc(1, sizeof *f);
+  ipfsa_error err = {0};
+  f->dir = test_temp_dir();
+  f->fd = ipfsa_fs_open_dir(AT_FDCWD, f->dir, &err);
+  *state = f;
+  return open_store(f, &err);
+}
+
+static int teardown(void **state) {
+  fixture *f = *state;
+  ipfsa_store_close(f->store);
+  ipfsa_fs_close(&f->fd);
+  test_remove_tree(f->dir);
+  free(f);
+  return 0;
+}
+
+static void fill_rooms(void) {
+  for (unsigned r = 0; r < N_RUNS; r++) {
+    char seed[32];
+    if (!rooms[r]) rooms[r] = ipfsa_alloc_aligned(4096, ROOM);
+    snprintf(seed, sizeof seed, "room %u", r);
+    test_shake128(seed, rooms[r], ROOM);
+    for (unsigned i = 0; i < N_LEAVES; i++)
+      assert_int_equal(ipfsa_cid_of_block(1, IPFSA_CODEC_RAW, IPFSA_HASH_SHA2_256, 0, ipfsa_bytes_of(rooms[r] + i * LEAF, LEAF), &cids[r][i], NULL), 0);
+  }
+}
+
+static ipfsa_status put_room(ipfsa_blockstore_writer *w, unsigned r, uint64_t *ret_ticket, ipfsa_error *err) {
+  ipfsa_leaf leaves[N_LEAVES];
+  for (unsigned i = 0; i < N_LEAVES; i++) leaves[i] = (ipfsa_leaf){cids[r][i].mh.code, cids[r][i].mh.digest, cids[r][i].mh.len, i * LEAF, LEAF};
+  return ipfsa_writer_put_run_later(w, &(ipfsa_leaf_run){rooms[r], ROOM, IPFSA_LEAF_RAW, leaves, N_LEAVES}, ret_ticket, err);
+}
+
+/* All rooms through two buffers, so that each is filled anew while the other is on its way. */
+static ipfsa_status put_all(ipfsa_store *store, ipfsa_error *err) {
+  ipfsa_blockstore_writer *w = NULL;
+  uint64_t tickets[2] = {0};
+  uint8_t *own[N_RUNS], *two[2] = {ipfsa_alloc_aligned(4096, ROOM), ipfsa_alloc_aligned(4096, ROOM)};
+  memcpy(own, rooms, sizeof own);
+  ipfsa_status status = two[0] && two[1] ? ipfsa_blockstore_begin(ipfsa_store_blockstore(store), &w, err) : IPFSA_E_NOMEM;
+  for (unsigned r = 0; status == IPFSA_OK && r < N_RUNS; r++) {
+    status = ipfsa_writer_settle(w, tickets[r % 2], err);
+    if (status) break;
+    memcpy(two[r % 2], own[r], ROOM);
+    rooms[r] = two[r % 2];
+    status = put_room(w, r, &tickets[r % 2], err);
+  }
+  if (status == IPFSA_OK) status = ipfsa_writer_commit(w, err);
+  ipfsa_writer_close(w);
+  memcpy(rooms, own, sizeof own);
+  for (unsigned i = 0; i < 2; i++) ipfsa_free_aligned(two[i]);
+  return status;
+}
+
+static unsigned n_there(ipfsa_store *store) {
+  unsigned n = 0;
+  for (unsigned r = 0; r < N_RUNS; r++)
+    for (unsigned i = 0; i < N_LEAVES; i++) {
+      ipfsa_error err = {0};
+      ipfsa_block block = {0};
+      ipfsa_status status = ipfsa_blockstore_get(ipfsa_store_blockstore(store), &cids[r][i], &block, &err);
+      if (status == IPFSA_E_NOT_FOUND) continue;
+      assert_ok(status);
+      assert_int_equal(block.data.len, LEAF);
+      assert_memory_equal(block.data.data, rooms[r] + i * LEAF, LEAF);
+      ipfsa_block_release(&block);
+      n++;
+    }
+  return n;
+}
+
+static bool take_way(const char *way) {
+  ipfsa_write_queue *q = NULL;
+  setenv("IPFSA_IO", way, 1);
+  bool can = ipfsa_write_queue_new(&q, NULL) == IPFSA_OK;
+  ipfsa_write_queue_free(q);
+  if (!can) print_message("skipped: io_uring cannot be had\n");
+  return can;
+}
+
+static void buffers_are_used_again_and_blocks_stay(void **state) {
+  (void)state;
+  for (unsigned way = 0; way < 2; way++) {
+    void *own = NULL;
+    ipfsa_error err = {0};
+    if (!take_way(ways[way])) continue;
+    assert_int_equal(setup(&own), 0);
+    fixture *f = own;
+    assert_ok(put_all(f->store, &err));
+    for (int round = 0; round < 2; round++) {
+      assert_int_equal(n_there(f->store), N_RUNS * N_LEAVES);
+      if (round == 0) assert_int_equal(unlinkat(f->fd, "index", 0), 0);
+      ipfsa_store_close(f->store);
+      f->store = NULL;
+      assert_ok(open_store(f, &err));
+    }
+    teardown(&own);
+  }
+}
+
+/* A get of a block that is on its way waits for it; a writer that closes without a commit leaves nothing. */
+static void a_block_on_its_way_is_readable(void **state) {
+  (void)state;
+  for (unsigned way = 0; way < 2; way++) {
+    void *own = NULL;
+    ipfsa_error err = {0};
+    ipfsa_blockstore_writer *w = NULL;
+    uint64_t ticket;
+    if (!take_way(ways[way])) continue;
+    assert_int_equal(setup(&own), 0);
+    fixture *f = own;
+    assert_ok(ipfsa_blockstore_begin(ipfsa_store_blockstore(f->store), &w, &err));
+    for (unsigned r = 0; r < N_RUNS; r++) {
+      assert_ok(put_room(w, r, &ticket, &err));
+      assert_int_equal(n_there(f->store), (r + 1) * N_LEAVES);
+    }
+    ipfsa_writer_close(w);
+    assert_int_equal(n_there(f->store), 0);
+    teardown(&own);
+  }
+}
+
+static void faults(const char *way, ipfsa_fault_kind kind, ipfsa_fault_mode mode, int sys_errno) {
+  for (uint64_t n = 1;; n++) {
+    void *own = NULL;
+    ipfsa_error err = {0};
+    assert_int_equal(setup(&own), 0);
+    fixture *f = own;
+    ipfsa_fault_arm(&(ipfsa_fault_plan){kind, n, 1, mode, sys_errno});
+    ipfsa_status put = put_all(f->store, &err);
+    bool fired = ipfsa_fault_fired();
+    ipfsa_fault_disarm();
+    if (!fired || mode == IPFSA_FAULT_SHORT || sys_errno == EINTR) assert_ok(put);
+    ipfsa_store_close(f->store);
+    f->store = NULL;
+    assert_ok(open_store(f, &err));
+    unsigned there = n_there(f->store);
+    if (put == IPFSA_OK ? there != N_RUNS * N_LEAVES : there != 0 && there != N_RUNS * N_LEAVES)
+      fail_msg("%s, call %llu: %u of %u blocks, put: %s", way, (unsigned long long)n, there, N_RUNS * N_LEAVES, ipfsa_status_to_string(put));
+    ipfsa_store_verify_result result;
+    assert_ok(ipfsa_store_verify(f->store, false, NULL, NULL, NULL, NULL, &result, &err));
+    assert_int_equal(result.n_damaged, 0);
+    assert_ok(put_all(f->store, &err));
+    assert_int_equal(n_there(f->store), N_RUNS * N_LEAVES);
+    teardown(&own);
+    if (!fired) break;
+  }
+}
+
+static void any_write_may_fail(void **state) {
+  (void)state;
+  for (unsigned way = 0; way < 2; way++) {
+    if (!take_way(ways[way])) continue;
+    faults(ways[way], IPFSA_FAULT_FILE, IPFSA_FAULT_FAIL, EIO);
+    faults(ways[way], IPFSA_FAULT_FILE, IPFSA_FAULT_FAIL, ENOSPC);
+    faults(ways[way], IPFSA_FAULT_FILE, IPFSA_FAULT_FAIL, EINTR);
+    faults(ways[way], IPFSA_FAULT_FILE, IPFSA_FAULT_SHORT, 0);
+    faults(ways[way], IPFSA_FAULT_ALLOC, IPFSA_FAULT_FAIL, 0);
+  }
+}
+
+int main(void) {
+  fill_rooms();
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(buffers_are_used_again_and_blocks_stay),
+      cmocka_unit_test(a_block_on_its_way_is_readable),
+      cmocka_unit_test(any_write_may_fail),
+  };
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  for (unsigned r = 0; r < N_RUNS; r++) ipfsa_free_aligned(rooms[r]);
+  return failed;
+}

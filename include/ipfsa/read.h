@@ -48,9 +48,11 @@ typedef struct ipfsa_get_options {
   bool any_symlink; /* also absolute ones and such that lead out of the target */
   ipfsa_progress_cb progress;
   void *progress_ctx;
+  const char *room_in; /* get_tar: the folder that the archive is going to be written to; NULL = not known */
 } ipfsa_get_options;
-/* Writes a file, symlink or folder to target, which is made new (a file of that name is replaced when all is there). Nothing is written
- * outside of it. */
+/* Writes a file, symlink or folder to target, which is made new (a file of that name is replaced when all is there, and then it is on the
+ * disk). Nothing is written outside of it. E_NO_SPACE before anything is written when the content says that it is larger than the space left;
+ * what fails later leaves only whole files. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_get(ipfsa_node *node, const char *path, const char *target, const ipfsa_get_options *options,
                                              ipfsa_error *err);
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -188,6 +189,13 @@ void ipfsa_fs_will_need(int fd, uint64_t off, uint64_t len) {
 
 void ipfsa_fs_wont_need(int fd, uint64_t off, uint64_t len) {
   (void)posix_fadvise(fd, (off_t)off, (off_t)len, POSIX_FADV_DONTNEED);
+}
+
+ipfsa_status ipfsa_fs_free_space(const char *path, uint64_t *ret, ipfsa_error *err) {
+  struct statvfs st;
+  if (RETRY(statvfs(path, &st)) != 0) return ipfsa_fail_errno(err, errno, "statvfs %s", path);
+  if (st.f_blocks == 0 || __builtin_mul_overflow((uint64_t)st.f_bavail, (uint64_t)st.f_frsize, ret)) *ret = UINT64_MAX; /* it does not say */
+  return IPFSA_OK;
 }
 
 ipfsa_status ipfsa_fs_datasync(int fd, ipfsa_error *err) {

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <ipfsa/read.h>
+#include <libgen.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -58,14 +59,16 @@ static ipfsa_status fill_archive(cli_context *ctx, ipfsa_node *node, const ipfsa
   return ipfsa_get_tar(node, path, archive_write, a, o, err);
 }
 
-static int save_archive(cli_context *ctx, ipfsa_node *node, const char *target, const ipfsa_get_options *o) {
-  char temp[4200], mode[8] = "wb";
+static int save_archive(cli_context *ctx, ipfsa_node *node, const char *target, ipfsa_get_options *o) {
+  char temp[4200], mode[8] = "wb", folder[4200];
   archive a = {0};
   ipfsa_error err = {0};
   snprintf(temp, sizeof temp, "%s.%ld.tmp", target, (long)getpid());
   int64_t level = cli_int(ctx, "compression-level");
   if (cli_is_set(ctx, "compression-level") && (level < 1 || level > 9)) return cli_fail_text(ctx, "compression level must be between 1 and 9");
   if (level) snprintf(mode, sizeof mode, "wb%d", (int)level);
+  snprintf(folder, sizeof folder, "%s", target);
+  if (!cli_bool(ctx, "compress")) o->room_in = dirname(folder); /* how small it gets, nobody knows before */
   if (cli_bool(ctx, "compress")) a.gz = gzopen(temp, mode);
   else a.file = fopen(temp, "wb");
   if (!a.gz && !a.file) return cli_fail_text(ctx, "open %s: %s", temp, strerror(errno));

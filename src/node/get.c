@@ -4,6 +4,7 @@
 #include <ipfsa/read.h>
 
 #include "base/clock.h"
+#include "node/get.h"
 #include "node/path.h"
 #include "unixfs/reader.h"
 
@@ -46,6 +47,20 @@ static void restore_meta(int fd, const ipfsa_unixfs_meta *meta) {
   if (meta->has_mtime) (void)futimens(fd, times);
 }
 
+ipfsa_status ipfsa_get_check_room(const char *what, const char *where, uint64_t size, ipfsa_error *err) {
+  uint64_t left;
+  if (ipfsa_fs_free_space(where, &left, NULL) != IPFSA_OK || size <= left) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_NO_SPACE, "%.120s says that it has %llu bytes and there is room for %llu in %.200s; name another place with -o", what,
+                    (unsigned long long)size, (unsigned long long)left, where);
+}
+
+/* A folder may say less than its files do. */
+static ipfsa_status check_file_room(int fd, const char *name, uint64_t size, ipfsa_error *err) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  return size > PARALLEL_MIN ? ipfsa_get_check_room(name, path, size, err) : IPFSA_OK;
+}
+
 static ipfsa_status copy_file(get_run *run, ipfsa_file_reader *r, int fd, ipfsa_error *err) {
   uint64_t done = 0, size = ipfsa_file_reader_size(r);
   ipfsa_status status = IPFSA_OK;
@@ -70,7 +85,8 @@ static ipfsa_status get_file(get_run *run, const ipfsa_cid *cid, int dirfd, cons
   ipfsa_pool *pool = NULL;
   if (ipfsa_file_reader_size(r) > PARALLEL_MIN && ipfsa_node_pool(run->node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool);
   int fd = ipfsa_fs_open(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644, err);
-  status = fd < 0 ? err->status : copy_file(run, r, fd, err);
+  status = fd < 0 ? err->status : check_file_room(fd, name, ipfsa_file_reader_size(r), err);
+  if (status == IPFSA_OK) status = copy_file(run, r, fd, err);
   ipfsa_unixfs_meta meta = ipfsa_file_reader_meta(r);
   if (fd >= 0 && status == IPFSA_OK) restore_meta(fd, &meta);
   if (fd >= 0 && status) (void)ipfsa_fs_unlink(dirfd, name, NULL); /* no half a file under its name */
@@ -180,13 +196,31 @@ static ipfsa_status get_below(get_run *run, ipfsa_error *err) {
   return status;
 }
 
-/* A file that is there is replaced only by a whole one. */
-static ipfsa_status get_over_file(get_run *run, const ipfsa_cid *cid, const char *target, ipfsa_error *err) {
+/* The folder that a path lies in. Owned; NULL: no memory. */
+static char *folder_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? ipfsa_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : ipfsa_strdup(".");
+}
+
+static ipfsa_status sync_new(const char *path, ipfsa_error *err) {
+  struct stat st;
+  ipfsa_status status = ipfsa_fs_stat(AT_FDCWD, path, &st, err);
+  if (status || !S_ISREG(st.st_mode)) return status;
+  IPFSA_AUTO_FD int fd = ipfsa_fs_open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW, 0, err);
+  return fd < 0 ? err->status : ipfsa_fs_sync(fd, err);
+}
+
+/* A file that is there is replaced only by a whole one, also when the power goes meanwhile. */
+static ipfsa_status get_over_file(get_run *run, const ipfsa_cid *cid, const char *target, bool replaces, ipfsa_error *err) {
   char temp[4200];
+  IPFSA_AUTO_FREE char *folder = folder_of(target);
+  if (!folder) return ipfsa_fail_nomem(err);
   snprintf(temp, sizeof temp, "%.4096s.%016llx.tmp", target, (unsigned long long)ipfsa_random_u64());
   ipfsa_status status = get_one(run, cid, AT_FDCWD, temp, err);
+  if (status == IPFSA_OK && replaces) status = sync_new(temp, err);
   if (status == IPFSA_OK) status = ipfsa_fs_rename(AT_FDCWD, temp, target, err);
-  if (status) (void)ipfsa_fs_unlink(AT_FDCWD, temp, NULL);
+  if (status == IPFSA_OK) return replaces ? ipfsa_fs_sync_dir(AT_FDCWD, folder, err) : IPFSA_OK;
+  (void)ipfsa_fs_unlink(AT_FDCWD, temp, NULL);
   return status;
 }
 
@@ -206,10 +240,13 @@ ipfsa_status ipfsa_get(ipfsa_node *node, const char *path, const char *target, c
   run->at.total_bytes = st.type == IPFSA_UNIXFS_FILE || st.is_raw_block ? st.size : st.cumulative;
   bool folder = st.type == IPFSA_UNIXFS_DIRECTORY || st.type == IPFSA_UNIXFS_HAMT;
   bool exists = lstat(target, &there) == 0;
+  IPFSA_AUTO_FREE char *parent = folder_of(target);
   if (folder && exists) status = ipfsa_fail(err, IPFSA_E_EXISTS, "%s exists already; name another place with -o", target);
   else if (exists && S_ISDIR(there.st_mode)) status = ipfsa_fail(err, IPFSA_E_EXISTS, "%s is a folder; name a file with -o", target);
-  else if (folder) status = get_one(run, &at.cid, AT_FDCWD, target, err);
-  else status = get_over_file(run, &at.cid, target, err);
+  else if (!parent) status = ipfsa_fail_nomem(err);
+  else status = ipfsa_get_check_room(path, parent, run->at.total_bytes, err);
+  if (status == IPFSA_OK && folder) status = get_one(run, &at.cid, AT_FDCWD, target, err);
+  else if (status == IPFSA_OK) status = get_over_file(run, &at.cid, target, exists, err);
   if (status == IPFSA_OK) status = get_below(run, err);
   while (run->depth) close_folder(&run->stack[--run->depth]);
   ipfsa_free(run);

@@ -1,6 +1,7 @@
 /* Content as a tar stream (POSIX.1-2001, "ustar" with PAX headers where a name, a link or a size needs one), written as it is read. */
 #include <ipfsa/read.h>
 
+#include "node/get.h"
 #include "node/path.h"
 #include "unixfs/reader.h"
 
@@ -186,14 +187,18 @@ ipfsa_status ipfsa_get_tar(ipfsa_node *node, const char *path, ipfsa_write_cb wr
   static const char end[2 * TAR_BLOCK];
   ipfsa_resolved at;
   char text[IPFSA_MAX_CID_TEXT];
+  ipfsa_unixfs_stat st;
+  ipfsa_get_options o = IPFSA_OPTIONS(ipfsa_get_options, given);
   ipfsa_status status = ipfsa_node_resolve(node, path, &at, err);
+  if (status == IPFSA_OK && o.room_in) status = ipfsa_unixfs_stat_get(node->bs, &at.cid, &st, err);
+  if (status == IPFSA_OK && o.room_in) status = ipfsa_get_check_room(path, o.room_in, st.cumulative > st.size ? st.cumulative : st.size, err);
   if (status) return status;
   tar_run *run = ipfsa_calloc(1, sizeof *run);
   if (!run) return ipfsa_fail_nomem(err);
   run->node = node;
   run->write = write;
   run->ctx = ctx;
-  run->o = IPFSA_OPTIONS(ipfsa_get_options, given);
+  run->o = o;
   ipfsa_cid_format(&at.cid, text);
   ipfsa_buf_str(&run->path, at.name[0] ? at.name : text);
   status = ipfsa_buf_status(&run->path, err);

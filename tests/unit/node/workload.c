@@ -64,6 +64,8 @@ static const content loose_files[] = {{"a", "loose a", SMALL}, {"b", "loose b", 
 static const content new_files[] = {{"large", "new large", LARGE}, {"one", "new one", SMALL}, {"two", "new two", 70000}, {"zero", "", 0}, {0}};
 static const content import_files[] = {{"x", "import x", SMALL}, {"y", "import y", 40000}, {0}};
 
+static const content precious = {NULL, "precious", 5000}; /* where get over a file writes */
+
 static void put_files(const char *dir, const content *files) {
   char path[700];
   mkdir(dir, 0700);
@@ -252,6 +254,12 @@ void world_reset(world *w, bool damaged) {
   remove_tree(w->out);
   copy_tree(from, w->repo);
   mkdir(w->out, 0700);
+  path_in(from, sizeof from, w->out, "got");
+  mkdir(from, 0700);
+  path_in(from, sizeof from, w->out, "over");
+  mkdir(from, 0700);
+  strcat(from, "/large");
+  put_file(from, precious.seed, precious.len);
 }
 
 ipfsa_status world_open(world *w, ipfsa_node **ret, ipfsa_error *err) {
@@ -529,30 +537,29 @@ static size_t check_out(const char *dir, const content *files, const char *where
   return n;
 }
 
-static ipfsa_status get_file(world *w, ipfsa_node *node, ipfsa_error *err) { return get_path(w, node, "/large", "large", err); }
+static ipfsa_status get_file(world *w, ipfsa_node *node, ipfsa_error *err) { return get_path(w, node, "/large", "got/large", err); }
 static void check_got_file(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
+  char path[700];
   (void)node;
-  if (check_out(w->out, kept_files, where) != 1 && acknowledged) fail_msg("%s: get said it is there", where);
+  path_in(path, sizeof path, w->out, "got");
+  if (check_out(path, kept_files, where) != 1 && acknowledged) fail_msg("%s: get said it is there", where);
 }
 
-static ipfsa_status get_over(world *w, ipfsa_node *node, ipfsa_error *err) {
-  char path[700];
-  path_in(path, sizeof path, w->out, "large");
-  put_file(path, "precious", 5000);
-  return get_path(w, node, "/large", "large", err);
-}
+static ipfsa_status get_over(world *w, ipfsa_node *node, ipfsa_error *err) { return get_path(w, node, "/large", "over/large", err); }
 static void check_got_over(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   char path[700];
   (void)node;
-  path_in(path, sizeof path, w->out, "large");
-  if (acknowledged || !file_is(path, &(content){NULL, "precious", 5000})) check_got_file(w, node, true, where);
+  path_in(path, sizeof path, w->out, "over/large");
+  if (!acknowledged && file_is(path, &precious)) return;
+  path_in(path, sizeof path, w->out, "over");
+  if (check_out(path, kept_files, where) != 1) fail_msg("%s: neither the old file nor the new one", where);
 }
 
-static ipfsa_status get_folder(world *w, ipfsa_node *node, ipfsa_error *err) { return get_path(w, node, "", "kept", err); }
+static ipfsa_status get_folder(world *w, ipfsa_node *node, ipfsa_error *err) { return get_path(w, node, "", "got/kept", err); }
 static void check_got_folder(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   char path[700];
   (void)node;
-  path_in(path, sizeof path, w->out, "kept");
+  path_in(path, sizeof path, w->out, "got/kept");
   if (check_out(path, kept_files, where) != 3 && acknowledged) fail_msg("%s: get said it is there", where);
 }
 
@@ -653,36 +660,36 @@ static void check_made(world *w, ipfsa_node *node, bool acknowledged, const char
 }
 
 const operation operations[] = {
-    {"add a folder", add_folder, check_added, 0, false, false},
-    {"add a large file", add_large, check_large, 0, false, false},
-    {"add a stream", add_stream, check_stream, 0, false, false},
-    {"add --nocopy", add_nocopy, check_nocopy, 0, false, false},
-    {"add --to-files", add_to_files, check_to_files, MAY_FILES, false, false},
-    {"dag import", import_car, check_imported, 0, false, false},
-    {"pin add", pin_loose, check_pinned, 0, false, false},
-    {"pin rm", unpin_other, check_unpinned, MAY_OTHER, false, false},
-    {"pin update", update_pin, check_updated, MAY_OTHER, false, false},
-    {"gc", collect, check_collected, MAY_LOOSE, false, false},
-    {"block put", put_block, check_block, 0, false, false},
-    {"block rm", remove_block, check_collected, MAY_LOOSE, false, false},
-    {"verify", verify, NULL, 0, false, true},
-    {"verify --repair", repair, check_repaired, 0, true, false},
-    {"files write", overwrite, check_overwritten, MAY_FILES, false, false},
-    {"files cp", copy_in, check_copied, 0, false, false},
-    {"files mv", move, check_moved, MAY_FILES, false, false},
-    {"files rm", remove_file, check_removed, MAY_FILES, false, false},
-    {"files mkdir", make_folder, NULL, 0, false, false},
-    {"config set", save_config, check_saved, 0, false, false},
-    {"config replace", replace_config, check_saved, 0, false, false},
-    {"get a file", get_file, check_got_file, 0, false, true},
-    {"get over a file", get_over, check_got_over, 0, false, true},
-    {"get a folder", get_folder, check_got_folder, 0, false, true},
-    {"get -a", get_tar, NULL, 0, false, true},
-    {"cat", cat_large, NULL, 0, false, true},
-    {"ls, refs, repo ls", list_all, NULL, 0, false, true},
-    {"dag export", export_car, NULL, 0, false, true},
-    {"dag put, dag get", put_node, NULL, 0, false, false},
-    {"open", open_again, NULL, 0, false, true},
-    {"init", make_repo, check_made, 0, false, true},
+    {"add a folder", add_folder, check_added, 0, false, WRITES_REPO},
+    {"add a large file", add_large, check_large, 0, false, WRITES_REPO},
+    {"add a stream", add_stream, check_stream, 0, false, WRITES_REPO},
+    {"add --nocopy", add_nocopy, check_nocopy, 0, false, WRITES_REPO},
+    {"add --to-files", add_to_files, check_to_files, MAY_FILES, false, WRITES_REPO},
+    {"dag import", import_car, check_imported, 0, false, WRITES_REPO},
+    {"pin add", pin_loose, check_pinned, 0, false, WRITES_REPO},
+    {"pin rm", unpin_other, check_unpinned, MAY_OTHER, false, WRITES_REPO},
+    {"pin update", update_pin, check_updated, MAY_OTHER, false, WRITES_REPO},
+    {"gc", collect, check_collected, MAY_LOOSE, false, WRITES_REPO},
+    {"block put", put_block, check_block, 0, false, WRITES_REPO},
+    {"block rm", remove_block, check_collected, MAY_LOOSE, false, WRITES_REPO},
+    {"verify", verify, NULL, 0, false, WRITES_NOTHING},
+    {"verify --repair", repair, check_repaired, 0, true, WRITES_REPO},
+    {"files write", overwrite, check_overwritten, MAY_FILES, false, WRITES_REPO},
+    {"files cp", copy_in, check_copied, 0, false, WRITES_REPO},
+    {"files mv", move, check_moved, MAY_FILES, false, WRITES_REPO},
+    {"files rm", remove_file, check_removed, MAY_FILES, false, WRITES_REPO},
+    {"files mkdir", make_folder, NULL, 0, false, WRITES_REPO},
+    {"config set", save_config, check_saved, 0, false, WRITES_REPO},
+    {"config replace", replace_config, check_saved, 0, false, WRITES_REPO},
+    {"get a file", get_file, check_got_file, 0, false, WRITES_NOTHING},
+    {"get over a file", get_over, check_got_over, 0, false, WRITES_OUT},
+    {"get a folder", get_folder, check_got_folder, 0, false, WRITES_NOTHING},
+    {"get -a", get_tar, NULL, 0, false, WRITES_NOTHING},
+    {"cat", cat_large, NULL, 0, false, WRITES_NOTHING},
+    {"ls, refs, repo ls", list_all, NULL, 0, false, WRITES_NOTHING},
+    {"dag export", export_car, NULL, 0, false, WRITES_NOTHING},
+    {"dag put, dag get", put_node, NULL, 0, false, WRITES_REPO},
+    {"open", open_again, NULL, 0, false, WRITES_NOTHING},
+    {"init", make_repo, check_made, 0, false, WRITES_OUT},
 };
 const size_t n_operations = sizeof operations / sizeof *operations;

@@ -39,7 +39,7 @@ typedef struct operation {
   void (*check)(world *w, ipfsa_node *node, bool acknowledged, const char *where);
   unsigned may;
   bool damaged;  /* begins with the damaged repo */
-  bool reads;    /* changes nothing in the repo */
+  enum { WRITES_NOTHING, WRITES_REPO, WRITES_OUT } writes; /* what must be durable after it, and where */
 } operation;
 extern const operation operations[];
 extern const size_t n_operations;

@@ -17,6 +17,7 @@ typedef struct server {
   uint16_t port;
   pthread_t thread;
   const char *answers[MAX_REQUESTS]; /* to the i-th request; the last one is repeated; as they are on the wire */
+  const char *(*choose)(const char *request); /* instead of answers, by what was asked */
   size_t pad;                        /* bytes 'x' sent behind the answer */
   bool hangs;                        /* after the answer, until server_stop */
   char requests[MAX_REQUESTS][8192];
@@ -52,7 +53,8 @@ static void *serve(void *arg) {
     read_request(s, fd, s->requests[n], sizeof s->requests[n]);
     __atomic_add_fetch(&s->n_requests, 1, __ATOMIC_SEQ_CST);
     while (answer > 0 && !s->answers[answer]) answer--;
-    send_all(fd, s->answers[answer], strlen(s->answers[answer]));
+    const char *text = s->choose ? s->choose(s->requests[n]) : s->answers[answer];
+    send_all(fd, text, strlen(text));
     static const char pad[65536] = {[0 ... 65535] = 'x'};
     for (size_t left = s->pad, some; left; left -= some) send_all(fd, pad, some = left < sizeof pad ? left : sizeof pad);
     char byte;

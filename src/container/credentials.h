@@ -1,0 +1,21 @@
+/* Registry credentials as `docker login` and `podman login` leave them in config.json. Threads: any. */
+#ifndef IPFSA_CONTAINER_CREDENTIALS_H
+#define IPFSA_CONTAINER_CREDENTIALS_H
+
+#include <ipfsa/base.h>
+
+#define IPFSA_MAX_DOCKER_CONFIG 1048576 /* bytes of config.json; own limit */
+
+typedef struct ipfsa_credentials { /* zeroed is valid: none */
+  char *basic;      /* "Basic …", the whole header value; owned, wiped by release */
+  char note[160];   /* why there are none although the file speaks of this registry; "" otherwise */
+} ipfsa_credentials;
+
+/* For a registry by its host as references have it ("docker.io", "localhost:5000"). A missing file is none. path NULL: $DOCKER_CONFIG/config.json,
+ * else ~/.docker/config.json. Errors never quote the file. */
+ipfsa_status ipfsa_credentials_find(const char *path, const char *host, ipfsa_credentials *ret, ipfsa_error *err);
+void ipfsa_credentials_release(ipfsa_credentials *credentials);
+/* Frees a text after overwriting it. */
+void ipfsa_secret_free(char *secret);
+
+#endif

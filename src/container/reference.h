@@ -1,0 +1,32 @@
+/* Image references: [HOST[:PORT]/]PATH[:TAG][@sha256:…], by the grammar of the distribution specification. Threads: any. */
+#ifndef IPFSA_CONTAINER_REFERENCE_H
+#define IPFSA_CONTAINER_REFERENCE_H
+
+#include "base/buf.h"
+
+#define IPFSA_MAX_IMAGE_NAME 255 /* bytes of host and path together; the specification's */
+#define IPFSA_MAX_IMAGE_TAG 128  /* likewise */
+#define IPFSA_IMAGE_DIGEST_LEN 71 /* "sha256:" and 64 digits */
+#define IPFSA_DOCKER_HUB "docker.io"
+
+typedef struct ipfsa_reference {
+  char host[IPFSA_MAX_IMAGE_NAME + 1]; /* lower case, with a port when one was given; docker.io when none was */
+  char path[IPFSA_MAX_IMAGE_NAME + 1]; /* "library/busybox" */
+  char tag[IPFSA_MAX_IMAGE_TAG + 1];   /* "" = none given */
+  char digest[IPFSA_IMAGE_DIGEST_LEN + 1]; /* "" = none given */
+  bool has_host;                       /* it was written out */
+} ipfsa_reference;
+
+/* E_INVALID naming what is wrong. */
+ipfsa_status ipfsa_reference_parse(const char *text, size_t len, ipfsa_reference *ret, ipfsa_error *err);
+bool ipfsa_reference_same_name(const ipfsa_reference *a, const ipfsa_reference *b); /* host and path */
+/* HOST/PATH[:TAG][@DIGEST], the tag latest when there is neither. */
+void ipfsa_reference_canonical(const ipfsa_reference *reference, ipfsa_buf *out);
+/* The same as people write it: without docker.io/ and library/ where they are implied. */
+void ipfsa_reference_familiar(const ipfsa_reference *reference, ipfsa_buf *out);
+
+bool ipfsa_image_path_is_valid(const char *path);
+bool ipfsa_image_tag_is_valid(const char *tag);
+bool ipfsa_image_digest_is_valid(const char *digest); /* sha256: and 64 digits in lower case: before it becomes part of a URL */
+
+#endif

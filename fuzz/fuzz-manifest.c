@@ -5,7 +5,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   ipfsa_manifest m = {0};
-  ipfsa_texts platforms = {0};
+  ipfsa_text_list platforms = {0};
   char *description = NULL;
   if (ipfsa_manifest_parse(ipfsa_bytes_of(data, size), NULL, "linux/amd64", &m, NULL) == IPFSA_OK) {
     fuzz_accepted = 1;

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (ipfsa_reference_parse((const char *)data, size, &r, NULL) != IPFSA_OK) return 0;
   fuzz_accepted = 1;
   FUZZ_CHECK(ipfsa_image_path_is_valid(r.path) && *r.host);
-  if (strlen(r.host) + strlen(r.path) + 1 <= IPFSA_MAX_IMAGE_NAME) { /* an implied host makes the written name longer */
+  if (strlen(r.host) + strlen(r.path) + 1 <= IPFSA_MAX_REPOSITORY) { /* an implied host makes the written name longer */
     check_form(&r, ipfsa_reference_canonical);
     check_form(&r, ipfsa_reference_familiar);
   }

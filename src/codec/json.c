@@ -19,7 +19,7 @@ static bool is_too_deep(ipfsa_bytes text) {
   return false;
 }
 
-ipfsa_status ipfsa_json_parse(ipfsa_bytes text, const char *what, json_t **ret, ipfsa_error *err) {
+ipfsa_status ipfsa_json_load(ipfsa_bytes text, const char *what, json_t **ret, ipfsa_error *err) {
   json_error_t why;
   if (is_too_deep(text)) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s: JSON over %d levels deep", what, IPFSA_MAX_JSON_DEPTH);
   json_t *json = json_loadb(text.data ? (const char *)text.data : "", text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
@@ -29,4 +29,4 @@ ipfsa_status ipfsa_json_parse(ipfsa_bytes text, const char *what, json_t **ret, 
   return IPFSA_OK;
 }
 
-const char *ipfsa_json_text(const json_t *object, const char *key) { return json_string_value(json_object_get(object, key)); }
+const char *ipfsa_json_string(const json_t *object, const char *key) { return json_string_value(json_object_get(object, key)); }

@@ -8,8 +8,8 @@
 #define IPFSA_MAX_JSON_DEPTH 64 /* objects and lists in each other; jansson recurses, so it must be bounded */
 
 /* One whole text; a key that comes twice is malformed. *ret: json_decref. `what` names the text in errors. */
-ipfsa_status ipfsa_json_parse(ipfsa_bytes text, const char *what, json_t **ret, ipfsa_error *err);
+ipfsa_status ipfsa_json_load(ipfsa_bytes text, const char *what, json_t **ret, ipfsa_error *err);
 /* The text under a key of an object, borrowed; NULL when there is none or it is no text. */
-const char *ipfsa_json_text(const json_t *object, const char *key);
+const char *ipfsa_json_string(const json_t *object, const char *key);
 
 #endif

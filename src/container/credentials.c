@@ -56,8 +56,8 @@ static ipfsa_status make_basic(ipfsa_bytes user_and_password, char **ret, ipfsa_
 }
 
 static ipfsa_status take_entry(const json_t *entry, const char *host, ipfsa_credentials *ret, ipfsa_error *err) {
-  const char *auth = ipfsa_json_text(entry, "auth"), *user = ipfsa_json_text(entry, "username"), *password = ipfsa_json_text(entry, "password");
-  const char *identity = ipfsa_json_text(entry, "identitytoken");
+  const char *auth = ipfsa_json_string(entry, "auth"), *user = ipfsa_json_string(entry, "username"), *password = ipfsa_json_string(entry, "password");
+  const char *identity = ipfsa_json_string(entry, "identitytoken");
   ipfsa_buf plain = {0};
   ipfsa_status status = IPFSA_OK;
   if (identity && *identity) {
@@ -81,7 +81,7 @@ static ipfsa_status take_entry(const json_t *entry, const char *host, ipfsa_cred
 
 static ipfsa_status take_file(const json_t *root, const char *host, ipfsa_credentials *ret, ipfsa_error *err) {
   const json_t *entry = find_key(json_object_get(root, "auths"), host), *helper = find_key(json_object_get(root, "credHelpers"), host);
-  const char *store = json_is_string(helper) ? json_string_value(helper) : entry ? ipfsa_json_text(root, "credsStore") : NULL;
+  const char *store = json_is_string(helper) ? json_string_value(helper) : entry ? ipfsa_json_string(root, "credsStore") : NULL;
   ipfsa_status status = entry ? take_entry(entry, host, ret, err) : IPFSA_OK;
   if (status == IPFSA_OK && !ret->basic && !*ret->note && store)
     snprintf(ret->note, sizeof ret->note, "its login is kept by docker-credential-%.40s; helpers are not run: put it under auths in config.json", store);
@@ -107,7 +107,7 @@ ipfsa_status ipfsa_credentials_find(const char *path, const char *host, ipfsa_cr
   if (status) return status;
   json_t *root = NULL;
   ipfsa_error why = {0}; /* the parser's own words quote what it read */
-  status = ipfsa_json_parse(ipfsa_bytes_of(text, len), "it", &root, &why);
+  status = ipfsa_json_load(ipfsa_bytes_of(text, len), "it", &root, &why);
   explicit_bzero(text, len);
   ipfsa_free(text);
   if (status) return ipfsa_fail(err, status, "%.200s cannot be read as JSON", ipfsa_buf_cstr(&place));

@@ -10,7 +10,7 @@
 typedef enum manifest_kind { KIND_UNKNOWN, KIND_IMAGE, KIND_INDEX, KIND_OLD } manifest_kind;
 
 void ipfsa_manifest_release(ipfsa_manifest *m) {
-  ipfsa_texts_release(&m->platforms);
+  ipfsa_text_list_release(&m->platforms);
   ipfsa_free(m->description);
   *m = (ipfsa_manifest){0};
 }
@@ -36,7 +36,7 @@ static ipfsa_status bad(ipfsa_error *err, const char *why) { return ipfsa_fail(e
 /* The answer's type, the type in the text and the shape of the text must not contradict each other: a manifest that is two things at once is an
  * attack (CVE-2021-41190). */
 static ipfsa_status find_kind(const json_t *root, const char *content_type, manifest_kind *ret, ipfsa_error *err) {
-  const char *inner = ipfsa_json_text(root, "mediaType");
+  const char *inner = ipfsa_json_string(root, "mediaType");
   manifest_kind outside = kind_of(content_type), inside = kind_of(inner);
   bool layers = json_object_get(root, "layers") || json_object_get(root, "config"), manifests = json_object_get(root, "manifests") != NULL;
   if (outside == KIND_OLD || json_integer_value(json_object_get(root, "schemaVersion")) == 1)
@@ -52,7 +52,7 @@ static ipfsa_status find_kind(const json_t *root, const char *content_type, mani
 }
 
 static ipfsa_status take_descriptor(const json_t *json, ipfsa_descriptor *ret, ipfsa_error *err) {
-  const char *digest = ipfsa_json_text(json, "digest");
+  const char *digest = ipfsa_json_string(json, "digest");
   const json_t *size = json_object_get(json, "size");
   if (!digest || !ipfsa_image_digest_is_valid(digest)) return bad(err, "a digest is not sha256: with 64 hexadecimal digits");
   if (!json_is_integer(size) || json_integer_value(size) < 0) return bad(err, "a size is no number of bytes");
@@ -64,7 +64,7 @@ static ipfsa_status take_descriptor(const json_t *json, ipfsa_descriptor *ret, i
 static ipfsa_status take_description(const json_t *labels, char **ret, ipfsa_error *err) {
   static const char *const keys[] = {"org.opencontainers.image.description", "org.label-schema.description"};
   for (size_t i = 0; i < 2 && !*ret; i++) {
-    const char *text = ipfsa_json_text(labels, keys[i]);
+    const char *text = ipfsa_json_string(labels, keys[i]);
     if (text && *text && !(*ret = ipfsa_strndup(text, strnlen(text, IPFSA_MAX_DESCRIPTION)))) return ipfsa_fail_nomem(err);
   }
   return IPFSA_OK;
@@ -79,7 +79,7 @@ static ipfsa_status take_list(const json_t *list, ipfsa_error *err) {
 
 static ipfsa_status take_image(const json_t *root, ipfsa_manifest *m, ipfsa_error *err) {
   const json_t *layers = json_object_get(root, "layers"), *config = json_object_get(root, "config"), *layer;
-  const char *type = ipfsa_json_text(config, "mediaType");
+  const char *type = ipfsa_json_string(config, "mediaType");
   ipfsa_status status = take_list(layers, err);
   if (status == IPFSA_OK) status = take_descriptor(config, &m->next, err);
   if (status) return status;
@@ -95,7 +95,7 @@ static ipfsa_status take_image(const json_t *root, ipfsa_manifest *m, ipfsa_erro
 
 /* "os/architecture[/variant]" into ret; false for what is no platform, as attestations ("unknown/unknown"). */
 static bool platform_text(const json_t *p, ipfsa_buf *ret) {
-  const char *os = ipfsa_json_text(p, "os"), *architecture = ipfsa_json_text(p, "architecture"), *variant = ipfsa_json_text(p, "variant");
+  const char *os = ipfsa_json_string(p, "os"), *architecture = ipfsa_json_string(p, "architecture"), *variant = ipfsa_json_string(p, "variant");
   if (!os || !architecture || !*os || !*architecture || strcmp(os, "unknown") == 0) return false;
   if (strlen(os) > 32 || strlen(architecture) > 32 || (variant && strlen(variant) > 32)) return false;
   ipfsa_buf_printf(ret, "%s/%s%s%s", os, architecture, variant && *variant ? "/" : "", variant && *variant ? variant : "");
@@ -121,7 +121,7 @@ static ipfsa_status take_index(const json_t *root, const char *wanted, ipfsa_man
     bool first = !*m->next.digest && (has || !json_object_get(entry, "platform")), better = has && !found && is_wanted(ipfsa_buf_cstr(&platform), wanted);
     if (first || better) m->next = d;
     found |= better;
-    if (has) status = ipfsa_texts_add_once(&m->platforms, ipfsa_buf_cstr(&platform), err);
+    if (has) status = ipfsa_text_list_add_once(&m->platforms, ipfsa_buf_cstr(&platform), err);
   }
   m->is_index = true;
   return status;
@@ -132,7 +132,7 @@ ipfsa_status ipfsa_manifest_parse(ipfsa_bytes text, const char *content_type, co
   json_t *root = NULL;
   ipfsa_manifest m = {0};
   manifest_kind kind = KIND_UNKNOWN;
-  ipfsa_status status = ipfsa_json_parse(text, "image manifest", &root, err);
+  ipfsa_status status = ipfsa_json_load(text, "image manifest", &root, err);
   if (status) return status;
   status = json_is_object(root) ? find_kind(root, content_type, &kind, err) : bad(err, "it is no object");
   if (status == IPFSA_OK) status = kind == KIND_INDEX ? take_index(root, platform, &m, err) : take_image(root, &m, err);
@@ -143,14 +143,14 @@ ipfsa_status ipfsa_manifest_parse(ipfsa_bytes text, const char *content_type, co
   return status;
 }
 
-ipfsa_status ipfsa_image_config_parse(ipfsa_bytes text, ipfsa_texts *platforms, char **description, ipfsa_error *err) {
+ipfsa_status ipfsa_image_config_parse(ipfsa_bytes text, ipfsa_text_list *platforms, char **description, ipfsa_error *err) {
   json_t *root = NULL;
   IPFSA_AUTO_BUF ipfsa_buf platform = {0};
-  ipfsa_status status = ipfsa_json_parse(text, "image config", &root, err);
+  ipfsa_status status = ipfsa_json_load(text, "image config", &root, err);
   if (status) return status;
   bool has = platform_text(root, &platform);
   status = ipfsa_buf_status(&platform, err);
-  if (status == IPFSA_OK && has) status = ipfsa_texts_add_once(platforms, ipfsa_buf_cstr(&platform), err);
+  if (status == IPFSA_OK && has) status = ipfsa_text_list_add_once(platforms, ipfsa_buf_cstr(&platform), err);
   if (status == IPFSA_OK) status = take_description(json_object_get(json_object_get(root, "config"), "Labels"), description, err);
   json_decref(root);
   return status;

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "container/reference.h"
-#include "container/texts.h"
+#include "container/text_list.h"
 
 #define IPFSA_MAX_MANIFEST (4u << 20)    /* bytes; the distribution specification's figure. Config blobs likewise */
 #define IPFSA_MAX_MANIFEST_ENTRIES 4096  /* layers of an image, images of an index; own limit */
@@ -25,7 +25,7 @@ typedef struct ipfsa_manifest { /* zeroed is valid */
   ipfsa_descriptor next;  /* of an image: its config; of an index: the image for the wanted platform, else the first. digest "" = none */
   bool has_image_config;  /* next is a config that names a platform */
   uint64_t total_size;    /* image: bytes of config and layers as they are transferred */
-  ipfsa_texts platforms;  /* index: "linux/amd64", "linux/arm64/v8" … */
+  ipfsa_text_list platforms;  /* index: "linux/amd64", "linux/arm64/v8" … */
   char *description;      /* NULL = none */
 } ipfsa_manifest;
 
@@ -34,6 +34,6 @@ void ipfsa_manifest_release(ipfsa_manifest *manifest);
  * for schema 1. */
 ipfsa_status ipfsa_manifest_parse(ipfsa_bytes text, const char *content_type, const char *platform, ipfsa_manifest *ret, ipfsa_error *err);
 /* Adds the platform of a config blob to the list, and its label as description where there is none yet (*description owned). */
-ipfsa_status ipfsa_image_config_parse(ipfsa_bytes text, ipfsa_texts *platforms, char **description, ipfsa_error *err);
+ipfsa_status ipfsa_image_config_parse(ipfsa_bytes text, ipfsa_text_list *platforms, char **description, ipfsa_error *err);
 
 #endif

@@ -75,7 +75,7 @@ static bool is_digest(ipfsa_bytes text) {
   return text.len == IPFSA_IMAGE_DIGEST_LEN && memcmp(text.data, "sha256:", 7) == 0 && is_hex(ipfsa_bytes_of(text.data + 7, 64));
 }
 
-bool ipfsa_image_path_is_valid(const char *path) { return strlen(path) <= IPFSA_MAX_IMAGE_NAME && is_path(ipfsa_bytes_str(path)); }
+bool ipfsa_image_path_is_valid(const char *path) { return strlen(path) <= IPFSA_MAX_REPOSITORY && is_path(ipfsa_bytes_str(path)); }
 bool ipfsa_image_tag_is_valid(const char *tag) { return is_tag(ipfsa_bytes_str(tag)); }
 bool ipfsa_image_digest_is_valid(const char *digest) { return is_digest(ipfsa_bytes_str(digest)); }
 
@@ -100,7 +100,7 @@ static bool looks_like_host(ipfsa_bytes first) {
 static ipfsa_status take_name(ipfsa_bytes all, ipfsa_bytes name, ipfsa_reference *ret, ipfsa_error *err) {
   const uint8_t *slash = name.len ? memchr(name.data, '/', name.len) : NULL;
   ipfsa_bytes first = slash ? ipfsa_bytes_of(name.data, (size_t)(slash - name.data)) : (ipfsa_bytes){0}, path = name;
-  if (name.len > IPFSA_MAX_IMAGE_NAME) return bad(all, "a name over 255 bytes", err);
+  if (name.len > IPFSA_MAX_REPOSITORY) return bad(all, "a name over 255 bytes", err);
   copy(ret->host, ipfsa_bytes_str(IPFSA_DOCKER_HUB));
   if (first.len && looks_like_host(first)) {
     if (!is_host(first)) return bad(all, "what stands before the first slash is no host", err);
@@ -115,7 +115,7 @@ static ipfsa_status take_name(ipfsa_bytes all, ipfsa_bytes name, ipfsa_reference
   bool in_library = strcmp(ret->host, IPFSA_DOCKER_HUB) == 0 && !memchr(path.data, '/', path.len);
   static const char library[] = "library/";
   size_t skip = in_library ? sizeof library - 1 : 0;
-  if (path.len + skip > IPFSA_MAX_IMAGE_NAME) return bad(all, "a name over 255 bytes", err);
+  if (path.len + skip > IPFSA_MAX_REPOSITORY) return bad(all, "a name over 255 bytes", err);
   memcpy(ret->path, library, skip);
   copy(ret->path + skip, path);
   return IPFSA_OK;

@@ -4,14 +4,14 @@
 
 #include "base/buf.h"
 
-#define IPFSA_MAX_IMAGE_NAME 255 /* bytes of host and path together; the specification's */
+#define IPFSA_MAX_REPOSITORY 255 /* bytes of host and path together; the specification's */
 #define IPFSA_MAX_IMAGE_TAG 128  /* likewise */
 #define IPFSA_IMAGE_DIGEST_LEN 71 /* "sha256:" and 64 digits */
 #define IPFSA_DOCKER_HUB "docker.io"
 
 typedef struct ipfsa_reference {
-  char host[IPFSA_MAX_IMAGE_NAME + 1]; /* lower case, with a port when one was given; docker.io when none was */
-  char path[IPFSA_MAX_IMAGE_NAME + 1]; /* "library/busybox" */
+  char host[IPFSA_MAX_REPOSITORY + 1]; /* lower case, with a port when one was given; docker.io when none was */
+  char path[IPFSA_MAX_REPOSITORY + 1]; /* "library/busybox" */
   char tag[IPFSA_MAX_IMAGE_TAG + 1];   /* "" = none given */
   char digest[IPFSA_IMAGE_DIGEST_LEN + 1]; /* "" = none given */
   bool has_host;                       /* it was written out */

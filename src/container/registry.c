@@ -20,13 +20,13 @@ ipfsa_status ipfsa_registry_place_parse(const char *text, ipfsa_registry_place *
   IPFSA_AUTO_BUF ipfsa_buf url = {0};
   const char *behind = "", *scheme = strstr(text, "://"), *host = scheme ? scheme + 3 : text, *path = host + strcspn(host, "/");
   size_t len = (size_t)(path - host);
-  if (len == 0 || len > IPFSA_MAX_IMAGE_NAME) return ipfsa_fail(err, IPFSA_E_INVALID, "registry \"%.100s\": expected [http://]HOST[:PORT][/NAME]", text);
+  if (len == 0 || len > IPFSA_MAX_REPOSITORY) return ipfsa_fail(err, IPFSA_E_INVALID, "registry \"%.100s\": expected [http://]HOST[:PORT][/NAME]", text);
   for (size_t i = 0; i < len; i++) p.host[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] + 32 : host[i]);
   if (strcmp(p.host, "index.docker.io") == 0 || strcmp(p.host, "registry-1.docker.io") == 0) snprintf(p.host, sizeof p.host, "%s", IPFSA_DOCKER_HUB);
   while (*path == '/') path++;
   size_t path_len = strlen(path);
   while (path_len && path[path_len - 1] == '/') path_len--;
-  if (path_len > IPFSA_MAX_IMAGE_NAME) return ipfsa_fail(err, IPFSA_E_INVALID, "registry \"%.100s\": a name over %d bytes", text, IPFSA_MAX_IMAGE_NAME);
+  if (path_len > IPFSA_MAX_REPOSITORY) return ipfsa_fail(err, IPFSA_E_INVALID, "registry \"%.100s\": a name over %d bytes", text, IPFSA_MAX_REPOSITORY);
   snprintf(p.path, sizeof p.path, "%.*s", (int)path_len, path);
   if (*p.path && !ipfsa_image_path_is_valid(p.path)) return ipfsa_fail(err, IPFSA_E_INVALID, "registry \"%.100s\": what follows the host is no name of a repository", text);
   bool hub = strcmp(p.host, IPFSA_DOCKER_HUB) == 0;
@@ -89,12 +89,12 @@ int ipfsa_registry_to_buf(void *buf, const void *data, size_t len) {
 }
 
 /* "MANIFEST_UNKNOWN: manifest unknown" out of {"errors":[{"code","message"}]}, or the status alone. */
-static ipfsa_status refuse(const ipfsa_http_response *response, const ipfsa_buf *body, ipfsa_error *err) {
+static ipfsa_status refuse(const ipfsa_http_answer *response, const ipfsa_buf *body, ipfsa_error *err) {
   int code = response->status;
   json_t *root = NULL;
-  if (ipfsa_json_parse(ipfsa_buf_bytes(body), "answer", &root, NULL) != IPFSA_OK) root = NULL;
+  if (ipfsa_json_load(ipfsa_buf_bytes(body), "answer", &root, NULL) != IPFSA_OK) root = NULL;
   const json_t *first = json_array_get(json_object_get(root, "errors"), 0);
-  const char *name = ipfsa_json_text(first, "code"), *message = ipfsa_json_text(first, "message");
+  const char *name = ipfsa_json_string(first, "code"), *message = ipfsa_json_string(first, "message");
   ipfsa_status status = code == 401 || code == 403 ? IPFSA_E_DENIED : code == 404 ? IPFSA_E_NOT_FOUND : code == 405 || code == 501 ? IPFSA_E_NOT_SUPPORTED
                         : code == 429 ? IPFSA_E_BUSY : IPFSA_E_IO;
   ipfsa_fail(err, status, "status %d%s%.60s%s%.200s", code, name ? ", " : "", name ? name : "", message ? ": " : "", message ? message : "");
@@ -102,7 +102,7 @@ static ipfsa_status refuse(const ipfsa_http_response *response, const ipfsa_buf 
   return status;
 }
 
-static ipfsa_status ask_once(ipfsa_registry *r, const char *path, const char *url, const char *accept, uint64_t max_body, ipfsa_http_response *response,
+static ipfsa_status ask_once(ipfsa_registry *r, const char *path, const char *url, const char *accept, uint64_t max_body, ipfsa_http_answer *response,
                              ipfsa_buf *body, ipfsa_error *err) {
   ipfsa_http_header header = {"Accept", accept};
   bool authorized = r->authorization && (r->authorization_is_basic || strcmp(r->authorized_path, path) == 0);
@@ -115,13 +115,13 @@ static ipfsa_status ask_once(ipfsa_registry *r, const char *path, const char *ur
 }
 
 ipfsa_status ipfsa_registry_get(ipfsa_registry *r, const char *path, const char *url, const char *accept, uint64_t max_body,
-                                ipfsa_http_response *ret_response, ipfsa_buf *body, ipfsa_error *err) {
-  IPFSA_AUTO_HTTP_RESPONSE ipfsa_http_response response = {0};
+                                ipfsa_http_answer *ret_response, ipfsa_buf *body, ipfsa_error *err) {
+  IPFSA_AUTO_HTTP_ANSWER ipfsa_http_answer response = {0};
   ipfsa_status status = ask_once(r, path, url, accept, max_body, &response, body, err);
   if (status) return status;
   if (response.status == 401) {
     if ((status = ipfsa_registry_authorize(r, path, &response, err))) return status;
-    ipfsa_http_response_release(&response);
+    ipfsa_http_answer_release(&response);
     ipfsa_buf_clear(body);
     if ((status = ask_once(r, path, url, accept, max_body, &response, body, err))) return status;
   }
@@ -129,6 +129,6 @@ ipfsa_status ipfsa_registry_get(ipfsa_registry *r, const char *path, const char 
   if (response.status == 401 && !r->credentials.basic) return ipfsa_fail(err, IPFSA_E_DENIED, "status 401; log in with 'docker login %.100s'", r->place.host);
   if (response.status < 200 || response.status > 299) return refuse(&response, body, err);
   *ret_response = response;
-  response = (ipfsa_http_response){0};
+  response = (ipfsa_http_answer){0};
   return IPFSA_OK;
 }

@@ -15,8 +15,8 @@ typedef struct ipfsa_registry ipfsa_registry;
 /* Where a registry is, from "[http[s]://]HOST[:PORT][/NAME]". Without a scheme: https, on loopback http. */
 typedef struct ipfsa_registry_place {
   ipfsa_origin origin;
-  char host[IPFSA_MAX_IMAGE_NAME + 1]; /* as references have it */
-  char path[IPFSA_MAX_IMAGE_NAME + 1]; /* one repository, "" = all */
+  char host[IPFSA_MAX_REPOSITORY + 1]; /* as references have it */
+  char path[IPFSA_MAX_REPOSITORY + 1]; /* one repository, "" = all */
 } ipfsa_registry_place;
 ipfsa_status ipfsa_registry_place_parse(const char *text, ipfsa_registry_place *ret, ipfsa_error *err);
 
@@ -33,13 +33,13 @@ ipfsa_status ipfsa_registry_open(const ipfsa_registry_settings *settings, ipfsa_
 void ipfsa_registry_close(ipfsa_registry *registry);
 
 /* Appends up to max names in the registry's order. E_NOT_FOUND; catalog: E_NOT_SUPPORTED where the registry has none. */
-ipfsa_status ipfsa_registry_tags(ipfsa_registry *registry, const char *path, size_t max, ipfsa_texts *ret, ipfsa_error *err);
-ipfsa_status ipfsa_registry_catalog(ipfsa_registry *registry, size_t max, ipfsa_texts *ret, ipfsa_error *err);
+ipfsa_status ipfsa_registry_tags(ipfsa_registry *registry, const char *path, size_t max, ipfsa_text_list *ret, ipfsa_error *err);
+ipfsa_status ipfsa_registry_catalog(ipfsa_registry *registry, size_t max, ipfsa_text_list *ret, ipfsa_error *err);
 
 typedef struct ipfsa_image_facts { /* zeroed is valid */
   char digest[IPFSA_IMAGE_DIGEST_LEN + 1]; /* of the manifest or index that the tag names, computed here from its bytes */
   uint64_t size;         /* bytes to transfer for this machine's platform, else for the first one */
-  ipfsa_texts platforms; /* "linux/amd64" … */
+  ipfsa_text_list platforms; /* "linux/amd64" … */
   char *description;     /* NULL = none */
 } ipfsa_image_facts;
 void ipfsa_image_facts_release(ipfsa_image_facts *facts);

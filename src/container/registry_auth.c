@@ -34,9 +34,9 @@ static ipfsa_status token_url(const ipfsa_registry *r, const char *path, const i
 static ipfsa_status keep_token(ipfsa_registry *r, const ipfsa_buf *answer, ipfsa_error *err) {
   json_t *root = NULL;
   ipfsa_buf header = {0};
-  if (ipfsa_json_parse(ipfsa_buf_bytes(answer), "answer", &root, NULL) != IPFSA_OK) return ipfsa_fail(err, IPFSA_E_MALFORMED, "the answer of its token server is no JSON");
-  const char *token = ipfsa_json_text(root, "token");
-  if (!token || !*token) token = ipfsa_json_text(root, "access_token");
+  if (ipfsa_json_load(ipfsa_buf_bytes(answer), "answer", &root, NULL) != IPFSA_OK) return ipfsa_fail(err, IPFSA_E_MALFORMED, "the answer of its token server is no JSON");
+  const char *token = ipfsa_json_string(root, "token");
+  if (!token || !*token) token = ipfsa_json_string(root, "access_token");
   ipfsa_status status = token && *token ? IPFSA_OK : ipfsa_fail(err, IPFSA_E_MALFORMED, "the answer of its token server holds no token");
   if (status == IPFSA_OK) {
     ipfsa_buf_printf(&header, "Bearer %s", token);
@@ -51,7 +51,7 @@ static ipfsa_status keep_token(ipfsa_registry *r, const ipfsa_buf *answer, ipfsa
 
 static ipfsa_status fetch_token(ipfsa_registry *r, const char *path, const ipfsa_challenge *c, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf url = {.max = IPFSA_MAX_URL};
-  IPFSA_AUTO_HTTP_RESPONSE ipfsa_http_response response = {0};
+  IPFSA_AUTO_HTTP_ANSWER ipfsa_http_answer response = {0};
   ipfsa_buf body = {0};
   ipfsa_status status = token_url(r, path, c, &url, err);
   if (status) return status;
@@ -79,11 +79,11 @@ static ipfsa_status use_basic(ipfsa_registry *r, ipfsa_error *err) {
   return r->authorization ? IPFSA_OK : ipfsa_fail_nomem(err);
 }
 
-ipfsa_status ipfsa_registry_authorize(ipfsa_registry *r, const char *path, const ipfsa_http_response *refusal, ipfsa_error *err) {
+ipfsa_status ipfsa_registry_authorize(ipfsa_registry *r, const char *path, const ipfsa_http_answer *refusal, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf all = {0};
   ipfsa_challenge challenge;
   const char *line;
-  for (unsigned i = 0; (line = ipfsa_http_response_header(refusal, "www-authenticate", i)); i++) ipfsa_buf_printf(&all, "%s%s", i ? ", " : "", line);
+  for (unsigned i = 0; (line = ipfsa_http_answer_header(refusal, "www-authenticate", i)); i++) ipfsa_buf_printf(&all, "%s%s", i ? ", " : "", line);
   ipfsa_status status = ipfsa_buf_status(&all, err);
   if (status == IPFSA_OK) status = ipfsa_challenge_parse(ipfsa_buf_cstr(&all), &challenge, err);
   if (status == IPFSA_OK && !r->credentials_read) {

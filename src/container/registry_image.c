@@ -8,7 +8,7 @@
 #include "hash/hash.h"
 
 void ipfsa_image_facts_release(ipfsa_image_facts *f) {
-  ipfsa_texts_release(&f->platforms);
+  ipfsa_text_list_release(&f->platforms);
   ipfsa_free(f->description);
   *f = (ipfsa_image_facts){0};
 }
@@ -41,7 +41,7 @@ static ipfsa_status check_digest(const char *computed, const char *expected, con
 }
 
 /* kind: "manifests" or "blobs". version was checked against its grammar before it became part of a URL. */
-static ipfsa_status get(ipfsa_registry *r, const char *path, const char *kind, const char *version, ipfsa_http_response *response, ipfsa_buf *body,
+static ipfsa_status get(ipfsa_registry *r, const char *path, const char *kind, const char *version, ipfsa_http_answer *response, ipfsa_buf *body,
                         char ret_digest[IPFSA_IMAGE_DIGEST_LEN + 1], ipfsa_error *err) {
   char origin[IPFSA_MAX_ORIGIN];
   IPFSA_AUTO_BUF ipfsa_buf url = {0};
@@ -53,7 +53,7 @@ static ipfsa_status get(ipfsa_registry *r, const char *path, const char *kind, c
     status = ipfsa_registry_get(r, path, ipfsa_buf_cstr(&url), is_manifest ? IPFSA_MANIFEST_ACCEPT : NULL, IPFSA_MAX_MANIFEST, response, body, err);
   if (status) return status;
   digest_text(body, ret_digest);
-  const char *header = ipfsa_http_response_header(response, "docker-content-digest", 0);
+  const char *header = ipfsa_http_answer_header(response, "docker-content-digest", 0);
   if (by_digest) status = check_digest(ret_digest, version, "the reference", err);
   if (status == IPFSA_OK && header && strncmp(header, "sha256:", 7) == 0) status = check_digest(ret_digest, header, "the registry", err);
   return status;
@@ -62,12 +62,12 @@ static ipfsa_status get(ipfsa_registry *r, const char *path, const char *kind, c
 static ipfsa_status get_manifest(ipfsa_registry *r, const char *path, const char *version, char ret_digest[IPFSA_IMAGE_DIGEST_LEN + 1], uint64_t *ret_len,
                                  ipfsa_manifest *ret, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf body = {0};
-  IPFSA_AUTO_HTTP_RESPONSE ipfsa_http_response response = {0};
+  IPFSA_AUTO_HTTP_ANSWER ipfsa_http_answer response = {0};
   char platform[96];
   ipfsa_status status = get(r, path, "manifests", version, &response, &body, ret_digest, err);
   if (status) return status;
   *ret_len = body.len;
-  return ipfsa_manifest_parse(ipfsa_buf_bytes(&body), ipfsa_http_response_header(&response, "content-type", 0), own_platform(platform), ret, err);
+  return ipfsa_manifest_parse(ipfsa_buf_bytes(&body), ipfsa_http_answer_header(&response, "content-type", 0), own_platform(platform), ret, err);
 }
 
 static ipfsa_status check_size(uint64_t got, const ipfsa_descriptor *expected, ipfsa_error *err) {
@@ -77,7 +77,7 @@ static ipfsa_status check_size(uint64_t got, const ipfsa_descriptor *expected, i
 
 static ipfsa_status take_config(ipfsa_registry *r, const char *path, const ipfsa_descriptor *config, ipfsa_image_facts *facts, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf body = {0};
-  IPFSA_AUTO_HTTP_RESPONSE ipfsa_http_response response = {0};
+  IPFSA_AUTO_HTTP_ANSWER ipfsa_http_answer response = {0};
   char digest[IPFSA_IMAGE_DIGEST_LEN + 1];
   ipfsa_status status = get(r, path, "blobs", config->digest, &response, &body, digest, err);
   if (status == IPFSA_OK) status = check_size(body.len, config, err);
@@ -99,7 +99,7 @@ static ipfsa_status take_index(ipfsa_registry *r, const char *path, ipfsa_manife
   char digest[IPFSA_IMAGE_DIGEST_LEN + 1];
   uint64_t len = 0;
   facts->platforms = index->platforms;
-  index->platforms = (ipfsa_texts){0};
+  index->platforms = (ipfsa_text_list){0};
   facts->description = ipfsa_steal(index->description);
   if (!*index->next.digest) return IPFSA_OK; /* an empty index */
   ipfsa_status status = get_manifest(r, path, index->next.digest, digest, &len, &image, err);

@@ -12,10 +12,10 @@ static ipfsa_bytes next_target(const char *link) {
 }
 
 /* The next page must lie at the same origin: the login goes along. */
-static ipfsa_status next_page(const ipfsa_registry *r, const ipfsa_http_response *response, ipfsa_buf *url, ipfsa_error *err) {
+static ipfsa_status next_page(const ipfsa_registry *r, const ipfsa_http_answer *response, ipfsa_buf *url, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf target = {0};
   ipfsa_origin origin;
-  ipfsa_buf_append_bytes(&target, next_target(ipfsa_http_response_header(response, "link", 0)));
+  ipfsa_buf_append_bytes(&target, next_target(ipfsa_http_answer_header(response, "link", 0)));
   ipfsa_status status = ipfsa_buf_status(&target, err);
   ipfsa_buf_clear(url);
   if (status || target.len == 0) return status;
@@ -26,9 +26,9 @@ static ipfsa_status next_page(const ipfsa_registry *r, const ipfsa_http_response
   return IPFSA_OK;
 }
 
-static ipfsa_status take_names(const ipfsa_buf *body, const char *key, bool (*is_valid)(const char *), size_t max, ipfsa_texts *ret, ipfsa_error *err) {
+static ipfsa_status take_names(const ipfsa_buf *body, const char *key, bool (*is_valid)(const char *), size_t max, ipfsa_text_list *ret, ipfsa_error *err) {
   json_t *root = NULL, *item;
-  ipfsa_status status = ipfsa_json_parse(ipfsa_buf_bytes(body), "its list", &root, err);
+  ipfsa_status status = ipfsa_json_load(ipfsa_buf_bytes(body), "its list", &root, err);
   if (status) return status;
   const json_t *list = json_object_get(root, key);
   size_t i;
@@ -37,19 +37,19 @@ static ipfsa_status take_names(const ipfsa_buf *body, const char *key, bool (*is
     const char *name = json_string_value(item);
     if (status || ret->n >= max) break;
     if (!name || !is_valid(name)) status = ipfsa_fail(err, IPFSA_E_MALFORMED, "\"%.60s\" in its list is no name", name ? name : "(no text)");
-    else status = ipfsa_texts_add(ret, name, err);
+    else status = ipfsa_text_list_add(ret, name, err);
   }
   json_decref(root);
   return status;
 }
 
 static ipfsa_status list(ipfsa_registry *r, const char *path, ipfsa_buf *url, const char *key, bool (*is_valid)(const char *), size_t max,
-                         ipfsa_texts *ret, ipfsa_error *err) {
+                         ipfsa_text_list *ret, ipfsa_error *err) {
   ipfsa_status status = ipfsa_buf_status(url, err);
   if (max > IPFSA_MAX_REGISTRY_NAMES) max = IPFSA_MAX_REGISTRY_NAMES;
   for (int n = 0; status == IPFSA_OK && url->len && ret->n < max; n++) {
     IPFSA_AUTO_BUF ipfsa_buf body = {0};
-    IPFSA_AUTO_HTTP_RESPONSE ipfsa_http_response response = {0};
+    IPFSA_AUTO_HTTP_ANSWER ipfsa_http_answer response = {0};
     if (n == IPFSA_MAX_REGISTRY_PAGES) return ipfsa_fail(err, IPFSA_E_LIMIT, "its list has over %d pages", IPFSA_MAX_REGISTRY_PAGES);
     status = ipfsa_registry_get(r, path, ipfsa_buf_cstr(url), "application/json", IPFSA_MAX_REGISTRY_PAGE, &response, &body, err);
     if (status == IPFSA_OK) status = take_names(&body, key, is_valid, max, ret, err);
@@ -58,7 +58,7 @@ static ipfsa_status list(ipfsa_registry *r, const char *path, ipfsa_buf *url, co
   return status;
 }
 
-ipfsa_status ipfsa_registry_tags(ipfsa_registry *r, const char *path, size_t max, ipfsa_texts *ret, ipfsa_error *err) {
+ipfsa_status ipfsa_registry_tags(ipfsa_registry *r, const char *path, size_t max, ipfsa_text_list *ret, ipfsa_error *err) {
   char origin[IPFSA_MAX_ORIGIN];
   IPFSA_AUTO_BUF ipfsa_buf url = {0};
   if (!ipfsa_image_path_is_valid(path)) return ipfsa_fail(err, IPFSA_E_INVALID, "\"%.100s\" is no name of a repository", path);
@@ -67,7 +67,7 @@ ipfsa_status ipfsa_registry_tags(ipfsa_registry *r, const char *path, size_t max
   return list(r, path, &url, "tags", ipfsa_image_tag_is_valid, max, ret, err);
 }
 
-ipfsa_status ipfsa_registry_catalog(ipfsa_registry *r, size_t max, ipfsa_texts *ret, ipfsa_error *err) {
+ipfsa_status ipfsa_registry_catalog(ipfsa_registry *r, size_t max, ipfsa_text_list *ret, ipfsa_error *err) {
   char origin[IPFSA_MAX_ORIGIN];
   IPFSA_AUTO_BUF ipfsa_buf url = {0};
   ipfsa_origin_format(&r->place.origin, origin);

@@ -28,7 +28,7 @@ typedef struct hop {
   ipfsa_http_client *client;
   const ipfsa_http_request *request;
   const ipfsa_origin *origin;
-  ipfsa_http_response *response;
+  ipfsa_http_answer *response;
   bool follows;      /* a redirect is not the answer */
   bool may_private;  /* the operator named this origin */
   bool denied;       /* an address was refused */
@@ -89,7 +89,7 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
 
 static size_t take_header(char *data, size_t size, size_t n, void *ctx) {
   hop *h = ctx;
-  h->status = ipfsa_http_response_take_line(h->response, ipfsa_bytes_of(data, size * n), h->err);
+  h->status = ipfsa_http_answer_take_line(h->response, ipfsa_bytes_of(data, size * n), h->err);
   return h->status ? 0 : size * n;
 }
 
@@ -252,7 +252,7 @@ static ipfsa_status rebuild(const ipfsa_origin *origin, const char *target, ipfs
   return ipfsa_buf_status(ret, err);
 }
 
-static ipfsa_status keep_place(ipfsa_http_response *r, const ipfsa_origin *origin, const char *target, ipfsa_error *err) {
+static ipfsa_status keep_place(ipfsa_http_answer *r, const ipfsa_origin *origin, const char *target, ipfsa_error *err) {
   r->origin = *origin;
   ipfsa_buf_clear(&r->target);
   ipfsa_buf_append(&r->target, target, strcspn(target, "#"));
@@ -274,7 +274,7 @@ static ipfsa_status follow(hop *h, ipfsa_buf *url, ipfsa_error *err) {
     if ((status = check_origin(h, n ? &before : NULL, err)) || (status = keep_place(h->response, &at, target, err))) return status;
     if ((status = rebuild(&at, target, &next, err))) return status;
     if ((status = perform_hop(h, ipfsa_buf_cstr(&next), ipfsa_origin_equal(&first, &at), err))) return status;
-    const char *location = h->follows && is_redirect(h->response->status) ? ipfsa_http_response_header(h->response, "location", 0) : NULL;
+    const char *location = h->follows && is_redirect(h->response->status) ? ipfsa_http_answer_header(h->response, "location", 0) : NULL;
     if (!location) return IPFSA_OK;
     if (n == IPFSA_MAX_REDIRECTS) return ipfsa_fail(err, IPFSA_E_LIMIT, "over %d redirects", IPFSA_MAX_REDIRECTS);
     before = at;
@@ -297,8 +297,8 @@ static ipfsa_status say_where(const ipfsa_http_request *request, const ipfsa_buf
   return ipfsa_error_prefix(err, status, "%s %s%.*s", method, text, (int)strcspn(target, "?#") > 120 ? 120 : (int)strcspn(target, "?#"), target);
 }
 
-ipfsa_status ipfsa_http_perform(ipfsa_http_client *client, const ipfsa_http_request *request, ipfsa_http_response *ret, ipfsa_error *err) {
-  IPFSA_AUTO_HTTP_RESPONSE ipfsa_http_response response = {0};
+ipfsa_status ipfsa_http_perform(ipfsa_http_client *client, const ipfsa_http_request *request, ipfsa_http_answer *ret, ipfsa_error *err) {
+  IPFSA_AUTO_HTTP_ANSWER ipfsa_http_answer response = {0};
   IPFSA_AUTO_BUF ipfsa_buf url = {.max = IPFSA_MAX_URL + 1};
   uint64_t whole_ms = request->whole_ms ? request->whole_ms : IPFSA_HTTP_WHOLE_MS, stall_ms = request->stall_ms ? request->stall_ms : IPFSA_HTTP_STALL_MS;
   hop h = {.client = client, .request = request, .response = &response, .err = err, .stall_ns = stall_ms * 1000000};
@@ -308,6 +308,6 @@ ipfsa_status ipfsa_http_perform(ipfsa_http_client *client, const ipfsa_http_requ
   if (status == IPFSA_OK) status = follow(&h, &url, err);
   if (status) return say_where(request, &url, status, err);
   *ret = response;
-  response = (ipfsa_http_response){0};
+  response = (ipfsa_http_answer){0};
   return IPFSA_OK;
 }

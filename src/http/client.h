@@ -3,7 +3,7 @@
 #ifndef IPFSA_HTTP_CLIENT_H
 #define IPFSA_HTTP_CLIENT_H
 
-#include "http/response.h"
+#include "http/answer.h"
 
 #define IPFSA_MAX_REDIRECTS 3 /* own limit */
 #define IPFSA_HTTP_CONNECT_MS 10000
@@ -44,6 +44,6 @@ typedef struct ipfsa_http_request {
 /* OK for every status that a server may answer with. E_DENIED: the URL, or where a redirect leads, is private and was not named by the
  * operator, or a redirect leads from https to http. E_TIMEOUT, E_CANCELLED (also when the sink stops it), E_LIMIT, E_INVALID (URL), E_IO. Errors
  * name method, origin and path, not the query. ret: released or zeroed; filled on success only. */
-ipfsa_status ipfsa_http_perform(ipfsa_http_client *client, const ipfsa_http_request *request, ipfsa_http_response *ret, ipfsa_error *err);
+ipfsa_status ipfsa_http_perform(ipfsa_http_client *client, const ipfsa_http_request *request, ipfsa_http_answer *ret, ipfsa_error *err);
 
 #endif

@@ -13,7 +13,7 @@ ipfsa_status ipfsa_http_client_new(const ipfsa_http_settings *settings, ipfsa_ht
 
 void ipfsa_http_client_free(ipfsa_http_client *client) { (void)client; }
 
-ipfsa_status ipfsa_http_perform(ipfsa_http_client *client, const ipfsa_http_request *request, ipfsa_http_response *ret, ipfsa_error *err) {
+ipfsa_status ipfsa_http_perform(ipfsa_http_client *client, const ipfsa_http_request *request, ipfsa_http_answer *ret, ipfsa_error *err) {
   (void)client, (void)request, (void)ret;
   return left_out(err);
 }

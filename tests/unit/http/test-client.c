@@ -51,12 +51,12 @@ static int to_buf(void *ctx, const void *data, size_t len) {
 typedef struct got {
   ipfsa_status status;
   ipfsa_error err;
-  ipfsa_http_response response;
+  ipfsa_http_answer response;
   ipfsa_buf body;
 } got;
 
 static void drop(got *g) {
-  ipfsa_http_response_release(&g->response);
+  ipfsa_http_answer_release(&g->response);
   ipfsa_buf_release(&g->body);
 }
 
@@ -88,9 +88,9 @@ static void an_answer_is_read(void **state) {
   if (g.status) fail_msg("%s", g.err.message);
   assert_int_equal(g.response.status, 200);
   assert_string_equal(ipfsa_buf_cstr(&g.body), "hello");
-  assert_string_equal(ipfsa_http_response_header(&g.response, "x-a", 0), "one");
-  assert_string_equal(ipfsa_http_response_header(&g.response, "x-a", 1), "two");
-  assert_null(ipfsa_http_response_header(&g.response, "x-a", 2));
+  assert_string_equal(ipfsa_http_answer_header(&g.response, "x-a", 0), "one");
+  assert_string_equal(ipfsa_http_answer_header(&g.response, "x-a", 1), "two");
+  assert_null(ipfsa_http_answer_header(&g.response, "x-a", 2));
   assert_string_equal((const char *)g.response.target.data, "/a?b=c");
   assert_int_equal(strncmp(s.requests[0], "GET /a?b=c HTTP/1.1\r\n", 21), 0);
   assert_non_null(strstr(s.requests[0], "\r\nAccept: text/plain\r\n"));
@@ -238,11 +238,11 @@ static void headers_have_a_limit(void **state) {
   static char many[2][8192];
   for (int k = 0; k < 2; k++) { /* Connection is one more of them */
     strcpy(many[k], "HTTP/1.1 200 OK\r\nConnection: close\r\n");
-    for (int i = 0; i < IPFSA_MAX_HTTP_N_HEADERS - 1 + k; i++) strcat(many[k], "X: y\r\n");
+    for (int i = 0; i < IPFSA_MAX_ANSWER_N_HEADERS - 1 + k; i++) strcat(many[k], "X: y\r\n");
     strcat(many[k], "\r\n");
   }
-  static char large[IPFSA_MAX_HTTP_HEADERS + 4096] = "HTTP/1.1 200 OK\r\nConnection: close\r\nX: ";
-  memset(large + strlen(large), 'x', IPFSA_MAX_HTTP_HEADERS);
+  static char large[IPFSA_MAX_ANSWER_HEADERS + 4096] = "HTTP/1.1 200 OK\r\nConnection: close\r\nX: ";
+  memset(large + strlen(large), 'x', IPFSA_MAX_ANSWER_HEADERS);
   strcat(large, "\r\n\r\n");
   server s = {.answers = {many[0], many[1], large}};
   server_start(&s);
@@ -351,7 +351,7 @@ static void memory_may_run_out(void **state) {
     ipfsa_http_settings settings = {.private_origins = &origin, .n_private_origins = 1, .ca_file = "x"};
     char body[16] = "";
     ipfsa_buf to = {0};
-    ipfsa_http_response response = {0};
+    ipfsa_http_answer response = {0};
     ipfsa_http_request request = {.url = url, .sink = to_buf, .sink_ctx = &to, .max_body = 5, .authorization = "Basic YTpi"};
     assert_true(ipfsa_buf_reserve(&to, 16));
     ipfsa_fault_arm(&(ipfsa_fault_plan){IPFSA_FAULT_ALLOC, nth, 1, IPFSA_FAULT_FAIL, 0});
@@ -364,7 +364,7 @@ static void memory_may_run_out(void **state) {
     else assert_true(err.message[0] && fired);
     n_failed += status != IPFSA_OK;
     ipfsa_http_client_free(client);
-    ipfsa_http_response_release(&response);
+    ipfsa_http_answer_release(&response);
     ipfsa_buf_release(&to);
     if (!fired) break;
   }

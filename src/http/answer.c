@@ -1,17 +1,17 @@
-#include "http/response.h"
+#include "http/answer.h"
 
 #include <ctype.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
 
-void ipfsa_http_response_release(ipfsa_http_response *r) {
+void ipfsa_http_answer_release(ipfsa_http_answer *r) {
   ipfsa_buf_release(&r->target);
   ipfsa_buf_release(&r->headers);
-  *r = (ipfsa_http_response){0};
+  *r = (ipfsa_http_answer){0};
 }
 
-const char *ipfsa_http_response_header(const ipfsa_http_response *r, const char *name, unsigned i) {
+const char *ipfsa_http_answer_header(const ipfsa_http_answer *r, const char *name, unsigned i) {
   const char *at = (const char *)r->headers.data, *end = at ? at + r->headers.len : NULL;
   while (at < end) {
     const char *value = at + strlen(at) + 1;
@@ -27,7 +27,7 @@ static ipfsa_bytes trim(ipfsa_bytes b) {
   return b;
 }
 
-ipfsa_status ipfsa_http_response_take_line(ipfsa_http_response *r, ipfsa_bytes line, ipfsa_error *err) {
+ipfsa_status ipfsa_http_answer_take_line(ipfsa_http_answer *r, ipfsa_bytes line, ipfsa_error *err) {
   if (line.len >= 5 && memcmp(line.data, "HTTP/", 5) == 0) {
     ipfsa_buf_clear(&r->headers);
     r->n_headers = 0;
@@ -36,8 +36,8 @@ ipfsa_status ipfsa_http_response_take_line(ipfsa_http_response *r, ipfsa_bytes l
   line = trim(line);
   const uint8_t *colon = line.len ? memchr(line.data, ':', line.len) : NULL;
   if (!colon || memchr(line.data, '\0', line.len)) return IPFSA_OK; /* the empty line, or no header at all */
-  if (++r->n_headers > IPFSA_MAX_HTTP_N_HEADERS || r->headers.len + line.len + 2 > IPFSA_MAX_HTTP_HEADERS)
-    return ipfsa_fail(err, IPFSA_E_LIMIT, "the answer has over %d headers or %d bytes of them", IPFSA_MAX_HTTP_N_HEADERS, IPFSA_MAX_HTTP_HEADERS);
+  if (++r->n_headers > IPFSA_MAX_ANSWER_N_HEADERS || r->headers.len + line.len + 2 > IPFSA_MAX_ANSWER_HEADERS)
+    return ipfsa_fail(err, IPFSA_E_LIMIT, "the answer has over %d headers or %d bytes of them", IPFSA_MAX_ANSWER_N_HEADERS, IPFSA_MAX_ANSWER_HEADERS);
   for (const uint8_t *p = line.data; p < colon; p++) ipfsa_buf_u8(&r->headers, (uint8_t)tolower(*p));
   ipfsa_buf_u8(&r->headers, 0);
   ipfsa_buf_append_bytes(&r->headers, trim(ipfsa_bytes_of(colon + 1, line.len - (size_t)(colon - line.data) - 1)));

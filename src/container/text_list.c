@@ -1,15 +1,15 @@
-#include "container/texts.h"
+#include "container/text_list.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
 
-void ipfsa_texts_release(ipfsa_texts *list) {
+void ipfsa_text_list_release(ipfsa_text_list *list) {
   for (size_t i = 0; i < list->n; i++) ipfsa_free(list->items[i]);
   ipfsa_free(list->items);
-  *list = (ipfsa_texts){0};
+  *list = (ipfsa_text_list){0};
 }
 
-ipfsa_status ipfsa_texts_add(ipfsa_texts *list, const char *text, ipfsa_error *err) {
+ipfsa_status ipfsa_text_list_add(ipfsa_text_list *list, const char *text, ipfsa_error *err) {
   void *items = list->items;
   if (!ipfsa_grow(&items, &list->cap, list->n + 1, sizeof *list->items)) return ipfsa_fail_nomem(err);
   list->items = items;
@@ -19,12 +19,12 @@ ipfsa_status ipfsa_texts_add(ipfsa_texts *list, const char *text, ipfsa_error *e
   return IPFSA_OK;
 }
 
-bool ipfsa_texts_has(const ipfsa_texts *list, const char *text) {
+bool ipfsa_text_list_has(const ipfsa_text_list *list, const char *text) {
   for (size_t i = 0; i < list->n; i++)
     if (strcmp(list->items[i], text) == 0) return true;
   return false;
 }
 
-ipfsa_status ipfsa_texts_add_once(ipfsa_texts *list, const char *text, ipfsa_error *err) {
-  return ipfsa_texts_has(list, text) ? IPFSA_OK : ipfsa_texts_add(list, text, err);
+ipfsa_status ipfsa_text_list_add_once(ipfsa_text_list *list, const char *text, ipfsa_error *err) {
+  return ipfsa_text_list_has(list, text) ? IPFSA_OK : ipfsa_text_list_add(list, text, err);
 }

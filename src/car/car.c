@@ -14,16 +14,29 @@ void ipfsa_car_reader_release(ipfsa_car_reader *r) {
   *r = (ipfsa_car_reader){0};
 }
 
+/* What was taken makes room. */
+ipfsa_status ipfsa_car_reader_room(ipfsa_car_reader *r, size_t len, uint8_t **ret, ipfsa_error *err) {
+  if (r->pos) memmove(r->in.data, r->in.data + r->pos, r->in.len - r->pos);
+  r->in.len -= r->pos;
+  r->off += r->pos;
+  r->pos = 0;
+  if (!ipfsa_buf_reserve(&r->in, len ? len : 1)) return ipfsa_buf_status(&r->in, err);
+  *ret = r->in.data + r->in.len;
+  return IPFSA_OK;
+}
+
+void ipfsa_car_reader_filled(ipfsa_car_reader *r, size_t n) {
+  if (n == 0) r->ended = true;
+  r->in.len += n;
+}
+
 ipfsa_status ipfsa_car_reader_feed(ipfsa_car_reader *r, ipfsa_bytes bytes, ipfsa_error *err) {
-  if (bytes.len == 0) r->ended = true;
-  if (r->pos) { /* what was taken makes room */
-    memmove(r->in.data, r->in.data + r->pos, r->in.len - r->pos);
-    r->in.len -= r->pos;
-    r->off += r->pos;
-    r->pos = 0;
-  }
-  ipfsa_buf_append_bytes(&r->in, bytes);
-  return ipfsa_buf_status(&r->in, err);
+  uint8_t *room = NULL;
+  ipfsa_status status = ipfsa_car_reader_room(r, bytes.len, &room, err);
+  if (status) return status;
+  if (bytes.len) memcpy(room, bytes.data, bytes.len);
+  ipfsa_car_reader_filled(r, bytes.len);
+  return IPFSA_OK;
 }
 
 static ipfsa_cursor rest(const ipfsa_car_reader *r) { return ipfsa_cursor_over(ipfsa_bytes_of(r->in.data + r->pos, r->in.len - r->pos)); }

@@ -33,6 +33,9 @@ typedef struct ipfsa_car_reader {
 /* Zeroed = ready. */
 void ipfsa_car_reader_release(ipfsa_car_reader *r);
 ipfsa_status ipfsa_car_reader_feed(ipfsa_car_reader *r, ipfsa_bytes bytes, ipfsa_error *err); /* empty: the input is over */
+/* The same without a copy: room for `len` more bytes, then how many of them there are (0: the input is over). */
+ipfsa_status ipfsa_car_reader_room(ipfsa_car_reader *r, size_t len, uint8_t **ret, ipfsa_error *err);
+void ipfsa_car_reader_filled(ipfsa_car_reader *r, size_t n);
 ipfsa_status ipfsa_car_reader_next(ipfsa_car_reader *r, ipfsa_car_event *ret, ipfsa_error *err);
 
 void ipfsa_buf_car_header(ipfsa_buf *buf, const ipfsa_cid *root);

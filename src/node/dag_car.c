@@ -4,6 +4,7 @@
 
 #include "car/car.h"
 #include "node/dag_walk.h"
+#include "node/intake.h"
 
 #define OUTPUT_FLUSH (1u << 20) /* bytes gathered before they are handed on */
 #define LARGE_BLOCK (1u << 16)  /* bytes; written without a copy */
@@ -65,6 +66,7 @@ typedef struct import_run {
   ipfsa_dag_import_options o;
   ipfsa_car_reader reader;
   ipfsa_blockstore_writer *w;
+  ipfsa_intake *intake;
   ipfsa_dag_import_result result;
   ipfsa_progress at;
 } import_run;
@@ -72,32 +74,45 @@ typedef struct import_run {
 static ipfsa_status take_block(import_run *run, ipfsa_error *err) {
   const ipfsa_cid *cid = &run->reader.cid;
   ipfsa_status status = ipfsa_cid_check_allowed(cid, err);
-  if (status == IPFSA_OK) status = ipfsa_cid_verify(cid, run->reader.data, err);
-  if (status == IPFSA_OK) status = ipfsa_writer_put(run->w, cid, run->reader.data, err);
-  if (status) return ipfsa_error_prefix(err, status, "CAR: block %llu", (unsigned long long)run->reader.n_blocks);
+  if (status) return ipfsa_error_prefix(err, status, "block %llu", (unsigned long long)run->reader.n_blocks);
+  status = ipfsa_intake_put(run->intake, run->reader.n_blocks, cid, run->reader.data, err);
+  if (status) return status;
   run->result.n_blocks++;
   run->result.n_bytes += run->reader.data.len;
   return IPFSA_OK;
 }
 
+static ipfsa_status read_on(import_run *run, int fd, ipfsa_error *err) {
+  uint8_t *room = NULL;
+  size_t n = 0;
+  ipfsa_status status = ipfsa_car_reader_room(&run->reader, READ_SIZE, &room, err);
+  if (status == IPFSA_OK) status = ipfsa_fs_read(fd, room, READ_SIZE, &n, err);
+  if (status) return status;
+  ipfsa_car_reader_filled(&run->reader, n);
+  run->at.done_bytes += n;
+  bool stop = ipfsa_node_is_cancelled(run->node) || (run->o.progress && run->o.progress(run->o.progress_ctx, &run->at) != 0);
+  return stop ? ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled") : IPFSA_OK;
+}
+
 static ipfsa_status read_archive(import_run *run, int fd, ipfsa_error *err) {
-  IPFSA_AUTO_FREE uint8_t *buffer = ipfsa_malloc(READ_SIZE);
-  if (!buffer) return ipfsa_fail_nomem(err);
   for (;;) {
     ipfsa_car_event event;
     ipfsa_status status = ipfsa_car_reader_next(&run->reader, &event, err);
     if (status || event == IPFSA_CAR_END) return status;
     if (event == IPFSA_CAR_BLOCK) status = take_block(run, err);
-    if (event == IPFSA_CAR_NEED) {
-      size_t n = 0;
-      status = ipfsa_fs_read(fd, buffer, READ_SIZE, &n, err);
-      if (status == IPFSA_OK) status = ipfsa_car_reader_feed(&run->reader, ipfsa_bytes_of(buffer, n), err);
-      run->at.done_bytes += n;
-      bool stop = ipfsa_node_is_cancelled(run->node) || (run->o.progress && run->o.progress(run->o.progress_ctx, &run->at) != 0);
-      if (status == IPFSA_OK && stop) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
-    }
+    if (event == IPFSA_CAR_NEED) status = read_on(run, fd, err);
     if (status) return status;
   }
+}
+
+/* Of two things that are wrong, the one that comes first in the archive is told: blocks that were read before are looked at first. */
+static ipfsa_status take_archive(import_run *run, int fd, ipfsa_error *err) {
+  ipfsa_error earlier = {0};
+  ipfsa_status status = read_archive(run, fd, err), taken = IPFSA_OK;
+  if (status != IPFSA_E_CANCELLED) taken = ipfsa_intake_finish(run->intake, &earlier);
+  if (taken == IPFSA_OK) return status;
+  if (err) *err = earlier;
+  return taken;
 }
 
 /* Pins before the writer is closed: gc cannot come between. */
@@ -118,10 +133,12 @@ ipfsa_status ipfsa_dag_import(ipfsa_node *node, int fd, const char *name, const 
                               ipfsa_error *err) {
   import_run run = {.node = node, .o = IPFSA_OPTIONS(ipfsa_dag_import_options, given)};
   ipfsa_status status = ipfsa_blockstore_begin(node->bs, &run.w, err);
-  if (status == IPFSA_OK) status = read_archive(&run, fd, err);
+  if (status == IPFSA_OK) status = ipfsa_intake_new(node, run.w, &run.intake, err);
+  if (status == IPFSA_OK) status = take_archive(&run, fd, err);
   if (status) ipfsa_error_prefix(err, status, "%s", name);
   if (status == IPFSA_OK) status = ipfsa_writer_commit(run.w, err);
   if (status == IPFSA_OK) status = pin_roots(&run, err);
+  ipfsa_intake_free(run.intake);
   ipfsa_writer_close(run.w);
   ipfsa_car_reader_release(&run.reader);
   if (ret && (status == IPFSA_OK || status == IPFSA_E_PARTIAL)) *ret = run.result;

@@ -183,6 +183,11 @@ ipfsa_status ipfsa_fs_punch(int fd, uint64_t off, uint64_t len, ipfsa_error *err
   return ipfsa_fail_errno(err, errno, "punch a hole of %llu bytes", (unsigned long long)len);
 }
 
+bool ipfsa_fs_is_cached(int fd, uint64_t off) {
+  char byte;
+  return preadv2(fd, &(struct iovec){&byte, 1}, 1, (off_t)off, RWF_NOWAIT) == 1;
+}
+
 void ipfsa_fs_will_need(int fd, uint64_t off, uint64_t len) {
   (void)posix_fadvise(fd, (off_t)off, (off_t)len, POSIX_FADV_WILLNEED);
 }

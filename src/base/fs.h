@@ -31,6 +31,7 @@ ipfsa_status ipfsa_fs_allocate(int fd, uint64_t off, uint64_t len, ipfsa_error *
 ipfsa_status ipfsa_fs_punch(int fd, uint64_t off, uint64_t len, ipfsa_error *err);    /* hole; EOPNOTSUPP → NOT_SUPPORTED */
 /* Asks the kernel to begin reading a range that will be wanted soon; a hint, so nothing can fail. */
 void ipfsa_fs_will_need(int fd, uint64_t off, uint64_t len);
+bool ipfsa_fs_is_cached(int fd, uint64_t off); /* is this byte in memory? As of now; to see whether asking for a range is worth it */
 void ipfsa_fs_wont_need(int fd, uint64_t off, uint64_t len); /* a hint as well: what is in memory of it need not stay there */
 ipfsa_status ipfsa_fs_free_space(const char *path, uint64_t *ret, ipfsa_error *err); /* bytes that this user may still write there */
 ipfsa_status ipfsa_fs_datasync(int fd, ipfsa_error *err);

@@ -5,28 +5,34 @@
 #include "hash/hash.h"
 #include "store/local.h"
 
-#define BATCH 16 /* blocks read and hashed at a time by the workers: at most 32 MiB */
+#define MAX_GROUPS 16               /* under way */
+#define GROUP_BYTES (4u << 20)      /* of blocks that a worker reads and hashes together: they fill the lanes and stay in the processor's cache */
+#define MAX_BYTES (24u << 20)       /* of all groups under way */
+#define WORTH_WORKERS 64            /* blocks; fewer are done before threads are there */
 
 typedef struct verify_run verify_run;
 
-/* One block on its way through a worker. */
-typedef struct check_task {
+/* Blocks on their way through a worker, neighbours in a pack. */
+typedef struct check_group {
   ipfsa_task task;
   verify_run *run;
-  const ipfsa_pack *pack;
-  ipfsa_pack_entry entry;
-  ipfsa_status status;
-  ipfsa_error damage;
-  uint64_t len;
-} check_task;
+  ipfsa_store__read_job jobs[IPFSA_MAX_GET_MANY];
+  size_t n;
+  uint64_t bytes;
+  ipfsa_status status; /* of the group as a whole: memory */
+  ipfsa_error err;
+  bool done;
+} check_group;
 
 struct verify_run {
   ipfsa_store *s;
   ipfsa_pool *pool; /* NULL: no threads to be had; one after the other */
   pthread_mutex_t lock;
   pthread_cond_t finished;
-  check_task batch[BATCH];
-  size_t n_batch, n_running;
+  check_group groups[MAX_GROUPS]; /* a ring, oldest first; the last one is open for more */
+  size_t head, n_groups;
+  uint64_t bytes;
+  bool open; /* the last one was not handed on yet */
   bool repair;
   ipfsa_blockstore_writer *w;
   ipfsa_store_damage_cb cb;
@@ -50,47 +56,75 @@ static ipfsa_status report(verify_run *v, const ipfsa_multihash *mh, const char 
   return IPFSA_OK;
 }
 
-static void check_block(ipfsa_task *task) {
-  check_task *t = (check_task *)task;
-  IPFSA_AUTO_BLOCK ipfsa_block block = {0};
-  t->status = ipfsa_store__read(t->pack, &t->entry, &block, &t->damage);
-  bool verdict = t->status == IPFSA_OK || t->status == IPFSA_E_CORRUPT || t->status == IPFSA_E_NOMEM;
-  if (!verdict) t->status = ipfsa_store__read(t->pack, &t->entry, &block, &t->damage); /* a disk may fail once */
-  t->len = block.data.len;
-  pthread_mutex_lock(&t->run->lock);
-  t->run->n_running--;
-  pthread_cond_signal(&t->run->finished);
-  pthread_mutex_unlock(&t->run->lock);
+static void check_blocks(ipfsa_task *task) {
+  check_group *g = (check_group *)task;
+  g->status = ipfsa_store__check_many(g->jobs, g->n, &g->err);
+  pthread_mutex_lock(&g->run->lock);
+  g->done = true;
+  pthread_cond_signal(&g->run->finished);
+  pthread_mutex_unlock(&g->run->lock);
 }
 
-static ipfsa_status take_result(verify_run *v, check_task *t, ipfsa_error *err) {
+static ipfsa_status take_result(verify_run *v, ipfsa_store__read_job *job, ipfsa_error *err) {
   v->result.n_blocks++;
-  v->result.n_bytes += t->len;
+  if (job->status == IPFSA_OK) v->result.n_bytes += ipfsa_pack_entry_block_len(&job->entry);
   v->at.done_items = v->result.n_blocks;
   v->at.done_bytes = v->result.n_bytes;
   if (v->progress && v->progress(v->progress_ctx, &v->at) != 0) return ipfsa_fail(err, IPFSA_E_CANCELLED, "verify stopped");
-  if (t->status == IPFSA_OK) return IPFSA_OK;
-  if (t->status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
-  ipfsa_status status = report(v, &t->entry.mh, t->damage.message, err);
+  if (job->status == IPFSA_OK) return IPFSA_OK;
+  if (job->status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
+  ipfsa_status status = report(v, &job->entry.mh, job->err.message, err);
   /* A no-copy file that is not here now (another disk, no permission) may come back: what refers to it stays. */
-  bool gone = t->status == IPFSA_E_NOT_FOUND || t->status == IPFSA_E_DENIED;
-  return status || !v->repair || gone ? status : quarantine(v, t->pack, &t->entry, err);
+  bool gone = job->status == IPFSA_E_NOT_FOUND || job->status == IPFSA_E_DENIED;
+  return status || !v->repair || gone ? status : quarantine(v, &job->pack, &job->entry, err);
 }
 
-/* Has all blocks of the batch checked, then looks at the verdicts in order. */
-static ipfsa_status run_batch(verify_run *v, ipfsa_error *err) {
-  ipfsa_status status = IPFSA_OK;
-  v->n_running = v->n_batch;
-  for (size_t i = 0; i < v->n_batch; i++) {
-    if (v->pool) ipfsa_pool_submit(v->pool, &v->batch[i].task);
-    else check_block(&v->batch[i].task);
-  }
+static void submit_last(verify_run *v) {
+  check_group *g = &v->groups[(v->head + v->n_groups - 1) % MAX_GROUPS];
+  if (!v->open) return;
+  v->open = false;
+  if (v->pool) ipfsa_pool_submit(v->pool, &g->task);
+  else check_blocks(&g->task);
+}
+
+/* Waits for the oldest group and looks at its verdicts in order; once something failed they are passed over. */
+static ipfsa_status take_oldest(verify_run *v, ipfsa_status failed, ipfsa_error *err) {
+  check_group *g = &v->groups[v->head];
   pthread_mutex_lock(&v->lock);
-  while (v->n_running) pthread_cond_wait(&v->finished, &v->lock);
+  while (!g->done) pthread_cond_wait(&v->finished, &v->lock);
   pthread_mutex_unlock(&v->lock);
-  for (size_t i = 0; status == IPFSA_OK && i < v->n_batch; i++) status = take_result(v, &v->batch[i], err);
-  v->n_batch = 0;
+  v->head = (v->head + 1) % MAX_GROUPS;
+  v->n_groups--;
+  v->bytes -= g->bytes;
+  if (failed) return failed;
+  if (g->status && err) *err = g->err;
+  ipfsa_status status = g->status;
+  for (size_t i = 0; status == IPFSA_OK && i < g->n; i++) status = take_result(v, &g->jobs[i], err);
   return status;
+}
+
+static ipfsa_status take_all(verify_run *v, ipfsa_status status, ipfsa_error *err) {
+  submit_last(v);
+  while (v->n_groups) status = take_oldest(v, status, err);
+  return status;
+}
+
+static ipfsa_status check(verify_run *v, const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_error *err) {
+  uint64_t len = ipfsa_pack_entry_block_len(entry);
+  ipfsa_status status = IPFSA_OK;
+  check_group *g = &v->groups[(v->head + v->n_groups - 1) % MAX_GROUPS];
+  if (v->open && (g->n == IPFSA_MAX_GET_MANY || g->bytes + len > GROUP_BYTES)) submit_last(v);
+  while (status == IPFSA_OK && !v->open && v->n_groups && (v->n_groups == MAX_GROUPS || v->bytes + GROUP_BYTES > MAX_BYTES)) status = take_oldest(v, status, err);
+  if (status) return status;
+  if (!v->open) {
+    g = &v->groups[(v->head + v->n_groups++) % MAX_GROUPS];
+    *g = (check_group){.task = {.run = check_blocks}, .run = v};
+    v->open = true;
+  }
+  g->jobs[g->n++] = (ipfsa_store__read_job){.pack = *pack, .entry = *entry};
+  g->bytes += len;
+  v->bytes += len;
+  return IPFSA_OK;
 }
 
 static ipfsa_status verify_entry(verify_run *v, ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_location here, ipfsa_error *err) {
@@ -101,8 +135,7 @@ static ipfsa_status verify_entry(verify_run *v, ipfsa_pack *pack, const ipfsa_pa
   ipfsa_status status = ipfsa_store__find(v->s, &entry->mh, &at, &there, &found, err);
   pthread_rwlock_unlock(&v->s->lock);
   if (status || !found || at != here) return status; /* removed or written again since */
-  v->batch[v->n_batch++] = (check_task){.task = {.run = check_block}, .run = v, .pack = pack, .entry = *entry};
-  return v->n_batch == BATCH ? run_batch(v, err) : IPFSA_OK;
+  return check(v, pack, entry, err);
 }
 
 static ipfsa_status verify_commit(void *ctx, ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err) {
@@ -139,7 +172,7 @@ static ipfsa_status verify_pack(verify_run *v, ipfsa_pack *pack, ipfsa_error *er
     status = report(v, NULL, what, err);
   }
   if (status == IPFSA_OK) status = ipfsa_store__each_commit(pack, IPFSA_PACK_FIRST_COMMIT, verify_commit, v, &gap, err);
-  return status ? status : run_batch(v, err);
+  return take_all(v, status, err);
 }
 
 ipfsa_status ipfsa_store_verify(ipfsa_store *s, bool repair, ipfsa_store_damage_cb cb, void *ctx, ipfsa_progress_cb progress, void *progress_ctx,
@@ -160,7 +193,7 @@ ipfsa_status ipfsa_store_verify(ipfsa_store *s, bool repair, ipfsa_store_damage_
   ipfsa_index_state state = ipfsa_index_state_get(s->index);
   v->at.total_bytes = state.block_bytes;
   v->at.total_items = state.n_blocks;
-  if (state.n_blocks > 4 * BATCH) (void)ipfsa_pool_new(0, &v->pool, NULL); /* fewer are done before threads are there */
+  if (state.n_blocks > WORTH_WORKERS) (void)ipfsa_pool_new(0, &v->pool, NULL);
   size_t n = s->n_packs;
   ipfsa_pack *packs = ipfsa_memdup(s->packs, n * sizeof *packs); /* descriptors stay open while the store is */
   pthread_rwlock_unlock(&s->lock);

@@ -1,0 +1,71 @@
+/* Blocks looked at where they lie: mapped, hashed over the page cache itself, nothing copied and nothing handed out. What cannot be mapped, and what does
+ * not match, is read in the usual way, whose verdict counts. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/map.h"
+#include "hash/hash.h"
+#include "store/local.h"
+
+#define WORTH_MAPPING 65536      /* bytes; below, reading is as fast */
+#define CHECK_AHEAD (8ull << 20) /* bytes asked for behind what is looked at */
+
+typedef struct wrap {
+  uint8_t prefix[32], suffix[32];
+} wrap;
+
+/* The bytes from the first entry to the end of the last; 0: they do not stand in one pack in this order, or too far apart. */
+static uint64_t span_of(const ipfsa_store__read_job *jobs, size_t n) {
+  uint64_t end = jobs[0].entry.off, bytes = 0;
+  for (size_t i = 0; i < n; i++) {
+    const ipfsa_pack_entry *e = &jobs[i].entry;
+    if (e->kind > IPFSA_ENTRY_PB_RAW || e->mh.code != IPFSA_HASH_SHA2_256 || e->mh.len != 32 || jobs[i].pack.number != jobs[0].pack.number || e->off < end) return 0;
+    end = e->off + e->len;
+    bytes += e->len;
+  }
+  uint64_t span = end - jobs[0].entry.off;
+  return bytes >= WORTH_MAPPING && span <= 2 * bytes ? span : 0;
+}
+
+static void hash_mapped(const ipfsa_store__read_job *jobs, size_t n, const uint8_t *data, uint8_t digests[][32]) {
+  ipfsa_sha256_job batch[IPFSA_MAX_GET_MANY];
+  wrap wraps[IPFSA_MAX_GET_MANY];
+  for (size_t i = 0; i < n; i++) {
+    const ipfsa_pack_entry *e = &jobs[i].entry;
+    size_t prefix_len, suffix_len;
+    ipfsa_leaf_wrap((ipfsa_leaf_kind)e->kind, e->len, wraps[i].prefix, &prefix_len, wraps[i].suffix, &suffix_len);
+    batch[i] = (ipfsa_sha256_job){{{wraps[i].prefix, prefix_len}, {data + (e->off - jobs[0].entry.off), e->len}, {wraps[i].suffix, suffix_len}}, digests[i]};
+  }
+  ipfsa_sha256_batch(batch, n);
+}
+
+/* True: all match. */
+static bool check_mapped(const ipfsa_store__read_job *jobs, size_t n) {
+  uint8_t digests[IPFSA_MAX_GET_MANY][32];
+  uint64_t span = span_of(jobs, n), off = jobs[0].entry.off, from = off / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
+  if (!span) return false;
+  size_t len = (size_t)(off + span - from);
+  if (!ipfsa_fs_is_cached(jobs[0].pack.fd, off + span - 1)) ipfsa_fs_will_need(jobs[0].pack.fd, from, len + CHECK_AHEAD);
+  const uint8_t *map = ipfsa_fs_map(jobs[0].pack.fd, from, len);
+  if (!map) return false;
+  hash_mapped(jobs, n, map + (off - from), digests);
+  ipfsa_fs_unmap(map, len);
+  for (size_t i = 0; i < n; i++)
+    if (memcmp(digests[i], jobs[i].entry.mh.digest, 32) != 0) return false;
+  return true;
+}
+
+static bool is_verdict(ipfsa_status status) { return status == IPFSA_OK || status == IPFSA_E_CORRUPT || status == IPFSA_E_NOMEM; }
+
+ipfsa_status ipfsa_store__check_many(ipfsa_store__read_job *jobs, size_t n, ipfsa_error *err) {
+  if (check_mapped(jobs, n)) {
+    for (size_t i = 0; i < n; i++) jobs[i].status = IPFSA_OK;
+    return IPFSA_OK;
+  }
+  ipfsa_status status = ipfsa_store__read_many(jobs, n, err);
+  for (size_t i = 0; status == IPFSA_OK && i < n; i++) {
+    if (!is_verdict(jobs[i].status)) jobs[i].status = ipfsa_store__read(&jobs[i].pack, &jobs[i].entry, &jobs[i].block, &jobs[i].err); /* a disk may fail once */
+    ipfsa_block_release(&jobs[i].block);
+  }
+  return status;
+}

@@ -58,6 +58,11 @@ typedef int (*ipfsa_write_cb)(void *ctx, const void *data, size_t len);
 
 /* Version of the library, "MAJOR.MINOR.PATCH". */
 IPFSA_API const char *ipfsa_version(void);
+/* Row i, from 0, of the libraries it was built with; false past the last. */
+typedef struct ipfsa_dependency {
+  const char *name, *version; /* static */
+} ipfsa_dependency;
+IPFSA_API bool ipfsa_dependency_row(size_t i, ipfsa_dependency *ret);
 
 #ifdef __cplusplus
 }

@@ -39,8 +39,8 @@ typedef int (*ipfsa_entry_cb)(void *ctx, const ipfsa_entry *entry); /* other tha
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_ls(ipfsa_node *node, const char *path, bool resolve_type, ipfsa_entry_cb cb, void *ctx, ipfsa_error *err);
 
 typedef int (*ipfsa_ref_cb)(void *ctx, const ipfsa_cid *from, const ipfsa_cid *to, const char *name, size_t name_len);
-/* Links below a path. max_depth: 1 = its own links, 0 = all of the DAG. unique: each CID once. */
-IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_refs(ipfsa_node *node, const char *path, uint64_t max_depth, bool unique, ipfsa_ref_cb cb, void *ctx,
+/* Links below each of n paths. max_depth: 1 = its own links, 0 = all of the DAG. unique: each CID once. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_refs(ipfsa_node *node, const char *const *paths, size_t n, uint64_t max_depth, bool unique, ipfsa_ref_cb cb, void *ctx,
                                               ipfsa_error *err);
 
 typedef struct ipfsa_get_options {

@@ -70,9 +70,16 @@ typedef struct ipfsa_external_block {
   const char *what; /* sentence for a status other than OK, "" else */
 } ipfsa_external_block;
 typedef int (*ipfsa_external_cb)(void *ctx, const ipfsa_external_block *block);
-/* E_NOT_SUPPORTED when no-copy adding is not enabled in this repo. only: one CID, NULL = all (E_NOT_FOUND when it is none of them). */
-IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_repo_list_external(ipfsa_node *node, const ipfsa_cid *only, bool verify, bool file_order,
-                                                            ipfsa_external_cb cb, void *ctx, ipfsa_error *err);
+typedef struct ipfsa_external_options {
+  size_t struct_size;
+  const ipfsa_cid *only; /* NULL = all */
+  bool verify;           /* read the files */
+  bool file_order;       /* by path and position */
+  bool remove_bad;       /* with verify: forget those whose file is gone or holds other bytes, pinned or not: their content is lost */
+} ipfsa_external_options;
+/* E_NOT_SUPPORTED when no-copy adding is not enabled in this repo. cb may be NULL. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_repo_list_external(ipfsa_node *node, const ipfsa_external_options *options, ipfsa_external_cb cb, void *ctx,
+                                                            ipfsa_error *err);
 
 #ifdef __cplusplus
 }

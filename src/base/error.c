@@ -15,7 +15,6 @@ const char *ipfsa_status_to_string(ipfsa_status status) {
   }
 }
 
-const char *ipfsa_version(void) { return IPFSA_VERSION; }
 
 IPFSA_PRINTF(5, 0)
 static ipfsa_status fill(ipfsa_error *err, ipfsa_status status, int sys_errno, uint64_t offset, const char *format,

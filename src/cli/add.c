@@ -93,8 +93,9 @@ static int check(cli_context *ctx, ipfsa_add_options *o) {
   if (cli_is_set(ctx, "cid-version")) o->cid_version_1 = version ? IPFSA_ON : IPFSA_OFF;
   if (cli_is_set(ctx, "mode") && !parse_mode(cli_string(ctx, "mode"), &o->mode))
     return cli_fail_text(ctx, "\"%s\" is no file mode; write it as 0644", cli_string(ctx, "mode"));
+  if (o->nocopy && o->raw_leaves == IPFSA_OFF) return cli_fail_text(ctx, "nocopy option requires '--raw-leaves' to be enabled as well");
   if (cli_is_set(ctx, "to-files") && o->only_hash) return cli_fail_text(ctx, "only-hash and to-files options are not compatible");
-  if (cli_is_set(ctx, "to-files") && o->wrap) return cli_fail_text(ctx, "to-files and wrap-with-directory options are not compatible");
+  if (cli_is_set(ctx, "to-files") && o->wrap) return cli_fail_text(ctx, "wrap-with-directory and to-files options are not compatible");
   for (size_t i = 0; i < cli_n_args(ctx) && !o->recursive; i++) {
     char slash[4100];
     snprintf(slash, sizeof slash, "%s/.", cli_arg_at(ctx, i));
@@ -113,7 +114,7 @@ static int run(cli_context *ctx) {
       .only_hash = cli_bool(ctx, "only-hash"),
       .wrap = cli_bool(ctx, "wrap-with-directory"),
       .nocopy = cli_bool(ctx, "nocopy"),
-      .inline_ = cli_bool(ctx, "inline"),
+      .inline_ = cli_bool(ctx, "inline") && cli_int(ctx, "inline-limit") > 0,
       .dereference_args = cli_bool(ctx, "dereference-args"),
       .dereference_symlinks = cli_bool(ctx, "dereference-symlinks"),
       .preserve_mode = cli_bool(ctx, "preserve-mode"),
@@ -132,7 +133,7 @@ static int run(cli_context *ctx) {
       .mtime = cli_int(ctx, "mtime"),
       .mtime_nsecs = (uint32_t)cli_uint(ctx, "mtime-nsecs"),
       .ignore_rules_path = cli_is_set(ctx, "ignore-rules-path") ? cli_string(ctx, "ignore-rules-path") : NULL,
-      .to_files = cli_is_set(ctx, "to-files") ? cli_string(ctx, "to-files") : NULL,
+      .to_files = !cli_is_set(ctx, "to-files") ? NULL : *cli_string(ctx, "to-files") ? cli_string(ctx, "to-files") : "/",
       .stdin_name = cli_is_set(ctx, "stdin-name") ? cli_string(ctx, "stdin-name") : NULL,
       .event = print_event,
       .event_ctx = ctx,

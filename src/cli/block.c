@@ -68,7 +68,7 @@ static const cli_option put_options[] = {
     {CLI_STRING, "mhtype", NULL, "sha2-256", "Multihash hash function"},
     {CLI_INT, "mhlen", NULL, "-1", "Multihash hash length"},
     {CLI_BOOL, "pin", NULL, "false", "Pin added blocks recursively"},
-    {CLI_BOOL, "allow-big-block", NULL, "false", "Refused: blocks over 2 MiB cannot be shared, and are not stored"},
+    {CLI_BOOL, "allow-big-block", NULL, "false", "Accepted; a block over 2 MiB, which no peer would take, is refused all the same"},
     {CLI_STRING, "format", "f", NULL, "Use legacy format for returned CID (v0, cbor, …)"},
     {0},
 };
@@ -82,15 +82,14 @@ typedef struct put_form {
 static int read_form(cli_context *ctx, put_form *ret) {
   *ret = (put_form){.version = 1};
   const char *codec = cli_string(ctx, "cid-codec"), *format = cli_string(ctx, "format");
-  if (*format && cli_is_set(ctx, "cid-codec")) return cli_fail_text(ctx, "unable to use \"format\" (deprecated) and a custom \"cid-codec\" at the same time");
+  if (*format && strcmp(codec, "raw") != 0) return cli_fail_text(ctx, "unable to use \"format\" (deprecated) and a custom \"cid-codec\" at the same time");
   if (strcmp(format, "v0") == 0) ret->version = 0, codec = "dag-pb";
   else if (strcmp(format, "protobuf") == 0) codec = "dag-pb";
   else if (strcmp(format, "cbor") == 0) codec = "dag-cbor";
   else if (*format) codec = format;
   if (!ipfsa_codec_from_string(codec, &ret->codec)) return cli_fail_text(ctx, "unknown multicodec: \"%s\"", codec);
   if (!ipfsa_hash_from_string(cli_string(ctx, "mhtype"), &ret->hash))
-    return cli_fail_text(ctx, "unrecognized hash function: \"%s\"", cli_string(ctx, "mhtype"));
-  if (cli_bool(ctx, "allow-big-block")) return cli_fail_text(ctx, "--allow-big-block is not supported: no peer takes a block over 2 MiB");
+    return cli_fail_text(ctx, "unrecognized multihash function: %s", cli_string(ctx, "mhtype"));
   int64_t len = cli_int(ctx, "mhlen");
   ret->len = len > 0 && len <= IPFSA_MAX_DIGEST ? (size_t)len : 0;
   return len > IPFSA_MAX_DIGEST ? cli_fail_text(ctx, "a digest has at most %d bytes", IPFSA_MAX_DIGEST) : 0;

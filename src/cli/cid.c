@@ -276,13 +276,26 @@ static void inspect_text(cli_context *ctx, const char *given, const cid_parts *p
   cli_out(ctx, "CIDv1:      %s\n", p->v1);
 }
 
+/* In JSON what is wrong with the text is the answer, as Kubo gives it. */
+static int inspect_failed(cli_context *ctx, const char *given, const ipfsa_error *err) {
+  char text[600];
+  snprintf(text, sizeof text, "invalid CID: %s", err->message);
+  if (!cli_json(ctx)) return cli_fail_text(ctx, "%s", text);
+  json_field(ctx, "{\"cid\":", given);
+  cli_out(ctx, ",\"version\":0,\"multibase\":{\"prefix\":\"\",\"name\":\"\"},\"multicodec\":{\"code\":0,\"name\":\"\"},"
+               "\"multihash\":{\"code\":0,\"name\":\"\",\"length\":0,\"digest\":\"\"},\"cidV1\":\"\"");
+  json_field(ctx, ",\"errorMsg\":", text);
+  cli_out(ctx, "}\n");
+  return 0;
+}
+
 static int run_inspect(cli_context *ctx) {
   const char *given = cli_arg_at(ctx, 0);
   format_plan plan = {.version = -1};
   cid_parts p = {0};
   ipfsa_error err = {0};
   ipfsa_cid other;
-  if (convert_cid(&plan, given, &p.cid, &p.base, &err)) return cli_fail(ctx, &err);
+  if (convert_cid(&plan, given, &p.cid, &p.base, &err)) return inspect_failed(ctx, given, &err);
   p.codec = ipfsa_codec_to_string(p.cid.codec);
   p.hash = ipfsa_hash_to_string(p.cid.mh.code);
   if (!p.codec) p.codec = "unknown";

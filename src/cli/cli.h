@@ -49,10 +49,14 @@ size_t cli_strings(const cli_context *ctx, const char *option, const char *const
 /* Arguments after the options. For STDIN arguments (not FILE) the lines are already read. */
 size_t cli_n_args(const cli_context *ctx);
 const char *cli_arg_at(const cli_context *ctx, size_t i);
+const char *const *cli_args(const cli_context *ctx);
 
 /* The node of this call, opened on first use at --repo-dir, $IPFSA_PATH, …; on failure the error is already printed and NULL comes back:
  * return 1. `write` tells whether the verb may change the repo; `create` makes one when missing and says so on standard error. */
 ipfsa_node *cli_node(cli_context *ctx, bool write, bool create);
+
+/* Is every argument a path? A wrong one among several is said before anything is done: returns 1. */
+int cli_check_paths(cli_context *ctx);
 
 /* Output. Everything goes through these: standard output is buffered and checked once at the end (EPIPE, ENOSPC → exit 1). */
 void cli_out(cli_context *ctx, const char *format, ...) IPFSA_PRINTF(2, 3);

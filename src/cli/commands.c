@@ -3,23 +3,55 @@
 
 #include "cli/context.h"
 
-static const cli_option options[] = {{CLI_BOOL, "flags", "f", "false", "Show command flags"}, {0}};
+static const cli_option command_options[] = {{CLI_BOOL, "flags", "f", "false", "Show command flags"}, {0}};
 static const cli_arg no_args[] = {{0}};
 
-static void print_flags(cli_context *ctx, const cli_option *o) {
-  for (; o && o->type != CLI_END; o++) {
-    cli_out(ctx, " ");
-    if (o->alias) cli_out(ctx, "%s%s | ", strlen(o->alias) == 1 ? "-" : "--", o->alias);
-    cli_out(ctx, "--%s%s", o->name, o[1].type != CLI_END ? "," : "");
+/* Kubo's form: a line for each option, by name. */
+static void print_flags(cli_context *ctx, const char *verb, const cli_option *options) {
+  const cli_option *last = NULL;
+  for (;;) { /* the next name in order; tables are short */
+    const cli_option *next = NULL;
+    for (const cli_option *o = options; o && o->type != CLI_END; o++)
+      if ((!last || strcmp(o->name, last->name) > 0) && (!next || strcmp(o->name, next->name) < 0)) next = o;
+    if (!next) return;
+    cli_out(ctx, "%s %s %s%s", ctx->program, verb, strlen(next->name) == 1 ? "-" : "--", next->name);
+    if (next->alias) cli_out(ctx, " / %s %s %s%s", ctx->program, verb, strlen(next->alias) == 1 ? "-" : "--", next->alias);
+    cli_out(ctx, "\n");
+    last = next;
   }
 }
 
+static size_t words_of(const char *name) {
+  size_t n = 1;
+  for (; *name; name++) n += *name == ' ';
+  return n;
+}
+
+/* The tree as nested objects: verbs are sorted, so a group stands right before what is in it. */
+static void print_tree(cli_context *ctx) {
+  size_t depth = 0;
+  cli_out(ctx, "{\"Name\":\"%s\",\"Options\":[],\"Subcommands\":[", ctx->program);
+  for (const cli_verb *const *v = cli_verbs; *v; v++) {
+    size_t level = words_of((*v)->name) - 1;
+    const char *space = strrchr((*v)->name, ' ');
+    bool first = v == cli_verbs || level > depth - 1;
+    for (; depth > level; depth--) cli_out(ctx, "]}");
+    cli_out(ctx, "%s{\"Name\":\"%s\",\"Options\":[", first ? "" : ",", space ? space + 1 : (*v)->name);
+    for (const cli_option *o = (*v)->options; o && o->type != CLI_END; o++)
+      cli_out(ctx, "%s{\"Names\":[\"%s\"%s%s%s]}", o == (*v)->options ? "" : ",", o->name, o->alias ? ",\"" : "", o->alias ? o->alias : "", o->alias ? "\"" : "");
+    cli_out(ctx, "],\"Subcommands\":[");
+    depth++;
+  }
+  for (; depth; depth--) cli_out(ctx, "]}");
+  cli_out(ctx, "]}\n");
+}
+
 static int run(cli_context *ctx) {
+  if (cli_json(ctx)) return print_tree(ctx), 0;
   cli_out(ctx, "%s\n", ctx->program);
   for (const cli_verb *const *v = cli_verbs; *v; v++) {
-    cli_out(ctx, "%s %s", ctx->program, (*v)->name);
-    if (cli_bool(ctx, "flags")) print_flags(ctx, (*v)->options);
-    cli_out(ctx, "\n");
+    cli_out(ctx, "%s %s\n", ctx->program, (*v)->name);
+    if (cli_bool(ctx, "flags")) print_flags(ctx, (*v)->name, (*v)->options);
   }
   return 0;
 }
@@ -29,7 +61,7 @@ const cli_verb cli_verb_commands = {
     .tagline = "List all available commands.",
     .description = "Lists all available commands (and subcommands) and exits.",
     .example = "> ipfs-accelerate commands --flags",
-    .options = options,
+    .options = command_options,
     .args = no_args,
     .run = run,
 };

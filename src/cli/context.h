@@ -19,7 +19,7 @@ struct cli_context {
   char *stdin_lines; /* owned; args may point into it */
   ipfsa_node *node;
   bool out_is_tty, err_is_tty;
-  bool node_failed;
+  bool out_failed, out_closed; /* standard output takes no more; its reader is gone */
 };
 
 extern const cli_option cli_global_options[];
@@ -29,17 +29,22 @@ int cli_parse(cli_context *ctx, int argc, char **argv);
 /* Value of the last occurrence, or NULL when it was not given. */
 const char *cli_given(const cli_context *ctx, const char *option);
 
+int cli_out_failed(cli_context *ctx); /* after a failed write, by errno; returns -1 */
+
 /* Help texts. `to` is stdout or stderr. */
 void cli_help_long(const cli_context *ctx, const cli_verb *verb, FILE *to);
 void cli_help_usage(const cli_context *ctx, const cli_verb *verb, FILE *to);
 bool cli_is_subcommand_of(const char *name, const char *group); /* one level below; group "" = root */
 const cli_verb *cli_find_verb(const char *name);
+/* Of a command as its words: why Kubo's command of that name is not here; NULL: there is none, or it is here. */
+const char *cli_why_unsupported(const char *words);
 
 /* "1h30m", "250ms": nanoseconds, or -1. */
 int64_t cli_parse_duration(const char *text);
 /* Times out and interrupts end the call at its next safe point. */
 void cli_signals_start(int64_t timeout_ns);
 void cli_signals_watch(ipfsa_node *node);
+void cli_signals_die_of_pipe(void); /* as programs do whose reader went away; after the repo is closed */
 bool cli_signals_timed_out(void);
 bool cli_signals_interrupted(void);
 

@@ -51,7 +51,7 @@ static const cli_option put_options[] = {
     {CLI_STRING, "input-codec", NULL, "dag-json", "Codec that the input object is encoded in"},
     {CLI_BOOL, "pin", NULL, "false", "Pin this object when adding"},
     {CLI_STRING, "hash", NULL, "sha2-256", "Hash function to use"},
-    {CLI_BOOL, "allow-big-block", NULL, "false", "Refused: blocks over 2 MiB cannot be shared, and are not stored"},
+    {CLI_BOOL, "allow-big-block", NULL, "false", "Accepted; a block over 2 MiB, which no peer would take, is refused all the same"},
     {0},
 };
 
@@ -72,7 +72,6 @@ static int run_put(cli_context *ctx) {
   ipfsa_dag_put_options o = {.struct_size = sizeof o, .pin = cli_bool(ctx, "pin")};
   if (!find_codec(ctx, "store-codec", &o.store_codec) || !find_codec(ctx, "input-codec", &o.input_codec)) return 1;
   if (!ipfsa_hash_from_string(cli_string(ctx, "hash"), &o.hash)) return cli_fail_text(ctx, "unrecognized hash function: \"%s\"", cli_string(ctx, "hash"));
-  if (cli_bool(ctx, "allow-big-block")) return cli_fail_text(ctx, "--allow-big-block is not supported: no peer takes a block over 2 MiB");
   ipfsa_node *node = cli_node(ctx, true, true);
   if (!node) return 1;
   int code = 0;

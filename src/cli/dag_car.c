@@ -40,7 +40,7 @@ static const cli_option import_options[] = {
     {CLI_BOOL, "local-only", NULL, "false", "Accepted: nothing is fetched"},
     {CLI_BOOL, "silent", NULL, "false", "No output"},
     {CLI_BOOL, "stats", NULL, "false", "Output stats"},
-    {CLI_BOOL, "allow-big-block", NULL, "false", "Refused: blocks over 2 MiB cannot be shared, and are not stored"},
+    {CLI_BOOL, "allow-big-block", NULL, "false", "Accepted; a block over 2 MiB, which no peer would take, is refused all the same"},
     {CLI_BOOL, "fast-provide-root", NULL, NULL, "Accepted; takes effect once the node talks to others"},
     {CLI_BOOL, "fast-provide-dag", NULL, NULL, "Accepted; takes effect once the node talks to others"},
     {CLI_BOOL, "fast-provide-wait", NULL, NULL, "Accepted; takes effect once the node talks to others"},
@@ -82,7 +82,6 @@ static ipfsa_status import_one(cli_context *ctx, ipfsa_node *node, const char *p
 }
 
 static int run_import(cli_context *ctx) {
-  if (cli_bool(ctx, "allow-big-block")) return cli_fail_text(ctx, "--allow-big-block is not supported: no peer takes a block over 2 MiB");
   ipfsa_node *node = cli_node(ctx, true, true);
   if (!node) return 1;
   ipfsa_dag_import_result sum = {0};

@@ -11,6 +11,7 @@ const cli_verb cli_verb_files = {
     .name = "files",
     .tagline = "Interact with unixfs files.",
     .description = "A file system over IPFS content, with paths from / on. Every change is on the disk when the command returns.",
+    .options = (const cli_option[]){{CLI_BOOL, "flush", "f", "true", "Accepted: every change is on the disk when the command returns"}, {0}},
 };
 
 #define PATH_ARG(help) (const cli_arg[]){{"path", CLI_ARG_REQUIRED, help}, {0}}
@@ -73,73 +74,6 @@ const cli_verb cli_verb_files_ls = {
     .run = run_ls,
 };
 
-/* ---- stat ---- */
-
-static const char *type_word(ipfsa_entry_type type) { return type == IPFSA_ENTRY_DIRECTORY ? "directory" : type == IPFSA_ENTRY_SYMLINK ? "symlink" : "file"; }
-
-static void mode_text(const ipfsa_files_stat *st, char ret[32]) {
-  static const char letters[] = "rwxrwxrwx";
-  if (!st->mode) {
-    snprintf(ret, 32, "not set (not set)");
-    return;
-  }
-  int n = snprintf(ret, 32, "%04o (%c", st->mode, st->type == IPFSA_ENTRY_DIRECTORY ? 'd' : '-');
-  for (int i = 0; i < 9; i++) ret[n++] = st->mode >> (8 - i) & 1 ? letters[i] : '-';
-  ret[n++] = ')';
-  ret[n] = '\0';
-}
-
-static void print_format(cli_context *ctx, const char *format, const ipfsa_files_stat *st) {
-  char mode[32];
-  mode_text(st, mode);
-  while (*format) {
-    if (strncmp(format, "<hash>", 6) == 0) cli_out(ctx, "%s", cli_cid(ctx, &st->cid)), format += 6;
-    else if (strncmp(format, "<size>", 6) == 0) cli_out(ctx, "%llu", (unsigned long long)st->size), format += 6;
-    else if (strncmp(format, "<cumulsize>", 11) == 0) cli_out(ctx, "%llu", (unsigned long long)st->cumulative), format += 11;
-    else if (strncmp(format, "<childs>", 8) == 0) cli_out(ctx, "%u", st->n_links), format += 8;
-    else if (strncmp(format, "<type>", 6) == 0) cli_out(ctx, "%s", type_word(st->type)), format += 6;
-    else if (strncmp(format, "<mode>", 6) == 0) cli_out(ctx, "%.*s", (int)strcspn(mode, "("), mode), format += 6;
-    else cli_out_bytes(ctx, format++, 1);
-  }
-  cli_out(ctx, "\n");
-}
-
-static int run_stat(cli_context *ctx) {
-  ipfsa_node *node = cli_node(ctx, false, false);
-  if (!node) return 1;
-  ipfsa_files_stat st;
-  ipfsa_error err = {0};
-  char mode[32];
-  if (ipfsa_files_stat_get(node, cli_arg_at(ctx, 0), &st, &err)) return cli_fail(ctx, &err);
-  mode_text(&st, mode);
-  if (cli_json(ctx))
-    cli_out(ctx, "{\"Hash\":\"%s\",\"Size\":%llu,\"CumulativeSize\":%llu,\"Blocks\":%u,\"Type\":\"%s\"}\n", cli_cid(ctx, &st.cid), (unsigned long long)st.size,
-            (unsigned long long)st.cumulative, st.n_links, type_word(st.type));
-  else if (cli_bool(ctx, "size")) cli_out(ctx, "%llu\n", (unsigned long long)st.size);
-  else if (cli_bool(ctx, "hash")) cli_out(ctx, "%s\n", cli_cid(ctx, &st.cid));
-  else if (cli_is_set(ctx, "format")) print_format(ctx, cli_string(ctx, "format"), &st);
-  else {
-    cli_out(ctx, "%s\nSize: %llu\nCumulativeSize: %llu\nChildBlocks: %u\nType: %s\nMode: %s\nMtime: ", cli_cid(ctx, &st.cid), (unsigned long long)st.size,
-            (unsigned long long)st.cumulative, st.n_links, type_word(st.type), mode);
-    if (st.has_mtime) cli_out(ctx, "%lld.%09u\n", (long long)st.mtime_s, st.mtime_ns);
-    else cli_out(ctx, "not set\n");
-  }
-  return 0;
-}
-
-const cli_verb cli_verb_files_stat = {
-    .name = "files stat",
-    .tagline = "Display file status.",
-    .description = "Shows CID, sizes and kind of a file or folder.",
-    .example = "> ipfs-accelerate files stat --format='<hash> <size>' /models",
-    .options = (const cli_option[]){{CLI_STRING, "format", NULL, NULL, "Print statistics in given format. Allowed tokens: <hash> <size> <cumulsize> <type> <childs> <mode>"},
-                                    {CLI_BOOL, "hash", NULL, "false", "Print only hash"},
-                                    {CLI_BOOL, "size", NULL, "false", "Print only size"},
-                                    {0}},
-    .args = PATH_ARG("Path to node to stat."),
-    .run = run_stat,
-};
-
 /* ---- read and write ---- */
 
 static int run_read(cli_context *ctx) {
@@ -174,8 +108,8 @@ static int run_write(cli_context *ctx) {
   ipfsa_files_write_options o = {.struct_size = sizeof o, .offset = (uint64_t)offset, .count = (uint64_t)count, .create = cli_bool(ctx, "create"),
                                  .truncate = cli_bool(ctx, "truncate"), .parents = cli_bool(ctx, "parents"), .raw_leaves = tri_state(ctx, "raw-leaves"),
                                  .cid_version_1 = version_option(ctx), .hash = hash_option(ctx)};
-  bool empty = cli_is_set(ctx, "count") && count == 0;
-  ipfsa_status status = !node || empty ? IPFSA_OK : ipfsa_files_write(node, cli_arg_at(ctx, 0), fd, &o, &err);
+  if (cli_is_set(ctx, "count") && count == 0) o.count = IPFSA_FILES_NOTHING;
+  ipfsa_status status = !node ? IPFSA_OK : ipfsa_files_write(node, cli_arg_at(ctx, 0), fd, &o, &err);
   if (!from_stdin) close(fd);
   return !node ? 1 : status ? cli_fail(ctx, &err) : 0;
 }
@@ -193,7 +127,7 @@ const cli_verb cli_verb_files_write = {
                                     {CLI_BOOL, "raw-leaves", NULL, NULL, "Use raw blocks for newly created leaf nodes"},
                                     CID_OPTIONS,
                                     {0}},
-    .args = (const cli_arg[]){{"path", CLI_ARG_REQUIRED, "Path to write to."}, {"data", 0, "File with the data to write; - or nothing is standard input."}, {0}},
+    .args = (const cli_arg[]){{"path", CLI_ARG_REQUIRED, "Path to write to."}, {"data", CLI_ARG_FILE, "File with the data to write; - or nothing is standard input."}, {0}},
     .run = run_write,
 };
 
@@ -257,7 +191,8 @@ static int run_rm(cli_context *ctx) {
     ipfsa_error err = {0};
     if (ipfsa_files_rm(node, cli_arg_at(ctx, i), cli_bool(ctx, "recursive"), cli_bool(ctx, "force"), &err) == IPFSA_OK) continue;
     char text[4700];
-    snprintf(text, sizeof text, "%.4096s: %s", cli_arg_at(ctx, i), err.message);
+    const char *path = cli_arg_at(ctx, i);
+    snprintf(text, sizeof text, "%.4096s%s: %s", path, path[0] == '/' ? "" : " is not a valid path", err.message);
     cli_json_string(ctx, text, strlen(text));
     cli_out(ctx, "\n");
     failed = true;

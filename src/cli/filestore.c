@@ -7,7 +7,6 @@
 typedef struct filestore_printer {
   cli_context *ctx;
   bool verify;
-  uint64_t n_bad;
 } filestore_printer;
 
 /* Kubo's words and numbers of a reference's state. */
@@ -26,7 +25,6 @@ static int print_external(void *arg, const ipfsa_external_block *b) {
   cli_context *ctx = p->ctx;
   int number = 0;
   const char *word = state_of(b->status, &number);
-  p->n_bad += b->status != IPFSA_OK;
   if (cli_json(ctx)) {
     cli_out(ctx, "{\"Status\":%d,\"ErrorMsg\":", number);
     cli_json_string(ctx, b->what, strlen(b->what));
@@ -43,20 +41,20 @@ static int print_external(void *arg, const ipfsa_external_block *b) {
 }
 
 static int list_external(cli_context *ctx, bool verify) {
-  if (verify && cli_bool(ctx, "remove-bad-blocks"))
-    return cli_fail_text(ctx, "--remove-bad-blocks is not supported: 'repo verify --repair' moves bad blocks aside");
-  ipfsa_node *node = cli_node(ctx, false, false);
+  bool remove = verify && cli_bool(ctx, "remove-bad-blocks");
+  ipfsa_node *node = cli_node(ctx, remove, false);
   if (!node) return 1;
-  filestore_printer p = {ctx, verify, 0};
+  filestore_printer p = {ctx, verify};
   ipfsa_error err = {0};
-  bool file_order = cli_bool(ctx, "file-order");
+  ipfsa_external_options o = {.struct_size = sizeof o, .verify = verify, .file_order = cli_bool(ctx, "file-order"), .remove_bad = remove};
   ipfsa_status status = IPFSA_OK;
-  if (cli_n_args(ctx) == 0) status = ipfsa_repo_list_external(node, NULL, verify, file_order, print_external, &p, &err);
+  if (cli_n_args(ctx) == 0) status = ipfsa_repo_list_external(node, &o, print_external, &p, &err);
   for (size_t i = 0; i < cli_n_args(ctx) && status == IPFSA_OK; i++) {
     const char *text = cli_arg_at(ctx, i);
     ipfsa_cid cid;
+    o.only = &cid;
     status = ipfsa_cid_parse(text, strlen(text), &cid, &err);
-    if (status == IPFSA_OK) status = ipfsa_repo_list_external(node, &cid, verify, file_order, print_external, &p, &err);
+    if (status == IPFSA_OK) status = ipfsa_repo_list_external(node, &o, print_external, &p, &err);
   }
   return status ? cli_fail(ctx, &err) : 0;
 }
@@ -69,7 +67,7 @@ static const cli_option ls_options[] = {
     {CLI_BOOL, "file-order", NULL, NULL, "Sort the results based on the path of the backing file"}, {0}};
 static const cli_option verify_options[] = {
     {CLI_BOOL, "file-order", NULL, NULL, "Verify the objects based on the order of the backing file"},
-    {CLI_BOOL, "remove-bad-blocks", NULL, NULL, "Refused: see 'repo verify --repair'"},
+    {CLI_BOOL, "remove-bad-blocks", NULL, NULL, "Forget the blocks whose file is gone or holds other bytes"},
     {0}};
 
 const cli_verb cli_verb_filestore_ls = {.name = "filestore ls",
@@ -87,5 +85,19 @@ const cli_verb cli_verb_filestore_verify = {.name = "filestore verify",
                                             .options = verify_options,
                                             .args = args,
                                             .run = run_verify};
+/* A block of this store is in one place: what is there already is never stored, or referred to, a second time. */
+static int run_dups(cli_context *ctx) {
+  ipfsa_node *node = cli_node(ctx, false, false);
+  ipfsa_error err = {0};
+  ipfsa_external_options o = {.struct_size = sizeof o};
+  if (!node) return 1;
+  return ipfsa_repo_list_external(node, &o, NULL, NULL, &err) ? cli_fail(ctx, &err) : 0;
+}
+
+const cli_verb cli_verb_filestore_dups = {.name = "filestore dups",
+                                          .tagline = "List blocks that are both in the filestore and standard block storage.",
+                                          .description = "There are none: this store keeps each block in one place.",
+                                          .example = "> ipfs-accelerate filestore dups",
+                                          .run = run_dups};
 const cli_verb cli_verb_filestore = {
     .name = "filestore", .tagline = "Interact with filestore objects.", .example = "ipfs filestore ls"};

@@ -65,7 +65,6 @@ static int save_archive(cli_context *ctx, ipfsa_node *node, const char *target, 
   ipfsa_error err = {0};
   snprintf(temp, sizeof temp, "%s.%ld.tmp", target, (long)getpid());
   int64_t level = cli_int(ctx, "compression-level");
-  if (cli_is_set(ctx, "compression-level") && (level < 1 || level > 9)) return cli_fail_text(ctx, "compression level must be between 1 and 9");
   if (level) snprintf(mode, sizeof mode, "wb%d", (int)level);
   snprintf(folder, sizeof folder, "%s", target);
   if (!cli_bool(ctx, "compress")) o->room_in = dirname(folder); /* how small it gets, nobody knows before */
@@ -83,6 +82,9 @@ static int save_archive(cli_context *ctx, ipfsa_node *node, const char *target, 
 static int run(cli_context *ctx) {
   char target[4097];
   bool archived = cli_bool(ctx, "archive") || cli_bool(ctx, "compress");
+  int64_t level = cli_int(ctx, "compression-level");
+  if (cli_bool(ctx, "compress") && cli_is_set(ctx, "compression-level") && (level < 1 || level > 9))
+    return cli_fail_text(ctx, "compression level must be between 1 and 9");
   ipfsa_node *node = cli_node(ctx, false, false);
   if (!node) return 1;
   choose_target(ctx, target, sizeof target);

@@ -1,8 +1,16 @@
 #include "cli/input.h"
 
 #include <errno.h>
+#include <ipfsa/read.h>
 #include <stdlib.h>
 #include <string.h>
+
+int cli_check_paths(cli_context *ctx) {
+  ipfsa_error err = {0};
+  for (size_t i = 0; i < cli_n_args(ctx); i++)
+    if (ipfsa_path_parse(cli_arg_at(ctx, i), NULL, &err) != IPFSA_OK) return cli_fail(ctx, &err);
+  return 0;
+}
 
 uint8_t *cli_read_input(cli_context *ctx, size_t i, size_t max, size_t *ret_len) {
   const char *path = i < cli_n_args(ctx) ? cli_arg_at(ctx, i) : "-";

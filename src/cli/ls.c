@@ -29,8 +29,15 @@ typedef struct listing {
   row *rows;
   size_t n;
   int widths[4]; /* mode, cid, size, time */
+  size_t i;      /* of the argument at hand */
+  bool opened;   /* its head is printed: only once something is found */
   bool first_json;
 } listing;
+
+#define STREAM_WIDTH 9 /* of a column that is printed before the next row is known; Kubo's */
+static void reset_widths(listing *l) {
+  for (int i = 0; i < 4; i++) l->widths[i] = cli_bool(l->ctx, "stream") ? STREAM_WIDTH : 0;
+}
 
 static void measure(listing *l, const row *r) {
   int w[4] = {(int)strlen(r->mode), (int)strlen(r->cid), (int)strlen(r->size), (int)strlen(r->time)};
@@ -82,9 +89,15 @@ static void print_json(listing *l, const ipfsa_entry *e) {
   cli_out(ctx, "}");
 }
 
-static int take_entry(void *arg, const ipfsa_entry *e) {
-  listing *l = arg;
-  if (cli_json(l->ctx)) return print_json(l, e), 0;
+static void keep_row(listing *l, const row *r) {
+  measure(l, r);
+  l->rows[l->n++] = *r;
+  bool stream = cli_bool(l->ctx, "stream");
+  if (l->n == MAX_ALIGNED || stream) flush_rows(l);
+  if (stream) reset_widths(l);
+}
+
+static bool describe(listing *l, const ipfsa_entry *e, row *ret) {
   row r = {.is_dir = e->type == IPFSA_ENTRY_DIRECTORY, .name_len = e->name_len};
   format_mode(e, r.mode);
   if (r.is_dir) strcpy(r.size, "-");
@@ -95,56 +108,62 @@ static int take_entry(void *arg, const ipfsa_entry *e) {
   if (e->has_mtime && gmtime_r(&t, &tm)) strftime(r.time, sizeof r.time, "%b %d %H:%M", &tm);
   r.cid = strdup(cli_cid(l->ctx, &e->cid));
   r.name = malloc(e->name_len + 1);
-  if (!r.cid || !r.name) return free(r.cid), free(r.name), 1;
+  if (!r.cid || !r.name) return free(r.cid), free(r.name), false;
   memcpy(r.name, e->name, e->name_len);
-  measure(l, &r);
-  l->rows[l->n++] = r;
-  if (l->n == MAX_ALIGNED || cli_bool(l->ctx, "stream")) flush_rows(l);
+  *ret = r;
+  return true;
+}
+
+static int print_head(listing *l) {
+  cli_context *ctx = l->ctx;
+  if (l->opened) return 0;
+  l->opened = true;
+  if (cli_json(ctx)) {
+    cli_out(ctx, l->i ? ",{\"Hash\":" : "{\"Objects\":[{\"Hash\":");
+    cli_json_string(ctx, cli_arg_at(ctx, l->i), strlen(cli_arg_at(ctx, l->i)));
+    cli_out(ctx, ",\"Links\":[");
+    return 0;
+  }
+  if (cli_n_args(ctx) > 1) cli_out(ctx, "%s%s:\n", l->i ? "\n" : "", cli_arg_at(ctx, l->i));
+  if (!cli_bool(ctx, "headers")) return 0;
+  row head = {.mode = "Mode", .size = "Size", .time = "ModTime", .name_len = 4};
+  head.cid = strdup("Hash");
+  head.name = strdup("Name");
+  if (!head.cid || !head.name) return free(head.cid), free(head.name), 1;
+  keep_row(l, &head);
   return 0;
 }
 
-static void print_header(listing *l) {
-  row head = {.mode = "Mode", .size = "Size", .time = "ModTime", .cid = (char[]){"Hash"}, .name = (char[]){"Name"}, .name_len = 4};
-  measure(l, &head);
+static int take_entry(void *arg, const ipfsa_entry *e) {
+  listing *l = arg;
+  row r;
+  if (print_head(l)) return 1;
+  if (cli_json(l->ctx)) return print_json(l, e), 0;
+  if (!describe(l, e, &r)) return 1;
+  keep_row(l, &r);
+  return 0;
 }
 
-static ipfsa_status list_one(listing *l, ipfsa_node *node, const char *path, ipfsa_error *err) {
+static ipfsa_status list_one(listing *l, ipfsa_node *node, ipfsa_error *err) {
   cli_context *ctx = l->ctx;
   l->first_json = true;
-  memset(l->widths, 0, sizeof l->widths);
-  bool headers = cli_bool(ctx, "headers") && !cli_json(ctx);
-  if (headers) print_header(l);
-  if (cli_json(ctx)) {
-    cli_out(ctx, "{\"Hash\":");
-    cli_json_string(ctx, path, strlen(path));
-    cli_out(ctx, ",\"Links\":[");
-  }
-  ipfsa_status status = ipfsa_ls(node, path, cli_bool(ctx, "resolve-type") || cli_bool(ctx, "size"), take_entry, l, err);
-  if (headers && status == IPFSA_OK) {
-    row head = {.mode = "Mode", .size = "Size", .time = "ModTime", .cid = (char[]){"Hash"}, .name = (char[]){"Name"}, .name_len = 4};
-    print_row(l, &head);
-  }
+  l->opened = false;
+  reset_widths(l);
+  ipfsa_status status = ipfsa_ls(node, cli_arg_at(ctx, l->i), cli_bool(ctx, "resolve-type") || cli_bool(ctx, "size"), take_entry, l, err);
+  if (status == IPFSA_OK) (void)print_head(l); /* of one without entries */
   flush_rows(l);
-  if (cli_json(ctx)) cli_out(ctx, "]}");
+  if (status == IPFSA_OK && cli_json(ctx)) cli_out(ctx, "]}");
   return status;
 }
 
 static int run(cli_context *ctx) {
-  ipfsa_node *node = cli_node(ctx, false, false);
+  ipfsa_node *node = cli_check_paths(ctx) ? NULL : cli_node(ctx, false, false);
   if (!node) return 1;
   listing l = {.ctx = ctx, .rows = calloc(MAX_ALIGNED, sizeof(row))};
   if (!l.rows) return cli_fail_text(ctx, "out of memory");
   ipfsa_error err = {0};
   ipfsa_status status = IPFSA_OK;
-  size_t n = cli_n_args(ctx);
-  for (size_t i = 0; status == IPFSA_OK && i < n; i++) /* a wrong path among several: said before anything is listed */
-    status = ipfsa_path_parse(cli_arg_at(ctx, i), NULL, &err);
-  if (status == IPFSA_OK && cli_json(ctx)) cli_out(ctx, "{\"Objects\":[");
-  for (size_t i = 0; status == IPFSA_OK && i < n; i++) {
-    if (cli_json(ctx) && i) cli_out(ctx, ",");
-    else if (n > 1 && !cli_json(ctx)) cli_out(ctx, "%s%s:\n", i ? "\n" : "", cli_arg_at(ctx, i));
-    status = list_one(&l, node, cli_arg_at(ctx, i), &err);
-  }
+  for (; status == IPFSA_OK && l.i < cli_n_args(ctx); l.i++) status = list_one(&l, node, &err);
   free(l.rows);
   if (status) return cli_fail(ctx, &err);
   if (cli_json(ctx)) cli_out(ctx, "]}\n");

@@ -29,10 +29,10 @@ ipfsa_node *cli_node(cli_context *ctx, bool write, bool create) {
 }
 
 /* Output that did not arrive is a failure, also when the verb thinks all went well. */
-static int finish_output(int code) {
+static int finish_output(cli_context *ctx, int code) {
   bool bad = fflush(stdout) != 0 || ferror(stdout);
   if (!bad) return code;
-  if (errno != EPIPE) fprintf(stderr, "Error: write to standard output: %s\n", strerror(errno));
+  cli_out_failed(ctx);
   return code ? code : 1;
 }
 
@@ -48,12 +48,12 @@ int main(int argc, char **argv) {
     cli_signals_start(timeout ? cli_parse_duration(timeout) : 0);
     code = ctx.verb->run(&ctx);
     cli_signals_watch(NULL);
-    if (cli_signals_interrupted() && code) code = 130;
   }
-  code = finish_output(code < 0 ? 0 : code);
+  code = finish_output(&ctx, code < 0 ? 0 : code);
   ipfsa_node_close(ctx.node);
   free(ctx.values);
   free(ctx.args);
   free(ctx.stdin_lines);
+  if (ctx.out_closed) cli_signals_die_of_pipe();
   return code;
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/cid_tables.h"
 #include "cli/context.h"
 
 #define MAX_STDIN (64u << 20) /* bytes of arguments read from standard input */
@@ -14,7 +15,13 @@ const cli_option cli_global_options[] = {
     {CLI_BOOL, "debug", "D", NULL, "Operate in debug mode"},
     {CLI_BOOL, "help", NULL, NULL, "Show the full command help text"},
     {CLI_BOOL, "h", NULL, NULL, "Show a short version of the command help text"},
-    {CLI_BOOL, "offline", NULL, NULL, "Run the command offline"},
+    {CLI_BOOL, "offline", NULL, NULL, "Accepted: every command is offline"},
+    {CLI_BOOL, "local", "L", NULL, "Accepted: the same as --offline"},
+    {CLI_STRING, "api", NULL, NULL, "Refused: every command works on the repo itself"},
+    {CLI_STRING, "api-auth", NULL, NULL, "Accepted; goes with --api"},
+    {CLI_STRING, "config", "c", NULL, "Refused: the configuration is config.toml in the repo"},
+    {CLI_STRING, "config-file", NULL, NULL, "Refused: the configuration is config.toml in the repo"},
+    {CLI_BOOL, "stream-channels", NULL, NULL, "Accepted: output is streamed where it can be"},
     {CLI_STRING, "cid-base", NULL, NULL, "Multibase encoding used for version 1 CIDs in output"},
     {CLI_BOOL, "upgrade-cidv0-in-output", NULL, NULL, "Upgrade version 0 to version 1 CIDs in output"},
     {CLI_STRING, "encoding", "enc", "text", "The encoding type the output should be encoded with (text, json)"},
@@ -35,8 +42,19 @@ static const cli_option *find_in(const cli_option *table, const char *name, size
   return NULL;
 }
 
+/* "files" of "files cp": its options go with each of its commands. */
+static const cli_verb *group_of(const cli_verb *verb) {
+  char name[64];
+  const char *space = strrchr(verb->name, ' ');
+  if (!space) return NULL;
+  snprintf(name, sizeof name, "%.*s", (int)(space - verb->name), verb->name);
+  return cli_find_verb(name);
+}
+
 static const cli_option *find_option(const cli_context *ctx, const char *name, size_t len) {
   const cli_option *found = ctx->verb ? find_in(ctx->verb->options, name, len) : NULL;
+  const cli_verb *group = !found && ctx->verb ? group_of(ctx->verb) : NULL;
+  if (group) found = find_in(group->options, name, len);
   return found ? found : find_in(cli_global_options, name, len);
 }
 
@@ -93,6 +111,7 @@ size_t cli_strings(const cli_context *ctx, const char *option, const char *const
 }
 
 size_t cli_n_args(const cli_context *ctx) { return ctx->n_args; }
+const char *const *cli_args(const cli_context *ctx) { return ctx->args; }
 const char *cli_arg_at(const cli_context *ctx, size_t i) { return i < ctx->n_args ? ctx->args[i] : NULL; }
 
 static bool valid_value(const cli_option *option, const char *text) {
@@ -151,10 +170,10 @@ static int parse_short(cli_context *ctx, const char *body, char **argv, int argc
   return 0;
 }
 
-/* Finds the verb: words that are no options, as long as they name something. Global options before it may take a value. */
-static size_t find_verb_words(cli_context *ctx, int argc, char **argv, bool *is_word) {
+/* Finds the verb: words that are no options, as long as they name something. Global options before it may take a value. Fails for those of
+ * Kubo's that are not here. */
+static int find_verb_words(cli_context *ctx, int argc, char **argv, bool *is_word) {
   char name[256] = "";
-  size_t n_words = 0;
   for (int i = 1; i < argc; i++) {
     if (argv[i][0] == '-' && argv[i][1]) {
       if (strcmp(argv[i], "--") == 0) break;
@@ -167,12 +186,13 @@ static size_t find_verb_words(cli_context *ctx, int argc, char **argv, bool *is_
     if (used + strlen(argv[i]) + 2 > sizeof name) break;
     snprintf(name + used, sizeof name - used, "%s%s", used ? " " : "", argv[i]);
     const cli_verb *verb = cli_find_verb(name);
+    const char *why = verb ? NULL : cli_why_unsupported(name);
+    if (why) return cli_fail_text(ctx, "'%s %s' is not supported: %s", ctx->program, name, why);
     if (!verb) break;
     ctx->verb = verb;
     is_word[i] = true;
-    n_words++;
   }
-  return n_words;
+  return 0;
 }
 
 static int distance(const char *a, const char *b) {
@@ -282,14 +302,17 @@ static int check_globals(cli_context *ctx) {
   if (strcmp(encoding, "text") != 0 && strcmp(encoding, "json") != 0)
     return cli_fail_text(ctx, "invalid encoding: %s; text and json are supported", encoding);
   const char *base = cli_string(ctx, "cid-base");
-  ipfsa_table_row row;
-  bool known = !*base;
-  for (size_t i = 0; !known && ipfsa_multibase_row(i, &row); i++) known = strcmp(row.name, base) == 0;
-  if (!known) return cli_fail_text(ctx, "unsupported multibase encoding: %s", base);
+  if (*base && !cli_base_name(base)) return cli_fail_text(ctx, "unsupported multibase encoding: %s", base);
+  static const char *const refused[][2] = {{"api", "every command works on the repo itself, there is no other node to ask"},
+                                           {"config", "the configuration is config.toml in the repo"},
+                                           {"config-file", "the configuration is config.toml in the repo"}};
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+    if (cli_is_set(ctx, refused[i][0])) return cli_fail_text(ctx, "--%s is not supported: %s", refused[i][0], refused[i][1]);
   static const char *const durations[] = {"timeout", "lock-timeout"};
   for (size_t i = 0; i < 2; i++) {
     const char *text = cli_string(ctx, durations[i]);
-    if (*text && cli_parse_duration(text) < 0) return cli_fail_text(ctx, "time: invalid duration \"%s\"", text);
+    bool number = *text && text[strspn(text, "0123456789.")] == '\0' && strcmp(text, "0") != 0;
+    if (*text && cli_parse_duration(text) < 0) return cli_fail_text(ctx, "time: %s duration \"%s\"", number ? "missing unit in" : "invalid", text);
   }
   return 0;
 }
@@ -302,8 +325,7 @@ int cli_parse(cli_context *ctx, int argc, char **argv) {
     free(is_word);
     return cli_fail_text(ctx, "out of memory");
   }
-  find_verb_words(ctx, argc, argv, is_word);
-  int code = 0;
+  int code = find_verb_words(ctx, argc, argv, is_word);
   bool options_over = false;
   for (int i = 1; i < argc && !code; i++) {
     if (is_word[i]) continue;

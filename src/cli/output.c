@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/cid_tables.h"
 #include "cli/context.h"
 
 void cli_out(cli_context *ctx, const char *format, ...) {
@@ -29,14 +30,17 @@ static int write_all(const char *data, size_t len) {
   return 0;
 }
 
+/* Told once; a reader that went away (head, say) is told nothing. */
+int cli_out_failed(cli_context *ctx) {
+  if (errno == EPIPE) ctx->out_closed = true;
+  else if (!ctx->out_failed) fprintf(stderr, "Error: write to standard output: %s\n", strerror(errno));
+  ctx->out_failed = true;
+  return -1;
+}
+
 int cli_out_write(void *ctx, const void *data, size_t len) {
-  (void)ctx;
-  if (len >= DIRECT) {
-    if (fflush(stdout) == 0 && write_all(data, len) == 0) return 0;
-    if (errno != EPIPE) fprintf(stderr, "Error: write to standard output: %s\n", strerror(errno));
-    return -1;
-  }
-  return fwrite(data, 1, len, stdout) == len ? 0 : -1;
+  if (len >= DIRECT) return fflush(stdout) == 0 && write_all(data, len) == 0 ? 0 : cli_out_failed(ctx);
+  return fwrite(data, 1, len, stdout) == len ? 0 : cli_out_failed(ctx);
 }
 
 void cli_out_bytes(cli_context *ctx, const void *data, size_t len) { (void)cli_out_write(ctx, data, len); }
@@ -113,8 +117,9 @@ int cli_fail_text(cli_context *ctx, const char *format, ...) {
 }
 
 int cli_fail(cli_context *ctx, const ipfsa_error *err) {
+  if (err->status == IPFSA_E_CANCELLED && ctx->out_failed) return 1; /* it was cancelled for that, and that was told */
   if (err->status == IPFSA_E_CANCELLED && cli_signals_timed_out())
-    return cli_fail_text(ctx, "timed out after %s", cli_string(ctx, "timeout"));
+    return cli_fail_text(ctx, "timed out");
   return cli_fail_text(ctx, "%s", err->message[0] ? err->message : ipfsa_status_to_string(err->status));
 }
 
@@ -136,7 +141,7 @@ const char *cli_cid(cli_context *ctx, const ipfsa_cid *cid) {
   static char ring[8][IPFSA_MAX_CID_TEXT];
   static unsigned next;
   char *text = ring[next++ % 8];
-  const char *base = cli_string(ctx, "cid-base");
+  const char *given = cli_string(ctx, "cid-base"), *base = *given ? cli_base_name(given) : "";
   bool upgrade = cli_is_set(ctx, "upgrade-cidv0-in-output") ? cli_bool(ctx, "upgrade-cidv0-in-output")
                                                             : *base && strcmp(base, "base58btc") != 0;
   ipfsa_cid v1 = *cid;

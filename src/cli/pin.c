@@ -129,9 +129,10 @@ static bool mode_of(const char *word, ipfsa_pin_mode *ret) {
 static void print_pin_json(pin_lister *l, const ipfsa_pin *pin, const char *type) {
   cli_context *ctx = l->ctx;
   const char *cid = cli_cid(ctx, &pin->cid);
-  if (l->stream) cli_out(ctx, "{\"Cid\":\"%s\",\"Type\":\"%s\",\"Name\":", cid, l->quiet ? "" : type);
-  else cli_out(ctx, "%s\"%s\":{\"Type\":\"%s\",\"Name\":", l->n ? "," : "", cid, l->quiet ? "" : type);
-  cli_json_string(ctx, pin->name, l->names ? strlen(pin->name) : 0);
+  size_t name_len = l->names ? strlen(pin->name) : 0;
+  if (l->stream) cli_out(ctx, "{\"Cid\":\"%s\",\"Type\":\"%s\"%s", cid, type, name_len ? ",\"Name\":" : "");
+  else cli_out(ctx, "%s\"%s\":{\"Type\":\"%s\",\"Name\":", l->n ? "," : "", cid, type);
+  if (name_len || !l->stream) cli_json_string(ctx, pin->name, name_len);
   cli_out(ctx, l->stream ? "}\n" : "}");
 }
 
@@ -174,7 +175,7 @@ static int run_ls(cli_context *ctx) {
   ipfsa_pin_mode mode;
   const char *type = cli_string(ctx, "type");
   if (!mode_of(type, &mode)) return cli_fail_text(ctx, "invalid type '%s', must be one of {direct, indirect, recursive, all}", type);
-  ipfsa_node *node = cli_node(ctx, false, false);
+  ipfsa_node *node = cli_check_paths(ctx) ? NULL : cli_node(ctx, false, false);
   if (!node) return 1;
   const char *name = cli_is_set(ctx, "name") ? cli_string(ctx, "name") : NULL;
   pin_lister l = {ctx, cli_bool(ctx, "quiet"), name || cli_bool(ctx, "names"), cli_bool(ctx, "stream"), cli_json(ctx), 0};

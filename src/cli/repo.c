@@ -216,5 +216,24 @@ const cli_verb cli_verb_repo_version = {.name = "repo version",
                                         .options = version_options,
                                         .run = run_version};
 
+static int run_migrate(cli_context *ctx) {
+  int64_t to = cli_is_set(ctx, "to") ? cli_int(ctx, "to") : IPFSA_REPO_VERSION;
+  if (!cli_node(ctx, false, false)) return 1;
+  if (to != IPFSA_REPO_VERSION) return cli_fail_text(ctx, "there is no repo version %lld; this program knows version %d alone", (long long)to, IPFSA_REPO_VERSION);
+  cli_out(ctx, "Repository is already at version %d.\n", IPFSA_REPO_VERSION);
+  return 0;
+}
+
+static const cli_option migrate_options[] = {{CLI_INT, "to", NULL, NULL, "Target repository version"},
+                                             {CLI_BOOL, "allow-downgrade", NULL, "false", "Accepted: there is no older version"},
+                                             {0}};
+
+const cli_verb cli_verb_repo_migrate = {.name = "repo migrate",
+                                        .tagline = "Apply repository migrations to a specific version.",
+                                        .description = "There is one version of the repo so far, so that there is nothing to do.",
+                                        .example = "> ipfs-accelerate repo migrate\nRepository is already at version 1.",
+                                        .options = migrate_options,
+                                        .run = run_migrate};
+
 const cli_verb cli_verb_repo = {.name = "repo", .tagline = "Manipulate the IPFS repo.", .example = "ipfs repo stat"};
 const cli_verb cli_verb_stats = {.name = "stats", .tagline = "Query IPFS statistics.", .example = "ipfs stats repo"};

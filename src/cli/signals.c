@@ -42,7 +42,7 @@ static void on_signal(int number) {
       _exit(1);
     }
   } else if (interrupts++ > 0) {
-    _exit(130);
+    _exit(1);
   }
   if (watched) ipfsa_node_cancel(watched);
 }
@@ -60,6 +60,11 @@ void cli_signals_start(int64_t timeout_ns) {
   struct itimerval timer = {{2, 0}, {timeout_ns / 1000000000, timeout_ns % 1000000000 / 1000}};
   if (timer.it_value.tv_sec == 0 && timer.it_value.tv_usec == 0) timer.it_value.tv_usec = 1;
   setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+void cli_signals_die_of_pipe(void) {
+  signal(SIGPIPE, SIG_DFL);
+  raise(SIGPIPE);
 }
 
 void cli_signals_watch(ipfsa_node *node) {

@@ -35,6 +35,8 @@ extern const cli_verb cli_verb_dag_resolve;
 extern const cli_verb cli_verb_dag_stat;
 extern const cli_verb cli_verb_files;
 extern const cli_verb cli_verb_files_chcid;
+extern const cli_verb cli_verb_files_chmod;
+extern const cli_verb cli_verb_files_chroot;
 extern const cli_verb cli_verb_files_cp;
 extern const cli_verb cli_verb_files_flush;
 extern const cli_verb cli_verb_files_ls;
@@ -43,8 +45,10 @@ extern const cli_verb cli_verb_files_mv;
 extern const cli_verb cli_verb_files_read;
 extern const cli_verb cli_verb_files_rm;
 extern const cli_verb cli_verb_files_stat;
+extern const cli_verb cli_verb_files_touch;
 extern const cli_verb cli_verb_files_write;
 extern const cli_verb cli_verb_filestore;
+extern const cli_verb cli_verb_filestore_dups;
 extern const cli_verb cli_verb_filestore_ls;
 extern const cli_verb cli_verb_filestore_verify;
 extern const cli_verb cli_verb_get;
@@ -66,6 +70,7 @@ extern const cli_verb cli_verb_refs_local;
 extern const cli_verb cli_verb_repo;
 extern const cli_verb cli_verb_repo_gc;
 extern const cli_verb cli_verb_repo_ls;
+extern const cli_verb cli_verb_repo_migrate;
 extern const cli_verb cli_verb_repo_stat;
 extern const cli_verb cli_verb_repo_verify;
 extern const cli_verb cli_verb_repo_version;
@@ -74,6 +79,7 @@ extern const cli_verb cli_verb_stats;
 extern const cli_verb cli_verb_stats_hash;
 extern const cli_verb cli_verb_stats_repo;
 extern const cli_verb cli_verb_version;
+extern const cli_verb cli_verb_version_deps;
 
 const cli_verb *const cli_verbs[] = {
     &cli_verb_add,
@@ -110,6 +116,8 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_dag_stat,
     &cli_verb_files,
     &cli_verb_files_chcid,
+    &cli_verb_files_chmod,
+    &cli_verb_files_chroot,
     &cli_verb_files_cp,
     &cli_verb_files_flush,
     &cli_verb_files_ls,
@@ -118,8 +126,10 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_files_read,
     &cli_verb_files_rm,
     &cli_verb_files_stat,
+    &cli_verb_files_touch,
     &cli_verb_files_write,
     &cli_verb_filestore,
+    &cli_verb_filestore_dups,
     &cli_verb_filestore_ls,
     &cli_verb_filestore_verify,
     &cli_verb_get,
@@ -141,6 +151,7 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_repo,
     &cli_verb_repo_gc,
     &cli_verb_repo_ls,
+    &cli_verb_repo_migrate,
     &cli_verb_repo_stat,
     &cli_verb_repo_verify,
     &cli_verb_repo_version,
@@ -149,5 +160,6 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_stats_hash,
     &cli_verb_stats_repo,
     &cli_verb_version,
+    &cli_verb_version_deps,
     NULL,
 };

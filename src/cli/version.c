@@ -36,3 +36,17 @@ const cli_verb cli_verb_version = {
     .args = args,
     .run = run,
 };
+
+static int run_deps(cli_context *ctx) {
+  ipfsa_dependency row;
+  for (size_t i = 0; ipfsa_dependency_row(i, &row); i++) cli_out(ctx, cli_json(ctx) ? "{\"Path\":\"%s\",\"Version\":\"%s\"}\n" : "%s@%s\n", row.name, row.version);
+  return 0;
+}
+
+const cli_verb cli_verb_version_deps = {
+    .name = "version deps",
+    .tagline = "Shows information about dependencies used for build.",
+    .description = "One library a line, with the version that this program was built with.",
+    .example = "> ipfs-accelerate version deps",
+    .run = run_deps,
+};

@@ -17,6 +17,7 @@ typedef struct json_reader {
   ipfsa_error *err;
   open_node open[IPFSA_MAX_NESTING];
   size_t depth;
+  bool plain; /* json, not dag-json: "/" is a key like any other */
 } json_reader;
 
 static ipfsa_status malformed(json_reader *r, const char *what) {
@@ -255,7 +256,7 @@ static ipfsa_status read_item(json_reader *r, ipfsa_value_item *item) {
   }
   item->type = b == '[' ? IPFSA_VALUE_LIST : IPFSA_VALUE_MAP;
   bool done = false;
-  return b == '{' ? try_reserved(r, item, &done) : IPFSA_OK;
+  return b == '{' && !r->plain ? try_reserved(r, item, &done) : IPFSA_OK;
 }
 
 static bool is_container(const ipfsa_value_item *item) { return item->type == IPFSA_VALUE_LIST || item->type == IPFSA_VALUE_MAP; }
@@ -299,8 +300,8 @@ static ipfsa_status read_member(json_reader *r) {
   return read_value(r, key);
 }
 
-ipfsa_status ipfsa_dagjson_decode(ipfsa_bytes block, ipfsa_value *ret, ipfsa_error *err) {
-  json_reader r = {.c = ipfsa_cursor_over(block), .value = ret, .err = err};
+static ipfsa_status decode(ipfsa_bytes block, bool plain, ipfsa_value *ret, ipfsa_error *err) {
+  json_reader r = {.c = ipfsa_cursor_over(block), .value = ret, .err = err, .plain = plain};
   ipfsa_status status = ipfsa_value_reserve_arena(ret, 2 * block.len + 16, err); /* a reserved form may be read twice */
   if (status == IPFSA_OK) status = read_value(&r, (ipfsa_bytes){0});
   while (status == IPFSA_OK && r.depth) status = read_member(&r);
@@ -308,6 +309,9 @@ ipfsa_status ipfsa_dagjson_decode(ipfsa_bytes block, ipfsa_value *ret, ipfsa_err
   if (status == IPFSA_OK && ipfsa_cursor_left(&r.c)) status = malformed(&r, "text after the value,");
   return status;
 }
+
+ipfsa_status ipfsa_dagjson_decode(ipfsa_bytes block, ipfsa_value *ret, ipfsa_error *err) { return decode(block, false, ret, err); }
+ipfsa_status ipfsa_json_decode(ipfsa_bytes block, ipfsa_value *ret, ipfsa_error *err) { return decode(block, true, ret, err); }
 
 ipfsa_status ipfsa_dagjson_links(ipfsa_bytes block, ipfsa_link_cb cb, void *ctx, ipfsa_error *err) {
   IPFSA_AUTO(ipfsa_value_release) ipfsa_value value = {0};

@@ -90,7 +90,7 @@ ipfsa_status ipfsa_value_decode(uint64_t codec, ipfsa_bytes block, ipfsa_value *
   case IPFSA_CODEC_DAG_PB: status = ipfsa_dagpb_to_value(block, &value, err); break;
   case IPFSA_CODEC_CBOR:
   case IPFSA_CODEC_DAG_CBOR: status = ipfsa_dagcbor_decode(block, &value, err); break;
-  case IPFSA_CODEC_JSON:
+  case IPFSA_CODEC_JSON: status = ipfsa_json_decode(block, &value, err); break;
   case IPFSA_CODEC_DAG_JSON: status = ipfsa_dagjson_decode(block, &value, err); break;
   default: {
     const char *name = ipfsa_codec_to_string(codec);
@@ -103,8 +103,20 @@ ipfsa_status ipfsa_value_decode(uint64_t codec, ipfsa_bytes block, ipfsa_value *
   return status;
 }
 
+/* What the plain forms of cbor and json have no place for. */
+static ipfsa_status check_plain(uint64_t codec, const ipfsa_value *value, size_t at, ipfsa_error *err) {
+  bool json = codec == IPFSA_CODEC_JSON;
+  for (size_t i = at; i < value->items[at].next && (json || codec == IPFSA_CODEC_CBOR); i++) {
+    if (value->items[i].type == IPFSA_VALUE_LINK) return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "cannot marshal IPLD links to %s; dag-%s can", json ? "json" : "cbor", json ? "json" : "cbor");
+    if (json && value->items[i].type == IPFSA_VALUE_BYTES) return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "cannot marshal IPLD bytes to json; dag-json can");
+  }
+  return IPFSA_OK;
+}
+
 ipfsa_status ipfsa_value_encode(uint64_t codec, const ipfsa_value *value, size_t at, ipfsa_buf *out, ipfsa_error *err) {
   const ipfsa_value_item *item = &value->items[at];
+  ipfsa_status status = check_plain(codec, value, at, err);
+  if (status) return status;
   switch (codec) {
   case IPFSA_CODEC_RAW:
     if (item->type != IPFSA_VALUE_BYTES) return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "only bytes can be encoded as raw");

@@ -47,9 +47,9 @@ bool ipfsa_is_utf8(ipfsa_bytes text);
 ipfsa_status ipfsa_value_sorted_keys(const ipfsa_value *value, size_t map, bool length_first, uint32_t **ret, ipfsa_error *err);
 
 typedef ipfsa_status (*ipfsa_value_decode_fn)(ipfsa_bytes block, ipfsa_value *ret, ipfsa_error *err);
-/* Any of dag-pb, dag-cbor, dag-json, raw by codec (cbor and json by their dag forms). E_NOT_SUPPORTED for others. */
+/* Any of dag-pb, dag-cbor, dag-json, raw by codec (cbor by its dag form; json knows no links and no bytes). E_NOT_SUPPORTED for others. */
 ipfsa_status ipfsa_value_decode(uint64_t codec, ipfsa_bytes block, ipfsa_value *ret, ipfsa_error *err);
-/* Encodes the item `at` and what is below it. */
+/* Encodes the item `at` and what is below it. E_NOT_SUPPORTED: links in plain cbor, links or bytes in plain json. */
 ipfsa_status ipfsa_value_encode(uint64_t codec, const ipfsa_value *value, size_t at, ipfsa_buf *out, ipfsa_error *err);
 
 /* Child by map key or list index; SIZE_MAX when there is none. */

@@ -95,6 +95,17 @@ static ipfsa_status tell_events(add_run *run, event_list *list, ipfsa_error *err
   return status;
 }
 
+/* The folders of an argument that is done stand before what the next one brings; below a wrapping folder all stand at the end. */
+static ipfsa_status close_argument(add_run *run, ipfsa_error *err) {
+  event_list *files = &run->files, *folders = &run->folders;
+  if (run->wrapper || run->depth || folders->n == 0) return IPFSA_OK;
+  if (!ipfsa_grow((void **)&files->items, &files->cap, files->n + folders->n, sizeof *files->items)) return ipfsa_fail_nomem(err);
+  memcpy(files->items + files->n, folders->items, folders->n * sizeof *folders->items);
+  files->n += folders->n;
+  folders->n = 0;
+  return IPFSA_OK;
+}
+
 static ipfsa_status tell_if_many(add_run *run, ipfsa_error *err) {
   bool many = run->files.n >= EVENTS_A_COMMIT;
   if (!many && run->files.n % 256 == 0) many = ipfsa_clock_monotonic_ns() - run->committed_ns > COMMIT_EVERY_NS;
@@ -229,7 +240,8 @@ static ipfsa_status close_folder(add_run *run, const ipfsa_add_item *item, ipfsa
   if (status == IPFSA_OK && !skipped) status = queue_event(&run->folders, ipfsa_buf_bytes(&run->path), &ref, &f->meta, err);
   ipfsa_dir_builder_free(f->builder);
   run->depth--;
-  return status || skipped ? status : place(run, item->name, &ref, err);
+  if (status == IPFSA_OK && !skipped) status = place(run, item->name, &ref, err);
+  return status ? status : close_argument(run, err);
 }
 
 static ipfsa_status take_step(add_run *run, ipfsa_add_step *step, ipfsa_error *err) {
@@ -385,9 +397,9 @@ static ipfsa_status start(add_run *run, const ipfsa_add_options *o, ipfsa_error 
   if (o->pin_name && o->pin == IPFSA_OFF) return ipfsa_fail(err, IPFSA_E_INVALID, "pin-name option requires pin to be set");
   if (o->pin_name && strlen(o->pin_name) > IPFSA_MAX_PIN_NAME)
     return ipfsa_fail(err, IPFSA_E_LIMIT, "pin name is %zu bytes long, at most %d are taken", strlen(o->pin_name), IPFSA_MAX_PIN_NAME);
-  if (o->to_files && o->to_files[0] != '/') return ipfsa_fail(err, IPFSA_E_INVALID, "to-files: paths must start with a leading slash: %.200s", o->to_files);
-  if (o->mtime_nsecs && !o->mtime) return ipfsa_fail(err, IPFSA_E_INVALID, "option \"mtime-nsecs\" needs \"mtime\"");
-  if (o->mtime_nsecs > 999999999) return ipfsa_fail(err, IPFSA_E_INVALID, "mtime-nsecs is outside 0..999999999");
+  if (o->to_files && o->to_files[0] != '/') return ipfsa_fail(err, IPFSA_E_INVALID, "to-files: paths must start with a leading slash");
+  if (o->mtime_nsecs && !o->mtime) return ipfsa_fail(err, IPFSA_E_INVALID, "option \"mtime-nsecs\" requires \"mtime\" to be provided as well");
+  if (o->mtime_nsecs > 999999999) return ipfsa_fail(err, IPFSA_E_INVALID, "mtime nanoseconds must be in range [1, 999999999]");
   if (o->nocopy && !ipfsa_config_bool(run->node->config, "filestore.enabled"))
     return ipfsa_fail(err, IPFSA_E_DENIED, "adding without a copy is not enabled: 'config --bool Experimental.FilestoreEnabled true' allows it");
   ipfsa_status status = ipfsa_add_params(run->node->config, o, &run->params, err);

@@ -19,7 +19,7 @@ static ipfsa_status choose_hash(const ipfsa_config *config, const ipfsa_add_opti
 static ipfsa_status choose_leaves(const ipfsa_config *config, const ipfsa_add_options *o, ipfsa_import_params *p, ipfsa_error *err) {
   bool meta = o->preserve_mode || o->preserve_mtime || o->mode || o->mtime;
   ipfsa_option raw = o->raw_leaves;
-  if (meta && raw == IPFSA_ON) return ipfsa_fail(err, IPFSA_E_INVALID, "mode and mtime need dag-pb leaves: leave out --raw-leaves, or them");
+  if (meta && raw == IPFSA_ON) return ipfsa_fail(err, IPFSA_E_INVALID, "raw-leaves can't be used with UnixFS metadata like mode or modification time");
   if (o->nocopy && raw == IPFSA_OFF) return ipfsa_fail(err, IPFSA_E_INVALID, "nocopy option requires '--raw-leaves' to be enabled as well");
   if (o->nocopy && meta) return ipfsa_fail(err, IPFSA_E_INVALID, "--nocopy needs raw leaves, which carry no mode or mtime");
   if (raw == IPFSA_UNSET && ipfsa_config_is_set(config, "import.raw_leaves") && *ipfsa_config_string(config, "import.raw_leaves"))
@@ -39,7 +39,7 @@ static ipfsa_status choose_limits(const ipfsa_config *config, const ipfsa_add_op
     return ipfsa_fail(err, IPFSA_E_INVALID, "a balanced file needs at least 2 links a node: --max-file-links=2");
   p->max_directory_links = entries < 0 ? 0 : entries > UINT32_MAX ? UINT32_MAX : (uint32_t)entries;
   if (!ipfsa_hamt_fanout_ok((uint64_t)fanout))
-    return ipfsa_fail(err, IPFSA_E_INVALID, "HAMT fanout must be a power of two from 8 to 1024, got %lld", (long long)fanout);
+    return ipfsa_fail(err, IPFSA_E_INVALID, "HAMT fanout must be a power of 2, between 8 and 1024 (got %lld)", (long long)fanout);
   p->hamt_fanout = (uint32_t)fanout;
   p->hamt_threshold = ipfsa_config_bytes(config, "import.hamt_threshold");
   const char *estimate = ipfsa_config_string(config, "import.hamt_estimation");

@@ -23,15 +23,15 @@ ipfsa_status ipfsa_block_put(ipfsa_node *node, ipfsa_bytes data, unsigned versio
   return status;
 }
 
-static const char *mode_name(ipfsa_pin_mode mode) {
-  return mode == IPFSA_PIN_RECURSIVE ? "recursive" : mode == IPFSA_PIN_DIRECT ? "direct" : "indirect";
-}
-
 /* With gc's gate shut and the store's lock held nobody pins between the question and the removal. */
 static ipfsa_status remove_unpinned(ipfsa_node *node, const ipfsa_cid *cid, ipfsa_error *err) {
   ipfsa_pin pin;
-  ipfsa_status status = ipfsa_pin_find(node, cid, IPFSA_PIN_NONE, &pin, NULL, err);
-  if (status == IPFSA_OK) return ipfsa_fail(err, IPFSA_E_PINNED, "pinned: %s", mode_name(pin.mode));
+  ipfsa_cid through;
+  char text[IPFSA_MAX_CID_TEXT];
+  ipfsa_status status = ipfsa_pin_find(node, cid, IPFSA_PIN_NONE, &pin, &through, err);
+  if (status == IPFSA_OK && pin.mode == IPFSA_PIN_INDIRECT) ipfsa_cid_format(&through, text);
+  if (status == IPFSA_OK && pin.mode == IPFSA_PIN_INDIRECT) return ipfsa_fail(err, IPFSA_E_PINNED, "pinned via %.300s", text);
+  if (status == IPFSA_OK) return ipfsa_fail(err, IPFSA_E_PINNED, "pinned: %s", pin.mode == IPFSA_PIN_RECURSIVE ? "recursive" : "direct");
   if (status != IPFSA_E_NOT_PINNED) return status;
   ipfsa_blockstore_writer *w = NULL;
   status = ipfsa_blockstore_begin(node->bs, &w, err);

@@ -24,11 +24,21 @@ static ipfsa_status locate(ipfsa_node *node, const char *text, ipfsa_cid *ret, b
 
 static bool is_folder(const ipfsa_unixfs_stat *st) { return st->type == IPFSA_UNIXFS_DIRECTORY || st->type == IPFSA_UNIXFS_HAMT; }
 
+/* Content by its CID can be looked at, too. */
+static ipfsa_status locate_any(ipfsa_node *node, const char *path, ipfsa_cid *ret, bool *ret_virgin, ipfsa_error *err) {
+  ipfsa_resolved at;
+  if (strncmp(path, "/ipfs/", 6) != 0) return locate(node, path, ret, ret_virgin, err);
+  ipfsa_status status = ipfsa_node_resolve(node, path, &at, err);
+  *ret_virgin = false;
+  if (status == IPFSA_OK) *ret = at.cid;
+  return status;
+}
+
 ipfsa_status ipfsa_files_stat_get(ipfsa_node *node, const char *path, ipfsa_files_stat *ret, ipfsa_error *err) {
   ipfsa_cid cid;
   ipfsa_unixfs_stat st;
   bool virgin;
-  ipfsa_status status = locate(node, path, &cid, &virgin, err);
+  ipfsa_status status = locate_any(node, path, &cid, &virgin, err);
   if (status == IPFSA_OK && virgin) return empty_root_stat(ret);
   if (status == IPFSA_OK) status = ipfsa_unixfs_stat_get(node->bs, &cid, &st, err);
   if (status) return status;
@@ -62,7 +72,10 @@ ipfsa_status ipfsa_files_ls(ipfsa_node *node, const char *path, ipfsa_entry_cb c
 ipfsa_status ipfsa_files_read(ipfsa_node *node, const char *path, uint64_t offset, uint64_t count, ipfsa_write_cb write, void *ctx, ipfsa_error *err) {
   ipfsa_files_stat st;
   char text[IPFSA_MAX_CID_TEXT + 8];
-  ipfsa_status status = ipfsa_files_stat_get(node, path, &st, err);
+  bool virgin;
+  ipfsa_status status = locate(node, path, &st.cid, &virgin, err);
+  if (status == IPFSA_OK) status = ipfsa_files_stat_get(node, path, &st, err);
+  if (status == IPFSA_E_NOT_FOUND) return ipfsa_error_prefix(err, status, "%.200s", path);
   if (status) return status;
   if (st.type == IPFSA_ENTRY_DIRECTORY) return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "%.200s was not a file", path);
   if (offset > st.size) return ipfsa_fail(err, IPFSA_E_INVALID, "offset was past end of file (%llu > %llu)", (unsigned long long)offset, (unsigned long long)st.size);
@@ -95,8 +108,9 @@ ipfsa_status ipfsa_files_mkdir(ipfsa_node *node, const char *text, bool parents,
   if (status == IPFSA_OK && path.n == 0) return parents ? IPFSA_OK : ipfsa_fail(err, IPFSA_E_EXISTS, "cannot create directory '/': Already exists");
   if (status == IPFSA_OK) status = ipfsa_files_begin(node, NULL, &txn, err);
   if (status) return status;
-  bool exists = ipfsa_files_find(node, &txn.root, &path, path.n, &there, NULL) == IPFSA_OK;
-  if (exists && parents) return ipfsa_files_abort(&txn), IPFSA_OK;
+  bool exists = false;
+  status = ipfsa_files_look(node, &txn.root, &path, path.n, &there, &exists, err);
+  if (status == IPFSA_OK && exists && parents) return ipfsa_files_abort(&txn), IPFSA_OK;
   if (exists) status = ipfsa_fail(err, IPFSA_E_EXISTS, "file already exists");
   ipfsa_import_params params = ipfsa_files_params_like(&txn, &txn.root);
   if (status == IPFSA_OK) status = ipfsa_files_choose(&params, cid_version_1, hash, err);
@@ -122,19 +136,21 @@ static ipfsa_status source_ref(ipfsa_files_txn *txn, const char *from, ipfsa_dag
   ipfsa_unixfs_stat st;
   if (status == IPFSA_OK) status = ipfsa_unixfs_stat_get(txn->node->bs, &ret->cid, &st, err);
   if (status == IPFSA_E_NOT_UNIXFS) return ipfsa_fail(err, status, "cp: source must be a valid UnixFS (dag-pb or raw codec)");
+  if (status) return status;
   ret->tsize = st.cumulative;
   return status;
 }
 
-/* The path that a copy or move ends at: into an existing folder, or one named with "/", under the source's last name. */
-static ipfsa_status target_path(ipfsa_files_txn *txn, const char *from, const char *to, ipfsa_files_path *ret, ipfsa_error *err) {
+/* The path that a copy or move ends at: in a folder that is named with "/", or for a move in any that exists, under the source's last name. */
+static ipfsa_status target_path(ipfsa_files_txn *txn, const char *from, const char *to, bool into_folder, ipfsa_files_path *ret, ipfsa_error *err) {
   ipfsa_cid there;
   ipfsa_unixfs_stat st;
+  bool exists = false;
   ipfsa_status status = ipfsa_files_parse(to, ret, err);
+  if (status == IPFSA_OK) status = ipfsa_files_look(txn->node, &txn->root, ret, ret->n, &there, &exists, err);
+  if (status == IPFSA_OK && exists) status = ipfsa_unixfs_stat_get(txn->node->bs, &there, &st, err);
   if (status) return status;
-  bool exists = ipfsa_files_find(txn->node, &txn->root, ret, ret->n, &there, NULL) == IPFSA_OK;
-  bool folder = exists && ipfsa_unixfs_stat_get(txn->node->bs, &there, &st, NULL) == IPFSA_OK && is_folder(&st);
-  if (!ret->wants_folder && !(folder && strncmp(from, "/ipfs/", 6) != 0)) return IPFSA_OK;
+  if (!ret->wants_folder && !(into_folder && exists && is_folder(&st))) return IPFSA_OK;
   size_t len = strlen(from), used = strlen(to) + 1;
   while (len && from[len - 1] == '/') len--;
   size_t start = len;
@@ -154,10 +170,17 @@ ipfsa_status ipfsa_files_cp(ipfsa_node *node, const char *from, const char *to, 
   ipfsa_status status = ipfsa_files_begin(node, NULL, &txn, err);
   if (status) return status;
   status = source_ref(&txn, from, &ref, err);
-  if (status == IPFSA_OK) status = target_path(&txn, from, to, &path, err);
-  if (status == IPFSA_OK && !force && ipfsa_files_find(node, &txn.root, &path, path.n, &there, NULL) == IPFSA_OK)
-    status = ipfsa_fail(err, IPFSA_E_EXISTS, "cp: cannot put node in path %.200s: directory already has entry by that name", to);
-  if (status == IPFSA_OK) status = ipfsa_files_set(&txn, &path, &ref, parents, err);
+  if (status == IPFSA_E_NOT_FOUND) status = ipfsa_error_prefix(err, status, "cp: cannot get node from path %.200s", from);
+  bool exists = false;
+  if (status == IPFSA_OK) status = target_path(&txn, from, to, false, &path, err);
+  if (status == IPFSA_OK) status = ipfsa_files_look(node, &txn.root, &path, path.n, &there, &exists, err);
+  if (status == IPFSA_OK && exists && !force)
+    status = ipfsa_fail(err, IPFSA_E_EXISTS, "cp: cannot put node in path %.200s%.200s: directory already has entry by that name", to,
+                        path.wants_folder ? path.names[path.n - 1] : "");
+  if (status == IPFSA_OK) {
+    status = ipfsa_files_set(&txn, &path, &ref, parents, err);
+    if (status == IPFSA_E_NOT_FOUND) status = ipfsa_error_prefix(err, status, "cp: cannot put node in path %.200s", to);
+  }
   return end(&txn, status, err);
 }
 
@@ -176,7 +199,7 @@ ipfsa_status ipfsa_files_mv(ipfsa_node *node, const char *from, const char *to, 
   if (status == IPFSA_OK) status = ipfsa_files_begin(node, NULL, &txn, err);
   if (status) return status;
   status = source_ref(&txn, from, &ref, err);
-  if (status == IPFSA_OK) status = target_path(&txn, from, to, &target, err);
+  if (status == IPFSA_OK) status = target_path(&txn, from, to, true, &target, err);
   if (status == IPFSA_OK && lies_inside(&target, &source))
     status = target.n == source.n ? IPFSA_OK : ipfsa_fail(err, IPFSA_E_INVALID, "cannot move %.100s into itself", from);
   else if (status == IPFSA_OK) {
@@ -220,6 +243,7 @@ ipfsa_status ipfsa_files_chcid(ipfsa_node *node, const char *text, ipfsa_option 
   if (status == IPFSA_OK) status = ipfsa_files_choose(&params, cid_version_1, hash, err);
   if (status == IPFSA_OK) status = ipfsa_dir_builder_new(&params, NULL, &b, err);
   if (status == IPFSA_OK) status = ipfsa_dir_list(node->bs, &there, copy_entry, b, err);
+  if (status == IPFSA_E_WRONG_TYPE) status = ipfsa_fail(err, status, "can only update directories");
   if (status == IPFSA_OK) status = ipfsa_dir_builder_finish(b, txn.w, &ref, err);
   ipfsa_dir_builder_free(b);
   if (status == IPFSA_OK && path.n == 0) txn.root = ref.cid;

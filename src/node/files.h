@@ -30,10 +30,14 @@ ipfsa_status ipfsa_files_begin(ipfsa_node *node, ipfsa_blockstore_writer *w, ipf
 ipfsa_status ipfsa_files_commit(ipfsa_files_txn *txn, ipfsa_error *err); /* ends it, also on failure */
 void ipfsa_files_abort(ipfsa_files_txn *txn);
 
-/* What lies at the first n names. E_NOT_FOUND "file does not exist". */
+/* What lies at the first n names; *ret_exists tells whether anything does. A block that is missing on the way is a failure that names it. */
+ipfsa_status ipfsa_files_look(ipfsa_node *node, const ipfsa_cid *root, const ipfsa_files_path *path, size_t n, ipfsa_cid *ret, bool *ret_exists,
+                              ipfsa_error *err);
+/* The same, where something must be: E_NOT_FOUND "file does not exist". */
 ipfsa_status ipfsa_files_find(ipfsa_node *node, const ipfsa_cid *root, const ipfsa_files_path *path, size_t n, ipfsa_cid *ret, ipfsa_error *err);
 /* Puts entry (NULL: removes) at path; folders on the way are made when parents says so. */
 ipfsa_status ipfsa_files_set(ipfsa_files_txn *txn, const ipfsa_files_path *path, const ipfsa_dag_ref *entry, bool parents, ipfsa_error *err);
+ipfsa_status ipfsa_files_put_empty(const ipfsa_import_params *params, ipfsa_blockstore_writer *w, ipfsa_dag_ref *ret, ipfsa_error *err); /* a folder */
 /* The params by which a CID's own kind is kept: its version and hash function. */
 ipfsa_import_params ipfsa_files_params_like(const ipfsa_files_txn *txn, const ipfsa_cid *cid);
 ipfsa_status ipfsa_files_choose(ipfsa_import_params *params, ipfsa_option cid_version_1, const char *hash, ipfsa_error *err);

@@ -3,7 +3,7 @@
 #include "unixfs/reader.h"
 
 ipfsa_status ipfsa_files_parse(const char *path, ipfsa_files_path *ret, ipfsa_error *err) {
-  if (path[0] != '/') return ipfsa_fail(err, IPFSA_E_INVALID, "paths must start with a leading slash: %.200s", path);
+  if (path[0] != '/') return ipfsa_fail(err, IPFSA_E_INVALID, "paths must start with a leading slash");
   size_t len = strlen(path);
   if (len >= IPFSA_MAX_PATH) return ipfsa_fail(err, IPFSA_E_LIMIT, "a path of over %d bytes", IPFSA_MAX_PATH - 1);
   memcpy(ret->text, path, len + 1);
@@ -24,7 +24,7 @@ ipfsa_status ipfsa_files_parse(const char *path, ipfsa_files_path *ret, ipfsa_er
   return IPFSA_OK;
 }
 
-static ipfsa_status put_empty_folder(const ipfsa_import_params *params, ipfsa_blockstore_writer *w, ipfsa_dag_ref *ret, ipfsa_error *err) {
+ipfsa_status ipfsa_files_put_empty(const ipfsa_import_params *params, ipfsa_blockstore_writer *w, ipfsa_dag_ref *ret, ipfsa_error *err) {
   ipfsa_dir_builder *b = NULL;
   ipfsa_status status = ipfsa_dir_builder_new(params, NULL, &b, err);
   if (status == IPFSA_OK) status = ipfsa_dir_builder_finish(b, w, ret, err);
@@ -41,7 +41,7 @@ ipfsa_status ipfsa_files_begin(ipfsa_node *node, ipfsa_blockstore_writer *w, ipf
   if (status) return status;
   status = ipfsa_roots_get(node->store, IPFSA_FILES_ROOT, &txn.root, err);
   if (status == IPFSA_E_NOT_FOUND) {
-    status = put_empty_folder(&txn.params, txn.w, &empty, err);
+    status = ipfsa_files_put_empty(&txn.params, txn.w, &empty, err);
     txn.root = empty.cid;
   }
   if (status) ipfsa_files_abort(&txn);
@@ -61,18 +61,32 @@ ipfsa_status ipfsa_files_commit(ipfsa_files_txn *txn, ipfsa_error *err) {
   return status;
 }
 
-ipfsa_status ipfsa_files_find(ipfsa_node *node, const ipfsa_cid *root, const ipfsa_files_path *path, size_t n, ipfsa_cid *ret, ipfsa_error *err) {
+/* A name that a folder does not have, unlike a block that is not here: both are E_NOT_FOUND, and must not be taken for one another. */
+static bool is_absent_name(ipfsa_status status, const ipfsa_error *why) {
+  return status == IPFSA_E_WRONG_TYPE || (status == IPFSA_E_NOT_FOUND && strncmp(why->message, "no link named ", 14) == 0);
+}
+
+ipfsa_status ipfsa_files_look(ipfsa_node *node, const ipfsa_cid *root, const ipfsa_files_path *path, size_t n, ipfsa_cid *ret, bool *ret_exists,
+                              ipfsa_error *err) {
   ipfsa_cid at = *root;
   for (size_t i = 0; i < n; i++) {
     ipfsa_dir_entry entry;
-    ipfsa_status status = ipfsa_dir_find(node->bs, &at, ipfsa_bytes_str(path->names[i]), &entry, err);
-    if (status == IPFSA_E_NOT_FOUND && err && strncmp(err->message, "no link", 7) == 0) return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "file does not exist");
-    if (status == IPFSA_E_WRONG_TYPE) return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "%s is not a directory", i ? path->names[i - 1] : "/");
+    ipfsa_error why = {0};
+    ipfsa_status status = ipfsa_dir_find(node->bs, &at, ipfsa_bytes_str(path->names[i]), &entry, &why);
+    if (is_absent_name(status, &why)) return *ret_exists = false, IPFSA_OK;
+    if (status && err) *err = why;
     if (status) return status;
     at = entry.cid;
   }
   *ret = at;
+  *ret_exists = true;
   return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_files_find(ipfsa_node *node, const ipfsa_cid *root, const ipfsa_files_path *path, size_t n, ipfsa_cid *ret, ipfsa_error *err) {
+  bool exists = false;
+  ipfsa_status status = ipfsa_files_look(node, root, path, n, ret, &exists, err);
+  return status || exists ? status : ipfsa_fail(err, IPFSA_E_NOT_FOUND, "file does not exist");
 }
 
 ipfsa_import_params ipfsa_files_params_like(const ipfsa_files_txn *txn, const ipfsa_cid *cid) {
@@ -96,10 +110,12 @@ static ipfsa_status folder_below(ipfsa_files_txn *txn, const ipfsa_files_path *p
                                  ipfsa_error *err) {
   ipfsa_files_path one = {.names = {path->names[i]}, .n = 1};
   ipfsa_dag_ref made;
-  ipfsa_status status = ipfsa_files_find(txn->node, parent, &one, 1, ret, err);
-  if (status != IPFSA_E_NOT_FOUND || !parents) return status;
+  bool exists = false;
+  ipfsa_status status = ipfsa_files_look(txn->node, parent, &one, 1, ret, &exists, err);
+  if (status || exists) return status;
+  if (!parents) return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "file does not exist");
   ipfsa_import_params params = ipfsa_files_params_like(txn, parent);
-  status = put_empty_folder(&params, txn->w, &made, err);
+  status = ipfsa_files_put_empty(&params, txn->w, &made, err);
   if (status == IPFSA_OK) *ret = made.cid;
   return status;
 }
@@ -118,9 +134,8 @@ ipfsa_status ipfsa_files_set(ipfsa_files_txn *txn, const ipfsa_files_path *path,
   for (size_t i = path->n; i-- > 0;) {
     ipfsa_import_params params = ipfsa_files_params_like(txn, &folders[i]);
     ipfsa_dag_ref next;
-    bool remove = !entry && i + 1 == path->n;
+    bool remove = !entry && i + 1 == path->n; /* of a name that was found */
     ipfsa_status status = ipfsa_dir_set(txn->node->bs, txn->w, &params, &folders[i], ipfsa_bytes_str(path->names[i]), remove ? NULL : &ref, &next, err);
-    if (status == IPFSA_E_NOT_FOUND) return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "file does not exist");
     if (status == IPFSA_E_WRONG_TYPE) return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "%s is not a directory", i ? path->names[i - 1] : "/");
     if (status) return status;
     ref = next;
@@ -129,19 +144,35 @@ ipfsa_status ipfsa_files_set(ipfsa_files_txn *txn, const ipfsa_files_path *path,
   return IPFSA_OK;
 }
 
+/* Where `add --to-files` puts its result: at the path, or in the folder that it names. */
+static ipfsa_status choose_place(ipfsa_files_txn *txn, ipfsa_files_path *at, const char *path, const char *name, ipfsa_error *err) {
+  ipfsa_cid there;
+  ipfsa_unixfs_stat st;
+  bool exists = false, taken = false;
+  ipfsa_status status = ipfsa_files_look(txn->node, &txn->root, at, at->n, &there, &exists, err);
+  if (status == IPFSA_OK && exists) status = ipfsa_unixfs_stat_get(txn->node->bs, &there, &st, err);
+  if (status) return status;
+  if (!exists && at->wants_folder) return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "to-files: MFS destination directory \"%.200s\" does not exist: file does not exist", path);
+  bool folder = exists && (st.type == IPFSA_UNIXFS_DIRECTORY || st.type == IPFSA_UNIXFS_HAMT);
+  if (folder && at->n == IPFSA_MAX_PATH_SEGMENTS) return ipfsa_fail(err, IPFSA_E_LIMIT, "a path of over %d names", IPFSA_MAX_PATH_SEGMENTS);
+  if (folder) at->names[at->n++] = name;
+  status = ipfsa_files_look(txn->node, &txn->root, at, at->n, &there, &taken, err);
+  if (status == IPFSA_OK && taken)
+    return ipfsa_fail(err, IPFSA_E_EXISTS, "to-files: cannot put node in path \"%.200s%s%s\": directory already has entry by that name", path,
+                      folder && !at->wants_folder ? "/" : "", folder ? name : "");
+  status = status ? status : ipfsa_files_look(txn->node, &txn->root, at, at->n - 1, &there, &exists, err);
+  return status || exists ? status : ipfsa_fail(err, IPFSA_E_NOT_FOUND, "to-files: the folder that \"%.200s\" is to lie in does not exist: file does not exist", path);
+}
+
 ipfsa_status ipfsa_files_put_ref(ipfsa_node *node, ipfsa_blockstore_writer *w, const char *path, const char *name, const ipfsa_dag_ref *ref,
                                  ipfsa_error *err) {
   ipfsa_files_path at;
   ipfsa_files_txn txn;
-  ipfsa_cid there;
-  ipfsa_unixfs_stat st;
   ipfsa_status status = ipfsa_files_parse(path, &at, err);
-  if (status == IPFSA_OK) status = ipfsa_files_begin(node, w, &txn, err);
+  if (status) return ipfsa_error_prefix(err, status, "to-files");
+  status = ipfsa_files_begin(node, w, &txn, err);
   if (status) return status;
-  bool exists = ipfsa_files_find(node, &txn.root, &at, at.n, &there, NULL) == IPFSA_OK;
-  bool folder = exists && ipfsa_unixfs_stat_get(node->bs, &there, &st, NULL) == IPFSA_OK && (st.type == IPFSA_UNIXFS_DIRECTORY || st.type == IPFSA_UNIXFS_HAMT);
-  if ((at.wants_folder || folder) && at.n < IPFSA_MAX_PATH_SEGMENTS) at.names[at.n++] = name;
-  else if (exists) status = ipfsa_fail(err, IPFSA_E_EXISTS, "to-files: cannot put node in path \"%.200s\": directory already has entry by that name", path);
+  status = choose_place(&txn, &at, path, name, err);
   if (status == IPFSA_OK) status = ipfsa_files_set(&txn, &at, ref, false, err);
   if (status == IPFSA_OK) return ipfsa_files_commit(&txn, err);
   ipfsa_files_abort(&txn);

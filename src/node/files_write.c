@@ -91,27 +91,27 @@ static ipfsa_status import_edit(ipfsa_files_txn *txn, edit_source *s, ipfsa_impo
   return status;
 }
 
-static ipfsa_status write_file(ipfsa_files_txn *txn, const ipfsa_files_path *path, int fd, const ipfsa_files_write_options *o, ipfsa_error *err) {
-  edit_source s = {.node = txn->node, .offset = o->offset, .count = o->count ? o->count : UINT64_MAX, .fd = fd};
+static ipfsa_status write_file(ipfsa_files_txn *txn, const ipfsa_files_path *path, const char *given, int fd, const ipfsa_files_write_options *o, ipfsa_error *err) {
+  edit_source s = {.node = txn->node, .offset = o->offset, .count = o->count == IPFSA_FILES_NOTHING ? 0 : o->count ? o->count : UINT64_MAX, .fd = fd};
   ipfsa_import_params params = txn->params;
   ipfsa_unixfs_meta meta = {0};
   ipfsa_cid old;
   ipfsa_dag_ref ref;
-  ipfsa_status status = ipfsa_files_find(txn->node, &txn->root, path, path->n, &old, err);
-  bool exists = status == IPFSA_OK;
-  if (status == IPFSA_E_NOT_FOUND && o->create) status = IPFSA_OK;
+  bool exists = false;
+  ipfsa_status status = ipfsa_files_look(txn->node, &txn->root, path, path->n, &old, &exists, err);
+  if (status == IPFSA_OK && !exists && !o->create) status = ipfsa_fail(err, IPFSA_E_NOT_FOUND, "file does not exist");
   if (status) return status;
   if (exists) {
     params = ipfsa_files_params_like(txn, &old);
     params.raw_leaves = params.cid_version == 1;
     status = ipfsa_file_reader_open(txn->node->bs, &old, &s.old, err);
-    if (status == IPFSA_E_WRONG_TYPE) return ipfsa_fail(err, status, "%s is not a file", path->names[path->n - 1]);
+    if (status == IPFSA_E_WRONG_TYPE) return ipfsa_fail(err, status, "%.200s was not a file", given);
     if (status) return status;
     meta = ipfsa_file_reader_meta(s.old);
     s.old_size = o->truncate ? 0 : ipfsa_file_reader_size(s.old);
   }
   status = ipfsa_files_choose(&params, o->cid_version_1, o->hash, err);
-  if (o->cid_version_1 != IPFSA_UNSET) params.raw_leaves = params.cid_version == 1;
+  if (o->cid_version_1 != IPFSA_UNSET || o->hash) params.raw_leaves = params.cid_version == 1;
   if (o->raw_leaves != IPFSA_UNSET) params.raw_leaves = o->raw_leaves == IPFSA_ON;
   if (meta.mode || meta.has_mtime) params.raw_leaves = false;
   if (status == IPFSA_OK) status = import_edit(txn, &s, &params, &meta, &ref, err);
@@ -124,10 +124,10 @@ ipfsa_status ipfsa_files_write(ipfsa_node *node, const char *text, int fd, const
   ipfsa_files_path path;
   ipfsa_files_txn txn;
   ipfsa_status status = ipfsa_files_parse(text, &path, err);
-  if (status == IPFSA_OK && path.n == 0) return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "/ is not a file");
+  if (status == IPFSA_OK && path.n == 0) return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "/ was not a file");
   if (status == IPFSA_OK) status = ipfsa_files_begin(node, NULL, &txn, err);
   if (status) return status;
-  status = write_file(&txn, &path, fd, &o, err);
+  status = write_file(&txn, &path, text, fd, &o, err);
   if (status == IPFSA_OK) return ipfsa_files_commit(&txn, err);
   ipfsa_files_abort(&txn);
   return status;

@@ -65,7 +65,7 @@ static ipfsa_status parse(const char *text, parsed_path *ret, ipfsa_error *err) 
   ipfsa_error why = {0};
   ipfsa_status status = ipfsa_cid_parse(at, len, &ret->root, &why);
   if (status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
-  if (status) return bad_path(text, at == text ? "path does not have enough components" : why.message, err);
+  if (status) return bad_path(text, at == text || len == 0 ? "path does not have enough components" : why.message, err);
   return split(text, at + len, url, ret, err);
 }
 

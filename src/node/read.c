@@ -217,13 +217,16 @@ static ipfsa_status walk_refs(refs_run *run, const ipfsa_cid *root, ref_level *l
   return status;
 }
 
-ipfsa_status ipfsa_refs(ipfsa_node *node, const char *path, uint64_t max_depth, bool unique, ipfsa_ref_cb cb, void *ctx, ipfsa_error *err) {
+ipfsa_status ipfsa_refs(ipfsa_node *node, const char *const *paths, size_t n, uint64_t max_depth, bool unique, ipfsa_ref_cb cb, void *ctx, ipfsa_error *err) {
   refs_run run = {.node = node, .max_depth = max_depth, .unique = unique, .cb = cb, .ctx = ctx};
-  ipfsa_cid root;
-  ipfsa_status status = resolve_block(node, path, &root, err);
-  if (status == IPFSA_OK) status = ipfsa_cid_set_new(&run.seen, err);
+  ipfsa_status status = ipfsa_cid_set_new(&run.seen, err);
   IPFSA_AUTO_FREE ref_level *levels = status ? NULL : ipfsa_calloc(MAX_REF_DEPTH, sizeof *levels);
-  if (status == IPFSA_OK) status = levels ? walk_refs(&run, &root, levels, err) : ipfsa_fail_nomem(err);
+  if (status == IPFSA_OK && !levels) status = ipfsa_fail_nomem(err);
+  for (size_t i = 0; status == IPFSA_OK && i < n; i++) {
+    ipfsa_cid root;
+    status = resolve_block(node, paths[i], &root, err);
+    if (status == IPFSA_OK) status = walk_refs(&run, &root, levels, err);
+  }
   drop_found(&run);
   ipfsa_free(run.found);
   ipfsa_cid_set_free(run.seen);

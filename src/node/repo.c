@@ -74,19 +74,45 @@ const char *ipfsa_repo_version(void) { return "ipfs-accelerate-repo@" TEXT(IPFSA
 typedef struct external_relay {
   ipfsa_external_cb cb;
   void *ctx;
+  bool keep_bad; /* to be removed when all are told */
+  ipfsa_multihash *bad;
+  size_t n_bad, cap;
+  bool out_of_memory;
 } external_relay;
 
 static int relay_external(void *ctx, const ipfsa_multihash *mh, const char *path, uint64_t off, uint64_t size, ipfsa_status status,
                           const char *what) {
   external_relay *relay = ctx;
   ipfsa_external_block block = {RAW_CID(mh), path, off, size, status, what ? what : ""};
-  return relay->cb(relay->ctx, &block);
+  bool lost = status == IPFSA_E_NOT_FOUND || status == IPFSA_E_CHANGED || status == IPFSA_E_CORRUPT;
+  if (lost && relay->keep_bad) {
+    relay->out_of_memory = !ipfsa_grow((void **)&relay->bad, &relay->cap, relay->n_bad + 1, sizeof *relay->bad);
+    if (relay->out_of_memory) return 1;
+    relay->bad[relay->n_bad++] = *mh;
+  }
+  return relay->cb ? relay->cb(relay->ctx, &block) : 0;
 }
 
-ipfsa_status ipfsa_repo_list_external(ipfsa_node *node, const ipfsa_cid *only, bool verify, bool file_order, ipfsa_external_cb cb, void *ctx,
-                                      ipfsa_error *err) {
+static ipfsa_status remove_bad(ipfsa_node *node, const external_relay *relay, ipfsa_error *err) {
+  ipfsa_blockstore_writer *w = NULL;
+  ipfsa_status status = ipfsa_blockstore_begin(node->bs, &w, err);
+  for (size_t i = 0; status == IPFSA_OK && i < relay->n_bad; i++) {
+    ipfsa_cid cid = RAW_CID(&relay->bad[i]);
+    status = ipfsa_writer_del(w, &cid, err);
+  }
+  if (status == IPFSA_OK) status = ipfsa_writer_commit(w, err);
+  ipfsa_writer_close(w);
+  return status;
+}
+
+ipfsa_status ipfsa_repo_list_external(ipfsa_node *node, const ipfsa_external_options *given, ipfsa_external_cb cb, void *ctx, ipfsa_error *err) {
+  ipfsa_external_options o = IPFSA_OPTIONS(ipfsa_external_options, given);
   if (!ipfsa_config_bool(node->config, "filestore.enabled"))
     return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "filestore is not enabled: run 'ipfs-accelerate config --bool filestore.enabled true'");
-  external_relay relay = {cb, ctx};
-  return ipfsa_store_list_external(node->store, only ? &only->mh : NULL, verify, file_order, relay_external, &relay, err);
+  external_relay relay = {.cb = cb, .ctx = ctx, .keep_bad = o.verify && o.remove_bad};
+  ipfsa_status status = ipfsa_store_list_external(node->store, o.only ? &o.only->mh : NULL, o.verify, o.file_order, relay_external, &relay, err);
+  if (relay.out_of_memory) status = ipfsa_fail_nomem(err);
+  if (status == IPFSA_OK && relay.n_bad) status = remove_bad(node, &relay, err);
+  ipfsa_free(relay.bad);
+  return status;
 }

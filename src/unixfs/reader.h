@@ -29,6 +29,9 @@ typedef struct ipfsa_unixfs_stat {
   ipfsa_unixfs_meta meta;
 } ipfsa_unixfs_stat;
 ipfsa_status ipfsa_unixfs_stat_get(ipfsa_blockstore *bs, const ipfsa_cid *cid, ipfsa_unixfs_stat *ret, ipfsa_error *err);
+/* The DAG with this mode and mtime (zeroed: none) in its root, whose new block goes to w; a raw block becomes a dag-pb one. */
+ipfsa_status ipfsa_unixfs_set_meta(ipfsa_blockstore *bs, ipfsa_blockstore_writer *w, const ipfsa_import_params *params, const ipfsa_cid *cid,
+                                   const ipfsa_unixfs_meta *meta, ipfsa_dag_ref *ret, ipfsa_error *err);
 /* *ret_target owned, terminated. */
 ipfsa_status ipfsa_unixfs_readlink(ipfsa_blockstore *bs, const ipfsa_cid *cid, char **ret_target, size_t *ret_len, ipfsa_error *err);
 

@@ -126,7 +126,7 @@ ipfsa_status ipfsa_unixfs_decode_block(ipfsa_bytes block, ipfsa_pbnode *ret_node
   return status;
 }
 
-static void put_meta(ipfsa_buf *buf, const ipfsa_unixfs_meta *meta) {
+void ipfsa_buf_unixfs_meta(ipfsa_buf *buf, const ipfsa_unixfs_meta *meta) {
   if (!meta) return;
   if (meta->mode) ipfsa_buf_pb_varint(buf, 7, meta->mode);
   if (!meta->has_mtime) return;
@@ -142,25 +142,25 @@ void ipfsa_buf_unixfs_leaf(ipfsa_buf *buf, ipfsa_unixfs_type type, ipfsa_bytes d
   ipfsa_buf_pb_varint(buf, 1, type);
   if (data.len) ipfsa_buf_pb_bytes(buf, 2, data);
   ipfsa_buf_pb_varint(buf, 3, data.len);
-  put_meta(buf, meta);
+  ipfsa_buf_unixfs_meta(buf, meta);
 }
 
 void ipfsa_buf_unixfs_file(ipfsa_buf *buf, uint64_t filesize, const uint64_t *blocksizes, size_t n, const ipfsa_unixfs_meta *meta) {
   ipfsa_buf_pb_varint(buf, 1, IPFSA_UNIXFS_FILE);
   ipfsa_buf_pb_varint(buf, 3, filesize);
   for (size_t i = 0; i < n; i++) ipfsa_buf_pb_varint(buf, 4, blocksizes[i]);
-  put_meta(buf, meta);
+  ipfsa_buf_unixfs_meta(buf, meta);
 }
 
 void ipfsa_buf_unixfs_directory(ipfsa_buf *buf, const ipfsa_unixfs_meta *meta) {
   ipfsa_buf_pb_varint(buf, 1, IPFSA_UNIXFS_DIRECTORY);
-  put_meta(buf, meta);
+  ipfsa_buf_unixfs_meta(buf, meta);
 }
 
 void ipfsa_buf_unixfs_symlink(ipfsa_buf *buf, ipfsa_bytes target, const ipfsa_unixfs_meta *meta) {
   ipfsa_buf_pb_varint(buf, 1, IPFSA_UNIXFS_SYMLINK);
   if (target.len) ipfsa_buf_pb_bytes(buf, 2, target);
-  put_meta(buf, meta);
+  ipfsa_buf_unixfs_meta(buf, meta);
 }
 
 void ipfsa_buf_unixfs_hamt(ipfsa_buf *buf, ipfsa_bytes bitmap, uint64_t fanout, const ipfsa_unixfs_meta *meta) {
@@ -168,5 +168,5 @@ void ipfsa_buf_unixfs_hamt(ipfsa_buf *buf, ipfsa_bytes bitmap, uint64_t fanout, 
   if (bitmap.len) ipfsa_buf_pb_bytes(buf, 2, bitmap);
   ipfsa_buf_pb_varint(buf, 5, 0x22);
   ipfsa_buf_pb_varint(buf, 6, fanout);
-  put_meta(buf, meta);
+  ipfsa_buf_unixfs_meta(buf, meta);
 }

@@ -42,6 +42,7 @@ bool ipfsa_blocksize_next(ipfsa_blocksize_iter *iter, uint64_t *ret);
 ipfsa_status ipfsa_unixfs_decode_block(ipfsa_bytes block, ipfsa_pbnode *ret_node, ipfsa_unixfs *ret, ipfsa_error *err);
 
 /* Messages, fields in number order. */
+void ipfsa_buf_unixfs_meta(ipfsa_buf *buf, const ipfsa_unixfs_meta *meta); /* the last fields of every message; NULL: none */
 void ipfsa_buf_unixfs_leaf(ipfsa_buf *buf, ipfsa_unixfs_type type, ipfsa_bytes data, const ipfsa_unixfs_meta *meta);
 void ipfsa_buf_unixfs_file(ipfsa_buf *buf, uint64_t filesize, const uint64_t *blocksizes, size_t n, const ipfsa_unixfs_meta *meta);
 void ipfsa_buf_unixfs_directory(ipfsa_buf *buf, const ipfsa_unixfs_meta *meta);

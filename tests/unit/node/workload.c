@@ -606,7 +606,7 @@ static ipfsa_status list_all(world *w, ipfsa_node *node, ipfsa_error *err) {
   ipfsa_repo_stat stat = {.struct_size = sizeof stat};
   ipfsa_cid_format(&w->kept, path);
   ipfsa_status status = ipfsa_ls(node, path, true, count_entry, &n_entries, err);
-  if (status == IPFSA_OK) status = ipfsa_refs(node, path, 0, false, count_ref, &n_refs, err);
+  if (status == IPFSA_OK) status = ipfsa_refs(node, (const char *const[]){path}, 1, 0, false, count_ref, &n_refs, err);
   if (status == IPFSA_OK) status = ipfsa_repo_list(node, count_block, &n_blocks, err);
   if (status == IPFSA_OK) status = ipfsa_repo_stat_get(node, &stat, err);
   if (status == IPFSA_OK && (n_entries != 3 || n_refs != 5 || n_blocks != stat.n_blocks))

@@ -9,7 +9,8 @@ extern "C" {
 #endif
 
 typedef int (*ipfsa_repo_cid_cb)(void *ctx, const ipfsa_cid *cid, uint64_t size); /* other than 0 stops: E_CANCELLED */
-/* Told of a block that a pin needs and that is missing or damaged; gc goes on. */
+/* Told of a block that a pin needs and that is missing or damaged; gc goes on. verify: of a damaged block, or, with a CID that is none
+ * (ipfsa_cid_is_none), of a damaged part of a file. */
 typedef int (*ipfsa_repo_damage_cb)(void *ctx, const ipfsa_cid *cid, const char *what);
 
 typedef struct ipfsa_gc_options {

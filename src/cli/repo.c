@@ -119,14 +119,15 @@ const cli_verb cli_verb_stats_repo = {.name = "stats repo",
 /* --- verify --- */
 
 static int print_corrupt(void *ctx, const ipfsa_cid *cid, const char *what) {
+  char text[1024];
+  if (ipfsa_cid_is_none(cid)) snprintf(text, sizeof text, "%s", what);
+  else snprintf(text, sizeof text, "block %s was corrupt (%s)", cli_cid(ctx, cid), what);
   if (cli_json(ctx)) {
-    char text[1024];
-    snprintf(text, sizeof text, "block %s was corrupt (%s)", cli_cid(ctx, cid), what);
     cli_out(ctx, "{\"Msg\":");
     cli_json_string(ctx, text, strlen(text));
     cli_out(ctx, ",\"Progress\":0}\n");
   } else {
-    cli_out(ctx, "block %s was corrupt (%s)\n", cli_cid(ctx, cid), what);
+    cli_out(ctx, "%s\n", text);
   }
   return 0;
 }

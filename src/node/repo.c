@@ -27,7 +27,7 @@ typedef struct damage_relay {
 
 static int relay_damage(void *ctx, const ipfsa_multihash *mh, const char *what) {
   damage_relay *relay = ctx;
-  ipfsa_cid cid = RAW_CID(mh);
+  ipfsa_cid none = {0}, cid = mh ? RAW_CID(mh) : none;
   return relay->cb ? relay->cb(relay->ctx, &cid, what) : 0;
 }
 

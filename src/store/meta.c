@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/fs.h"
+#include "hash/hash.h"
+#include "store/meta_check.h"
 
 #define META_DIR "meta"
 #define META_FILE META_DIR "/data.mdb"
@@ -42,10 +44,20 @@ struct ipfsa_meta {
   bool read_only;
 };
 
+#define CHECK_LEN 8 /* bytes behind every value: checksum of table, key and value */
+
+/* What a table should hold, kept in the table of states: with it a lost or foreign entry is noticed when all are read. */
+typedef struct table_sum {
+  uint64_t n, checks; /* entries, XOR of their checksums */
+} table_sum;
+#define SUM_LEN 16
+
 struct ipfsa_meta_txn {
   ipfsa_meta *meta;
   MDB_txn *txn;
   bool write;
+  bool summed[IPFSA_META_N_TABLES]; /* the sum was read, and has changed */
+  table_sum sums[IPFSA_META_N_TABLES];
 };
 
 static pthread_mutex_t envs_lock = PTHREAD_MUTEX_INITIALIZER; /* over the list below, its counts, and opening */
@@ -120,20 +132,6 @@ static int open_env(const char *path, bool immutable, MDB_env **ret) {
   return rc;
 }
 
-/* A file that is shorter than its own header says would end in SIGBUS when read through the map. */
-static ipfsa_status check_size(MDB_env *env, int dirfd, ipfsa_error *err) {
-  MDB_envinfo info;
-  MDB_stat stat;
-  struct stat st;
-  if (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat) != 0) return ipfsa_fail(err, IPFSA_E_CORRUPT, "read " META_FILE);
-  ipfsa_status status = ipfsa_fs_stat(dirfd, META_FILE, &st, err);
-  if (status) return status;
-  uint64_t need = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
-  if ((uint64_t)st.st_size >= need) return IPFSA_OK;
-  return ipfsa_fail_at(err, IPFSA_E_CORRUPT, (uint64_t)st.st_size, META_FILE " is cut: %llu bytes, it should have at least %llu",
-                       (unsigned long long)st.st_size, (unsigned long long)need);
-}
-
 static ipfsa_status drop_files(int dirfd, const char *const *names, size_t n, ipfsa_error *err) {
   for (size_t i = 0; i < n; i++) {
     ipfsa_status status = ipfsa_fs_unlink(dirfd, names[i], err);
@@ -177,9 +175,23 @@ static ipfsa_status prepare_folder(int dirfd, bool create, ipfsa_error *err) {
   return status == IPFSA_OK && st.st_size >= FRESH_FILE ? IPFSA_OK : make_folder(dirfd, err);
 }
 
+/* A reading transaction holds the pages of its snapshot. */
+static ipfsa_status check_pages(shared_env *shared, int fd, uint64_t max, ipfsa_error *err) {
+  MDB_txn *txn = NULL;
+  int rc = mdb_txn_begin(shared->env, NULL, MDB_RDONLY, &txn);
+  if (rc) return fail_mdb(err, rc, "open");
+  ipfsa_status status = ipfsa_meta_check_pages(fd, mdb_txn_id(txn), max, err);
+  mdb_txn_abort(txn);
+  return status;
+}
+
 static ipfsa_status open_shared(shared_env *shared, int dirfd, bool read_only, ipfsa_error *err) {
   char path[64];
   snprintf(path, sizeof path, "/proc/self/fd/%d/" META_DIR, dirfd);
+  IPFSA_AUTO_FD int fd = ipfsa_fs_open(dirfd, META_FILE, O_RDONLY, 0, err);
+  if (fd < 0) return err->status;
+  ipfsa_status status = ipfsa_meta_check_header(fd, err);
+  if (status) return status;
   int rc = asked_to_fail();
   if (rc == 0) rc = open_env(path, false, &shared->env);
   if (read_only && (rc == EROFS || rc == EACCES || rc == EPERM)) {
@@ -187,10 +199,10 @@ static ipfsa_status open_shared(shared_env *shared, int dirfd, bool read_only, i
     rc = open_env(path, true, &shared->env);
   }
   if (rc) return fail_mdb(err, rc, "open");
-  ipfsa_status status = check_size(shared->env, dirfd, err);
-  if (status) return status;
   int dead = 0;
   if (!shared->immutable) (void)mdb_reader_check(shared->env, &dead); /* slots of killed processes hold back old pages */
+  status = check_pages(shared, fd, IPFSA_MAX_META_LOOKED_THROUGH, err);
+  if (status) return status;
   rc = asked_to_fail();
   if (rc == 0) rc = open_tables(shared, false);
   if (rc == MDB_NOTFOUND) return ipfsa_fail(err, IPFSA_E_MALFORMED, META_FILE " has not the tables of a repo");
@@ -289,8 +301,103 @@ ipfsa_status ipfsa_meta_begin(ipfsa_meta *meta, bool write, ipfsa_meta_txn **ret
   return IPFSA_OK;
 }
 
+static MDB_val val_of(ipfsa_bytes bytes) {
+  static const uint8_t none = 0;
+  return (MDB_val){bytes.len, (void *)(uintptr_t)(bytes.data ? bytes.data : &none)};
+}
+
+static uint64_t checksum(ipfsa_meta_table table, MDB_val key, ipfsa_bytes value) {
+  uint8_t digest[32], head[2] = {(uint8_t)table, (uint8_t)key.mv_size};
+  uint64_t check;
+  ipfsa_sha256_stream s;
+  ipfsa_sha256_init(&s);
+  ipfsa_sha256_update(&s, head, sizeof head);
+  ipfsa_sha256_update(&s, key.mv_data, key.mv_size);
+  if (value.len) ipfsa_sha256_update(&s, value.data, value.len);
+  ipfsa_sha256_final(&s, digest);
+  memcpy(&check, digest, sizeof check);
+  return check;
+}
+
+/* The value of a record without its checksum, which must hold. */
+static ipfsa_status open_record(ipfsa_meta_table table, MDB_val key, MDB_val record, ipfsa_bytes *ret, uint64_t *ret_check, ipfsa_error *err) {
+  ipfsa_bytes value = ipfsa_bytes_of(record.mv_data, record.mv_size < CHECK_LEN ? 0 : record.mv_size - CHECK_LEN);
+  uint64_t check = 0;
+  if (record.mv_size >= CHECK_LEN) memcpy(&check, value.data + value.len, CHECK_LEN);
+  if (record.mv_size < CHECK_LEN || check != checksum(table, key, value))
+    return ipfsa_fail(err, IPFSA_E_CORRUPT, META_FILE ": a record of the table \"%s\" is damaged; restore it from a copy", table_names[table]);
+  *ret = value;
+  *ret_check = check;
+  return IPFSA_OK;
+}
+
+/* As mdb_get; *ret_check: the record's checksum. */
+static ipfsa_status read_record(ipfsa_meta_txn *txn, ipfsa_meta_table table, MDB_val key, ipfsa_bytes *ret, uint64_t *ret_check, ipfsa_error *err) {
+  MDB_val v = {0};
+  int rc = asked_to_fail();
+  if (rc == 0) rc = mdb_get(txn->txn, txn->meta->shared->tables[table], &key, &v);
+  if (rc == MDB_NOTFOUND) return not_found(err);
+  return rc ? fail_mdb(err, rc, "read") : open_record(table, key, v, ret, ret_check, err);
+}
+
+static ipfsa_status write_record(ipfsa_meta_txn *txn, ipfsa_meta_table table, MDB_val key, ipfsa_bytes value, uint64_t check, ipfsa_error *err) {
+  MDB_val v = {value.len + CHECK_LEN, NULL};
+  int rc = asked_to_fail();
+  if (rc == 0) rc = mdb_put(txn->txn, txn->meta->shared->tables[table], &key, &v, MDB_RESERVE);
+  if (rc) return fail_mdb(err, rc, "write");
+  if (value.len) memcpy(v.mv_data, value.data, value.len);
+  memcpy((uint8_t *)v.mv_data + value.len, &check, CHECK_LEN);
+  return IPFSA_OK;
+}
+
+static MDB_val sum_key(ipfsa_meta_table table, char storage[16]) {
+  return (MDB_val){(size_t)snprintf(storage, 16, "sum:%s", table_names[table]), storage};
+}
+
+static ipfsa_status read_sum(ipfsa_meta_txn *txn, ipfsa_meta_table table, table_sum *ret, ipfsa_error *err) {
+  char name[16];
+  ipfsa_bytes value = {0};
+  uint64_t check;
+  ipfsa_error why = {0};
+  *ret = (table_sum){0}; /* nothing was ever put in */
+  ipfsa_status status = read_record(txn, IPFSA_META_STATE, sum_key(table, name), &value, &check, &why);
+  if (status == IPFSA_E_NOT_FOUND) return IPFSA_OK;
+  if (status == IPFSA_OK && value.len == SUM_LEN) memcpy(&ret->n, value.data, 8), memcpy(&ret->checks, value.data + 8, 8);
+  else if (status == IPFSA_OK) status = ipfsa_fail(&why, IPFSA_E_CORRUPT, META_FILE ": the sum of the table \"%s\" is malformed", table_names[table]);
+  if (status && err) *err = why;
+  return status;
+}
+
+/* Takes the old record of a key out of its table's sum, and counts the new one in. n: how many entries come in addition. */
+static ipfsa_status change_sum(ipfsa_meta_txn *txn, ipfsa_meta_table table, uint64_t old_check, uint64_t new_check, int n, ipfsa_error *err) {
+  if (table == IPFSA_META_STATE) return IPFSA_OK; /* it holds the sums */
+  ipfsa_status status = txn->summed[table] ? IPFSA_OK : read_sum(txn, table, &txn->sums[table], err);
+  if (status) return status;
+  txn->summed[table] = true;
+  txn->sums[table].checks ^= old_check ^ new_check;
+  txn->sums[table].n += (uint64_t)(int64_t)n;
+  return IPFSA_OK;
+}
+
+static ipfsa_status write_sums(ipfsa_meta_txn *txn, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  for (unsigned i = 0; status == IPFSA_OK && i < IPFSA_META_N_TABLES; i++) {
+    if (!txn->summed[i]) continue;
+    char name[16];
+    uint8_t bytes[SUM_LEN];
+    memcpy(bytes, &txn->sums[i].n, 8);
+    memcpy(bytes + 8, &txn->sums[i].checks, 8);
+    MDB_val key = sum_key((ipfsa_meta_table)i, name);
+    ipfsa_bytes value = ipfsa_bytes_of(bytes, sizeof bytes);
+    status = write_record(txn, IPFSA_META_STATE, key, value, checksum(IPFSA_META_STATE, key, value), err);
+  }
+  return status;
+}
+
 ipfsa_status ipfsa_meta_commit(ipfsa_meta_txn *txn, ipfsa_error *err) {
   shared_env *shared = txn->meta->shared;
+  ipfsa_status status = txn->write ? write_sums(txn, err) : IPFSA_OK;
+  if (status) return ipfsa_meta_abort(txn), status;
   int rc = txn->write ? asked_to_fail() : 0;
   if (rc) mdb_txn_abort(txn->txn);
   else rc = mdb_txn_commit(txn->txn);
@@ -306,45 +413,53 @@ void ipfsa_meta_abort(ipfsa_meta_txn *txn) {
   ipfsa_free(txn);
 }
 
-static MDB_val val_of(ipfsa_bytes bytes) {
-  static const uint8_t none = 0;
-  return (MDB_val){bytes.len, (void *)(uintptr_t)(bytes.data ? bytes.data : &none)};
-}
-
 static ipfsa_status check_key(ipfsa_bytes key, ipfsa_error *err) {
   if (key.len >= 1 && key.len <= MAX_KEY) return IPFSA_OK;
   return ipfsa_fail(err, IPFSA_E_LIMIT, "a key of " META_DIR " has 1 to %d bytes, not %zu", MAX_KEY, key.len);
 }
 
 ipfsa_status ipfsa_meta_get(ipfsa_meta_txn *txn, ipfsa_meta_table table, ipfsa_bytes key, ipfsa_bytes *ret, ipfsa_error *err) {
+  uint64_t check;
   ipfsa_status status = check_key(key, err);
-  if (status) return status;
-  MDB_val k = val_of(key), v = {0};
-  int rc = asked_to_fail();
-  if (rc == 0) rc = mdb_get(txn->txn, txn->meta->shared->tables[table], &k, &v);
-  if (rc == MDB_NOTFOUND) return not_found(err);
-  if (rc) return fail_mdb(err, rc, "read");
-  *ret = ipfsa_bytes_of(v.mv_data, v.mv_size);
-  return IPFSA_OK;
+  return status ? status : read_record(txn, table, val_of(key), ret, &check, err);
 }
 
 ipfsa_status ipfsa_meta_put(ipfsa_meta_txn *txn, ipfsa_meta_table table, ipfsa_bytes key, ipfsa_bytes value, ipfsa_error *err) {
+  uint64_t old = 0, new = checksum(table, val_of(key), value);
+  ipfsa_bytes there;
+  ipfsa_error why = {0};
   ipfsa_status status = check_key(key, err);
   if (status) return status;
-  MDB_val k = val_of(key), v = val_of(value);
-  int rc = asked_to_fail();
-  if (rc == 0) rc = mdb_put(txn->txn, txn->meta->shared->tables[table], &k, &v, 0);
-  return rc ? fail_mdb(err, rc, "write") : IPFSA_OK;
+  status = read_record(txn, table, val_of(key), &there, &old, &why);
+  bool is_new = status == IPFSA_E_NOT_FOUND;
+  if (status && !is_new) {
+    if (err) *err = why;
+    return status;
+  }
+  status = change_sum(txn, table, is_new ? 0 : old, new, is_new, err);
+  return status ? status : write_record(txn, table, val_of(key), value, new, err);
 }
 
 ipfsa_status ipfsa_meta_del(ipfsa_meta_txn *txn, ipfsa_meta_table table, ipfsa_bytes key, ipfsa_error *err) {
+  uint64_t old = 0;
+  ipfsa_bytes there;
   ipfsa_status status = check_key(key, err);
+  if (status == IPFSA_OK) status = read_record(txn, table, val_of(key), &there, &old, err);
+  if (status == IPFSA_OK) status = change_sum(txn, table, old, 0, -1, err);
   if (status) return status;
   MDB_val k = val_of(key);
   int rc = asked_to_fail();
   if (rc == 0) rc = mdb_del(txn->txn, txn->meta->shared->tables[table], &k, NULL);
-  if (rc == MDB_NOTFOUND) return not_found(err);
   return rc ? fail_mdb(err, rc, "delete") : IPFSA_OK;
+}
+
+/* Is what was read all that was ever put in and not taken out? */
+static ipfsa_status check_sum(ipfsa_meta_txn *txn, ipfsa_meta_table table, const table_sum *seen, ipfsa_error *err) {
+  table_sum want = txn->sums[table];
+  ipfsa_status status = table == IPFSA_META_STATE || txn->summed[table] ? IPFSA_OK : read_sum(txn, table, &want, err);
+  if (status || table == IPFSA_META_STATE || (want.n == seen->n && want.checks == seen->checks)) return status;
+  return ipfsa_fail(err, IPFSA_E_CORRUPT, META_FILE ": the table \"%s\" has %llu records and should have %llu, or others; restore it from a copy", table_names[table],
+                    (unsigned long long)seen->n, (unsigned long long)want.n);
 }
 
 ipfsa_status ipfsa_meta_iterate(ipfsa_meta_txn *txn, ipfsa_meta_table table, ipfsa_meta_cb cb, void *ctx, ipfsa_error *err) {
@@ -352,11 +467,37 @@ ipfsa_status ipfsa_meta_iterate(ipfsa_meta_txn *txn, ipfsa_meta_table table, ipf
   int rc = asked_to_fail();
   if (rc == 0) rc = mdb_cursor_open(txn->txn, txn->meta->shared->tables[table], &cursor);
   if (rc) return fail_mdb(err, rc, "read");
-  bool stopped = false;
+  table_sum seen = {0};
+  ipfsa_status status = IPFSA_OK;
   MDB_val k, v;
-  while (!stopped && (rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0)
-    stopped = cb(ctx, ipfsa_bytes_of(k.mv_data, k.mv_size), ipfsa_bytes_of(v.mv_data, v.mv_size)) != 0;
+  while (status == IPFSA_OK && (rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
+    ipfsa_bytes value;
+    uint64_t check;
+    status = open_record(table, k, v, &value, &check, err);
+    if (status == IPFSA_OK && cb(ctx, ipfsa_bytes_of(k.mv_data, k.mv_size), value) != 0) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "stopped");
+    seen.n++;
+    seen.checks ^= check;
+  }
   mdb_cursor_close(cursor);
-  if (stopped) return ipfsa_fail(err, IPFSA_E_CANCELLED, "stopped");
-  return rc == MDB_NOTFOUND ? IPFSA_OK : fail_mdb(err, rc, "read");
+  if (status) return status;
+  return rc == MDB_NOTFOUND ? check_sum(txn, table, &seen, err) : fail_mdb(err, rc, "read");
+}
+
+static int ignore_record(void *ctx, ipfsa_bytes key, ipfsa_bytes value) {
+  (void)ctx, (void)key, (void)value;
+  return 0;
+}
+
+ipfsa_status ipfsa_meta_verify(ipfsa_meta *meta, int dirfd, ipfsa_error *err) {
+  ipfsa_meta_txn *txn = NULL;
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  IPFSA_AUTO_FD int fd = ipfsa_fs_open(dirfd, META_FILE, O_RDONLY, 0, err);
+  if (fd < 0) return err->status;
+  ipfsa_status status = ipfsa_meta_begin(meta, false, &txn, err);
+  if (status) return status;
+  status = ipfsa_meta_check_pages(fd, mdb_txn_id(txn->txn), IPFSA_MAX_META_VERIFIED, err);
+  for (unsigned i = 0; status == IPFSA_OK && i < IPFSA_META_N_TABLES; i++) status = ipfsa_meta_iterate(txn, (ipfsa_meta_table)i, ignore_record, NULL, err);
+  ipfsa_meta_abort(txn);
+  return status;
 }

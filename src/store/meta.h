@@ -30,4 +30,7 @@ ipfsa_status ipfsa_meta_del(ipfsa_meta_txn *txn, ipfsa_meta_table table, ipfsa_b
 typedef int (*ipfsa_meta_cb)(void *ctx, ipfsa_bytes key, ipfsa_bytes value);
 ipfsa_status ipfsa_meta_iterate(ipfsa_meta_txn *txn, ipfsa_meta_table table, ipfsa_meta_cb cb, void *ctx, ipfsa_error *err);
 
+/* Every page and record; E_CORRUPT says what is damaged. dirfd: as for open. */
+ipfsa_status ipfsa_meta_verify(ipfsa_meta *meta, int dirfd, ipfsa_error *err);
+
 #endif

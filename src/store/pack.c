@@ -211,7 +211,9 @@ ipfsa_status ipfsa_pack_read_entry(const ipfsa_pack *pack, uint64_t entry_off, i
   ipfsa_status status = ipfsa_fs_read_at(pack->fd, data, sizeof data, entry_off, &n, err);
   if (status) return ipfsa_error_prefix(err, status, "pack %08x", pack->number);
   ipfsa_cursor c = ipfsa_cursor_over(ipfsa_bytes_of(data, n));
-  if (ipfsa_cursor_pack_entry(&c, ret)) return IPFSA_OK;
+  ipfsa_pack_entry entry;
+  /* The index leads to blocks: an entry of a deleted one has a bit too many. */
+  if (ipfsa_cursor_pack_entry(&c, &entry) && entry.kind != IPFSA_ENTRY_DELETED) return *ret = entry, IPFSA_OK;
   return ipfsa_fail(err, IPFSA_E_CORRUPT, "pack %08x: the table entry at byte %llu is damaged; run 'repo verify'", pack->number,
                     (unsigned long long)entry_off);
 }

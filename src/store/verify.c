@@ -175,6 +175,15 @@ static ipfsa_status verify_pack(verify_run *v, ipfsa_pack *pack, ipfsa_error *er
   return take_all(v, status, err);
 }
 
+/* Pins, roots and leases. */
+static ipfsa_status verify_tables(verify_run *v, ipfsa_error *err) {
+  ipfsa_error why = {0};
+  ipfsa_status status = ipfsa_meta_verify(v->s->meta, v->s->dirfd, &why);
+  if (status == IPFSA_E_CORRUPT) return report(v, NULL, why.message, err);
+  if (status && err) *err = why;
+  return status;
+}
+
 ipfsa_status ipfsa_store_verify(ipfsa_store *s, bool repair, ipfsa_store_damage_cb cb, void *ctx, ipfsa_progress_cb progress, void *progress_ctx,
                                 ipfsa_store_verify_result *ret, ipfsa_error *err) {
   verify_run *v = ipfsa_calloc(1, sizeof *v);
@@ -203,6 +212,7 @@ ipfsa_status ipfsa_store_verify(ipfsa_store *s, bool repair, ipfsa_store_damage_
     status = verify_pack(v, &packs[i], err);
   }
   if (status == IPFSA_OK && v->w) status = ipfsa_writer_commit(v->w, err);
+  if (status == IPFSA_OK) status = verify_tables(v, err);
   ipfsa_writer_close(v->w);
   ipfsa_free(packs);
   if (status == IPFSA_OK) *ret = v->result;

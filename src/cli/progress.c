@@ -27,6 +27,11 @@ cli_progress *cli_progress_start(cli_context *ctx, const char *label, bool wante
 }
 
 static void draw(cli_progress *p, const ipfsa_progress *at, double elapsed) {
+  if (at->total_items && !at->total_bytes && !at->done_bytes) { /* things that are counted, not weighed */
+    fprintf(stderr, "\r\033[K%s %llu / %llu", p->label, (unsigned long long)at->done_items, (unsigned long long)at->total_items);
+    fflush(stderr);
+    return;
+  }
   double rate = elapsed > 0 ? (double)at->done_bytes / elapsed : 0;
   fprintf(stderr, "\r\033[K%s %s", p->label, cli_human_bytes(at->done_bytes));
   if (at->total_bytes) {

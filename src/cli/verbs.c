@@ -54,6 +54,7 @@ extern const cli_verb cli_verb_filestore_verify;
 extern const cli_verb cli_verb_get;
 extern const cli_verb cli_verb_init;
 extern const cli_verb cli_verb_ls;
+extern const cli_verb cli_verb_marketplace;
 extern const cli_verb cli_verb_multibase;
 extern const cli_verb cli_verb_multibase_decode;
 extern const cli_verb cli_verb_multibase_encode;
@@ -135,6 +136,7 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_get,
     &cli_verb_init,
     &cli_verb_ls,
+    &cli_verb_marketplace,
     &cli_verb_multibase,
     &cli_verb_multibase_decode,
     &cli_verb_multibase_encode,

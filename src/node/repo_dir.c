@@ -180,3 +180,16 @@ ipfsa_status ipfsa_repo_dir_init(const char *path, const char *profile, ipfsa_er
   if (status) return status;
   return ipfsa_fs_sync_dir(fd, "..", err);
 }
+
+ipfsa_status ipfsa_repo_config_load(const char *given, ipfsa_config **ret, ipfsa_error *err) {
+  IPFSA_AUTO_FREE char *path = NULL;
+  IPFSA_AUTO_FREE char *file = NULL;
+  bool is_given = given && *given;
+  ipfsa_status status = is_given ? IPFSA_OK : ipfsa_repo_default_path(&path, err);
+  if (status == IPFSA_E_NOT_FOUND) return ipfsa_config_parse("", 0, IPFSA_REPO_CONFIG, ret, err);
+  if (status) return status;
+  size_t size = strlen(is_given ? given : path) + sizeof "/" IPFSA_REPO_CONFIG;
+  if (!(file = ipfsa_malloc(size))) return ipfsa_fail_nomem(err);
+  snprintf(file, size, "%s/%s", is_given ? given : path, IPFSA_REPO_CONFIG);
+  return ipfsa_config_load(AT_FDCWD, file, ret, err);
+}

@@ -12,6 +12,8 @@ ipfsa_status ipfsa_repo_dir_open(const char *path, int *ret_fd, ipfsa_error *err
 /* Makes folder, configuration and store. E_EXISTS when there is a repo; E_FOREIGN when the folder is somebody else's. An init that was
  * interrupted is finished. */
 ipfsa_status ipfsa_repo_dir_init(const char *path, const char *profile, ipfsa_error *err);
+/* The configuration of a repo that need not be there (then: defaults and environment). path NULL or "": the default place. */
+ipfsa_status ipfsa_repo_config_load(const char *path, ipfsa_config **ret, ipfsa_error *err);
 /* Store options that follow from the configuration. */
 ipfsa_store_options ipfsa_repo_store_options(const ipfsa_config *config);
 

@@ -187,6 +187,10 @@ bool ipfsa_index_next(const ipfsa_index *index, const ipfsa_multihash *mh, uint6
   return false;
 }
 
+void ipfsa_index_prefetch(const ipfsa_index *index, const ipfsa_multihash *mh) {
+  __builtin_prefetch(&index->slots[fingerprint_of(index, mh) & (index->header->n_slots - 1)], 1);
+}
+
 bool ipfsa_index_is_full(const ipfsa_index *index, uint64_t more) {
   return (atomic_load(&index->header->used) + more) * 10 > index->header->n_slots * 7;
 }

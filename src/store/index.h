@@ -44,6 +44,9 @@ void ipfsa_index_state_set(ipfsa_index *index, const ipfsa_index_state *state);
 
 /* Candidates for a multihash, in no order; each must be checked against the pack's table entry. Start with *cursor = 0; false at the end. */
 bool ipfsa_index_next(const ipfsa_index *index, const ipfsa_multihash *mh, uint64_t *cursor, ipfsa_location *ret);
+/* A look-up, an insertion or a removal of this multihash will follow: its slot is asked for ahead, since in a large index each is a miss. */
+void ipfsa_index_prefetch(const ipfsa_index *index, const ipfsa_multihash *mh);
+#define IPFSA_INDEX_AHEAD 16 /* asked for at a time: about what a core can have under way */
 /* E_LIMIT: full, grow first. */
 bool ipfsa_index_insert(ipfsa_index *index, const ipfsa_multihash *mh, ipfsa_location at);
 bool ipfsa_index_replace(ipfsa_index *index, const ipfsa_multihash *mh, ipfsa_location from, ipfsa_location to); /* to NONE: removes */

@@ -120,14 +120,21 @@ static ipfsa_status insert_one(ipfsa_store *s, ipfsa_index_state *state, const i
   return IPFSA_OK;
 }
 
+/* The slots of the next entries of a table; `c` is a copy and goes ahead. */
+static void look_ahead(const ipfsa_store *s, ipfsa_cursor c) {
+  ipfsa_pack_entry entry;
+  for (int i = 0; i < IPFSA_INDEX_AHEAD && ipfsa_cursor_pack_entry(&c, &entry); i++) ipfsa_index_prefetch(s->index, &entry.mh);
+}
+
 ipfsa_status ipfsa_store__apply_commit(ipfsa_store *s, const ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
   if (ipfsa_index_is_full(s->index, commit->n_entries)) status = ipfsa_index_grow(s->dirfd, &s->index, commit->n_entries, err);
   ipfsa_index_state state = ipfsa_index_state_get(s->index);
   ipfsa_cursor c = ipfsa_cursor_over(table);
-  while (status == IPFSA_OK && ipfsa_cursor_left(&c)) {
+  for (size_t i = 0; status == IPFSA_OK && ipfsa_cursor_left(&c); i++) {
     ipfsa_pack_entry entry;
     uint64_t off = commit->table_off + ipfsa_cursor_offset(&c);
+    if (i % IPFSA_INDEX_AHEAD == 0) look_ahead(s, c);
     if (!ipfsa_cursor_pack_entry(&c, &entry))
       return ipfsa_fail(err, IPFSA_E_CORRUPT, "pack %08x: a table entry at byte %llu is malformed", pack->number, (unsigned long long)off);
     status = insert_one(s, &state, &entry, ipfsa_location_of(pack->number, off), err);

@@ -340,12 +340,23 @@ static ipfsa_status write_stretch(ipfsa_store_writer *w, const ipfsa_leaf_run *r
   return status ? status : commit_if_large(w, err);
 }
 
+static void look_ahead(ipfsa_store_writer *w, const ipfsa_leaf_run *run, size_t first) {
+  pthread_rwlock_rdlock(&w->store->lock);
+  for (size_t i = first; i < run->n_leaves && i < first + IPFSA_INDEX_AHEAD; i++) {
+    ipfsa_multihash mh;
+    leaf_key(&run->leaves[i], &mh);
+    ipfsa_index_prefetch(w->store->index, &mh);
+  }
+  pthread_rwlock_unlock(&w->store->lock);
+}
+
 static ipfsa_status put_leaves(ipfsa_store_writer *w, const ipfsa_leaf_run *run, uint64_t *ret_ticket, ipfsa_error *err) {
   size_t first = SIZE_MAX;
   ipfsa_status status = IPFSA_OK;
   for (size_t i = 0; status == IPFSA_OK && i <= run->n_leaves; i++) {
     bool there = true, small = false;
     ipfsa_multihash mh;
+    if (i % IPFSA_INDEX_AHEAD == 0) look_ahead(w, run, i);
     if (i < run->n_leaves) {
       leaf_key(&run->leaves[i], &mh);
       small = run->leaves[i].len < SMALL_LEAF;

@@ -3,8 +3,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -186,6 +188,14 @@ ipfsa_status ipfsa_fs_punch(int fd, uint64_t off, uint64_t len, ipfsa_error *err
 bool ipfsa_fs_is_cached(int fd, uint64_t off) {
   char byte;
   return preadv2(fd, &(struct iovec){&byte, 1}, 1, (off_t)off, RWF_NOWAIT) == 1;
+}
+
+ipfsa_status ipfsa_fs_clone(int fd, uint64_t off, int from_fd, uint64_t from_off, uint64_t len, ipfsa_error *err) {
+  struct file_clone_range range = {.src_fd = from_fd, .src_offset = from_off, .src_length = len, .dest_offset = off};
+  if (RETRY(ioctl(fd, FICLONERANGE, &range)) == 0) return IPFSA_OK;
+  if (errno == EOPNOTSUPP || errno == ENOTTY || errno == ENOSYS || errno == EXDEV || errno == EINVAL || errno == ETXTBSY)
+    return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "these files cannot share bytes");
+  return ipfsa_fail_errno(err, errno, "share %llu bytes", (unsigned long long)len);
 }
 
 void ipfsa_fs_will_need(int fd, uint64_t off, uint64_t len) {

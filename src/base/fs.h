@@ -29,6 +29,9 @@ ipfsa_status ipfsa_fs_write(int fd, const void *data, size_t len, ipfsa_error *e
 ipfsa_status ipfsa_fs_truncate(int fd, uint64_t len, ipfsa_error *err);
 ipfsa_status ipfsa_fs_allocate(int fd, uint64_t off, uint64_t len, ipfsa_error *err); /* fallocate keep-size; EOPNOTSUPP is ok */
 ipfsa_status ipfsa_fs_punch(int fd, uint64_t off, uint64_t len, ipfsa_error *err);    /* hole; EOPNOTSUPP → NOT_SUPPORTED */
+/* The range of another file, shared until one of them is written. All three on borders of the file system's blocks. NOT_SUPPORTED: two file systems,
+ * one that cannot share, or other borders; write the bytes instead. */
+ipfsa_status ipfsa_fs_clone(int fd, uint64_t off, int from_fd, uint64_t from_off, uint64_t len, ipfsa_error *err);
 /* Asks the kernel to begin reading a range that will be wanted soon; a hint, so nothing can fail. */
 void ipfsa_fs_will_need(int fd, uint64_t off, uint64_t len);
 bool ipfsa_fs_is_cached(int fd, uint64_t off); /* is this byte in memory? As of now; to see whether asking for a range is worth it */

@@ -94,12 +94,13 @@ static ipfsa_status check_run(const ipfsa_leaf_run *run, ipfsa_error *err) {
 
 ipfsa_status ipfsa_writer_put_run(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, ipfsa_error *err) {
   ipfsa_status status = check_run(run, err);
-  return status ? status : w->ops->put_run(w, run, NULL, err);
+  return status ? status : w->ops->put_run(w, run, NULL, NULL, err);
 }
 
-ipfsa_status ipfsa_writer_put_run_later(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, uint64_t *ret_ticket, ipfsa_error *err) {
+ipfsa_status ipfsa_writer_put_run_later(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, const ipfsa_held_file *from, uint64_t *ret_ticket,
+                                        ipfsa_error *err) {
   ipfsa_status status = check_run(run, err);
-  return status ? status : w->ops->put_run(w, run, ret_ticket, err);
+  return status ? status : w->ops->put_run(w, run, from, ret_ticket, err);
 }
 
 ipfsa_status ipfsa_writer_settle(ipfsa_blockstore_writer *w, uint64_t ticket, ipfsa_error *err) {

@@ -32,6 +32,12 @@ typedef struct ipfsa_leaf_run {
   size_t n_leaves;
 } ipfsa_leaf_run;
 
+/* The file that a run's bytes are mapped from, held against changes (base/map.h) until the run is settled. */
+typedef struct ipfsa_held_file {
+  int fd;
+  uint64_t off; /* of byte 0 of the run */
+} ipfsa_held_file;
+
 /* Where a no-copy leaf lies outside the store. */
 typedef struct ipfsa_external {
   const char *path; /* absolute */
@@ -59,7 +65,8 @@ struct ipfsa_blockstore { const ipfsa_blockstore_ops *ops; };
  * Until then its own blocks are already visible to its blockstore's get (same process). */
 typedef struct ipfsa_blockstore_writer_ops {
   ipfsa_status (*put)(ipfsa_blockstore_writer *self, const ipfsa_multihash *mh, ipfsa_bytes data, ipfsa_error *err);
-  ipfsa_status (*put_run)(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, uint64_t *ret_ticket /* NULL: as put */, ipfsa_error *err);
+  ipfsa_status (*put_run)(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, const ipfsa_held_file *from /* or NULL */,
+                          uint64_t *ret_ticket /* NULL: as put */, ipfsa_error *err);
   ipfsa_status (*settle)(ipfsa_blockstore_writer *self, uint64_t ticket, ipfsa_error *err);
   ipfsa_status (*put_external)(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, const ipfsa_external *where,
                                ipfsa_error *err); /* leaf.off is relative to where->off */
@@ -88,8 +95,10 @@ ipfsa_status ipfsa_blockstore_begin(ipfsa_blockstore *bs, ipfsa_blockstore_write
 ipfsa_status ipfsa_writer_put(ipfsa_blockstore_writer *w, const ipfsa_cid *cid, ipfsa_bytes data, ipfsa_error *err);
 ipfsa_status ipfsa_writer_put_run(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, ipfsa_error *err);
 /* Returns while the bytes are on their way: run->data stays as it is until settle(*ret_ticket), commit or close has returned. What fails meanwhile
- * is told by settle or commit. When this call itself fails, nothing of its run is on its way. */
-ipfsa_status ipfsa_writer_put_run_later(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, uint64_t *ret_ticket, ipfsa_error *err);
+ * is told by settle or commit. When this call itself fails, nothing of its run is on its way. from (may be NULL): a store on the same file system
+ * may share the file's bytes instead of writing them. */
+ipfsa_status ipfsa_writer_put_run_later(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, const ipfsa_held_file *from, uint64_t *ret_ticket,
+                                        ipfsa_error *err);
 #define IPFSA_ALL_RUNS UINT64_MAX
 ipfsa_status ipfsa_writer_settle(ipfsa_blockstore_writer *w, uint64_t ticket /* 0: of no run */, ipfsa_error *err);
 ipfsa_status ipfsa_writer_put_external(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, const ipfsa_external *where,

@@ -138,8 +138,10 @@ static ipfsa_status put_leaf(memory_store *s, const ipfsa_leaf_run *run, const i
   return put_parts(s, &mh, parts, 3, true, err);
 }
 
-static ipfsa_status memory_put_run(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, uint64_t *ret_ticket, ipfsa_error *err) {
+static ipfsa_status memory_put_run(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, const ipfsa_held_file *from, uint64_t *ret_ticket,
+                                   ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
+  (void)from;
   if (ret_ticket) *ret_ticket = 0; /* copied at once */
   for (size_t i = 0; status == IPFSA_OK && i < run->n_leaves; i++)
     status = put_leaf(((memory_writer *)self)->store, run, &run->leaves[i], err);
@@ -154,7 +156,7 @@ static ipfsa_status memory_settle(ipfsa_blockstore_writer *self, uint64_t ticket
 static ipfsa_status memory_put_external(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, const ipfsa_external *where,
                                         ipfsa_error *err) {
   (void)where; /* in memory nothing is gained by leaving the bytes where they are */
-  return memory_put_run(self, run, NULL, err);
+  return memory_put_run(self, run, NULL, NULL, err);
 }
 
 static ipfsa_status memory_del(ipfsa_blockstore_writer *self, const ipfsa_multihash *mh, ipfsa_error *err) {

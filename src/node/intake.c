@@ -122,7 +122,7 @@ static ipfsa_status retire_oldest(ipfsa_intake *in, ipfsa_error *err) {
   in->n_busy--;
   ipfsa_leaf_run run = {b->room, b->len, IPFSA_LEAF_RAW, b->leaves, b->n};
   b->len = b->n = 0;
-  if (b->status == IPFSA_OK) return ipfsa_writer_put_run_later(in->w, &run, &b->ticket, err);
+  if (b->status == IPFSA_OK) return ipfsa_writer_put_run_later(in->w, &run, NULL, &b->ticket, err);
   if (err) *err = b->err;
   return b->status;
 }

@@ -1,6 +1,7 @@
 /* One transaction: leaf data go to the pack as they come, small blocks are gathered, the table closes it; then one sync, then the index. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/map.h"
 #include "base/write_queue.h"
 #include "store/local.h"
 
@@ -227,6 +228,15 @@ static ipfsa_status write_direct(ipfsa_store_writer *w, const uint8_t *data, siz
   return status ? status : ipfsa_write_queue_put(w->queue, w->active.direct_fd, data, len, off, ret_ticket, err);
 }
 
+/* Shares whole pages with the file they are mapped from; returns how many bytes that made. They are the ones that were hashed when the file is
+ * still held afterwards: nobody could write it in between. Else, and where nothing can be shared, the mapped bytes are written. */
+static size_t share(ipfsa_store_writer *w, const ipfsa_held_file *from, size_t start, size_t len, uint64_t off) {
+  size_t whole = len / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
+  if (!from || whole < DIRECT_MIN || (from->off + start) % IPFSA_PACK_PAGE) return 0;
+  if (ipfsa_fs_clone(w->active.fd, off, from->fd, from->off + start, whole, NULL) != IPFSA_OK) return 0;
+  return ipfsa_fs_holds(from->fd) ? whole : 0;
+}
+
 /* ret_ticket NULL: written when it returns. */
 static ipfsa_status append(ipfsa_store_writer *w, const uint8_t *data, size_t len, uint64_t off, uint64_t *ret_ticket, ipfsa_error *err) {
   size_t direct = 0;
@@ -321,7 +331,8 @@ static void leaf_key(const ipfsa_leaf *leaf, ipfsa_multihash *ret) {
 }
 
 /* New leaves that stand together in the buffer are written together, from a page border on. */
-static ipfsa_status write_stretch(ipfsa_store_writer *w, const ipfsa_leaf_run *run, size_t first, size_t end, uint64_t *ret_ticket, ipfsa_error *err) {
+static ipfsa_status write_stretch(ipfsa_store_writer *w, const ipfsa_leaf_run *run, size_t first, size_t end, const ipfsa_held_file *from,
+                                  uint64_t *ret_ticket, ipfsa_error *err) {
   uint32_t start = run->leaves[first].off;
   size_t len = run->leaves[end - 1].off + run->leaves[end - 1].len - start;
   ipfsa_status status = need_pack(w, err);
@@ -329,7 +340,8 @@ static ipfsa_status write_stretch(ipfsa_store_writer *w, const ipfsa_leaf_run *r
   if (status == IPFSA_OK) status = flush_records(w, err);
   if (status) return status;
   uint64_t off = (w->data_end + IPFSA_PACK_PAGE - 1) / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
-  status = append(w, run->data + start, len, off, ret_ticket, err);
+  size_t shared = share(w, from, start, len, off);
+  status = append(w, run->data + start + shared, len - shared, off + shared, ret_ticket, err);
   for (size_t i = first; status == IPFSA_OK && i < end; i++) {
     const ipfsa_leaf *leaf = &run->leaves[i];
     pending_entry p = {.entry = {.kind = (ipfsa_entry_kind)run->kind, .off = off + leaf->off - start, .len = leaf->len}, .old = IPFSA_LOCATION_NONE};
@@ -350,7 +362,8 @@ static void look_ahead(ipfsa_store_writer *w, const ipfsa_leaf_run *run, size_t 
   pthread_rwlock_unlock(&w->store->lock);
 }
 
-static ipfsa_status put_leaves(ipfsa_store_writer *w, const ipfsa_leaf_run *run, uint64_t *ret_ticket, ipfsa_error *err) {
+static ipfsa_status put_leaves(ipfsa_store_writer *w, const ipfsa_leaf_run *run, const ipfsa_held_file *from, uint64_t *ret_ticket,
+                               ipfsa_error *err) {
   size_t first = SIZE_MAX;
   ipfsa_status status = IPFSA_OK;
   for (size_t i = 0; status == IPFSA_OK && i <= run->n_leaves; i++) {
@@ -366,7 +379,7 @@ static ipfsa_status put_leaves(ipfsa_store_writer *w, const ipfsa_leaf_run *run,
     }
     bool large_new = !there && !small;
     if (first != SIZE_MAX && !large_new) {
-      status = write_stretch(w, run, first, i, ret_ticket, err);
+      status = write_stretch(w, run, first, i, from, ret_ticket, err);
       first = SIZE_MAX;
     }
     if (status == IPFSA_OK && !there && small)
@@ -377,10 +390,11 @@ static ipfsa_status put_leaves(ipfsa_store_writer *w, const ipfsa_leaf_run *run,
   return status;
 }
 
-static ipfsa_status writer_put_run(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, uint64_t *ret_ticket, ipfsa_error *err) {
+static ipfsa_status writer_put_run(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, const ipfsa_held_file *from, uint64_t *ret_ticket,
+                                   ipfsa_error *err) {
   ipfsa_store_writer *w = (ipfsa_store_writer *)self;
   uint64_t ticket = 0;
-  ipfsa_status status = put_leaves(w, run, ret_ticket ? &ticket : NULL, err);
+  ipfsa_status status = put_leaves(w, run, from, ret_ticket ? &ticket : NULL, err);
   if (status) (void)settle_all(w, NULL);
   else if (ret_ticket) *ret_ticket = ticket;
   return status;

@@ -126,7 +126,7 @@ void ipfsa_import_batch_wait(ipfsa_import_batch *b) {
 
 static ipfsa_status store(ipfsa_import_batch *b, size_t first, size_t end, ipfsa_error *err) {
   uint64_t ticket = 0;
-  ipfsa_status status = ipfsa_importer_store(b->importer, &b->b, first, end - first, NULL, &ticket, err);
+  ipfsa_status status = ipfsa_importer_store(b->importer, &b->b, first, end - first, NULL, NULL, &ticket, err);
   if (ticket) b->ticket = ticket; /* they rise: the last one covers those before */
   return status;
 }

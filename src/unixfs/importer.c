@@ -99,7 +99,7 @@ ipfsa_pool *ipfsa_importer_pool(const ipfsa_importer *im) { return im->pool; }
 /* ---- in order: store and build ---- */
 
 ipfsa_status ipfsa_importer_store(ipfsa_importer *im, const ipfsa_leaf_buffer *b, size_t first, size_t n, const ipfsa_external *external,
-                                  uint64_t *ret_ticket, ipfsa_error *err) {
+                                  const ipfsa_held_file *from, uint64_t *ret_ticket, ipfsa_error *err) {
   *ret_ticket = 0;
   if (!im->w || im->params->hash == IPFSA_HASH_IDENTITY) return IPFSA_OK;
   ipfsa_leaf_run run = {b->data, b->len, b->kind, b->leaves + first, n};
@@ -111,7 +111,7 @@ ipfsa_status ipfsa_importer_store(ipfsa_importer *im, const ipfsa_leaf_buffer *b
       if (!ipfsa_params_inlines(im->params, ipfsa_leaf_buffer_block_len(b, i))) im->stored[run.n_leaves++] = b->leaves[i];
   }
   if (run.n_leaves == 0) return IPFSA_OK;
-  return external ? ipfsa_writer_put_external(im->w, &run, external, err) : ipfsa_writer_put_run_later(im->w, &run, ret_ticket, err);
+  return external ? ipfsa_writer_put_external(im->w, &run, external, err) : ipfsa_writer_put_run_later(im->w, &run, from, ret_ticket, err);
 }
 
 ipfsa_status ipfsa_importer_settle(ipfsa_importer *im, uint64_t *ticket, ipfsa_error *err) {
@@ -130,7 +130,7 @@ static ipfsa_status build(ipfsa_importer *im, const ipfsa_leaf_buffer *b, size_t
   return status;
 }
 
-static ipfsa_status take_slot(ipfsa_importer *im, slot *s, const ipfsa_external *external, ipfsa_error *err) {
+static ipfsa_status take_slot(ipfsa_importer *im, slot *s, const ipfsa_external *external, const ipfsa_held_file *from, ipfsa_error *err) {
   if (s->status) {
     if (err) *err = s->err;
     return s->status;
@@ -140,7 +140,7 @@ static ipfsa_status take_slot(ipfsa_importer *im, slot *s, const ipfsa_external 
     at = *external;
     at.off += s->off;
   }
-  ipfsa_status status = ipfsa_importer_store(im, &s->b, 0, s->b.n_leaves, external ? &at : NULL, &s->ticket, err);
+  ipfsa_status status = ipfsa_importer_store(im, &s->b, 0, s->b.n_leaves, external ? &at : NULL, from, &s->ticket, err);
   return status ? status : build(im, &s->b, 0, s->b.n_leaves, err);
 }
 
@@ -257,7 +257,8 @@ static ipfsa_status retire_oldest(file_run *f, ipfsa_error *err) {
   wait_for(s);
   f->head = (f->head + 1) % f->n_slots;
   f->n_busy--;
-  ipfsa_status status = take_slot(f->im, s, f->external, err);
+  ipfsa_held_file from = {f->source->map_fd, f->source->map_off + s->off};
+  ipfsa_status status = take_slot(f->im, s, f->external, s->map ? &from : NULL, err);
   if (status) return status;
   f->at.done_bytes += s->len;
   if (f->progress && f->progress(f->progress_ctx, &f->at) != 0) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
@@ -364,7 +365,7 @@ static ipfsa_status import_small(file_run *f, slot *s, const ipfsa_unixfs_meta *
   ipfsa_status status = IPFSA_OK;
   if (!ipfsa_importer_carries_meta(im, meta, s->b.n_leaves)) {
     status = ipfsa_leaf_buffer_hash(&s->b, err);
-    if (status == IPFSA_OK) status = ipfsa_importer_store(im, &s->b, 0, s->b.n_leaves, f->external, &s->ticket, err);
+    if (status == IPFSA_OK) status = ipfsa_importer_store(im, &s->b, 0, s->b.n_leaves, f->external, NULL, &s->ticket, err);
   }
   if (status == IPFSA_OK) status = ipfsa_importer_build(im, &s->b, 0, s->b.n_leaves, meta, ret, err);
   f->at.done_bytes = s->len;

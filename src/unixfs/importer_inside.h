@@ -9,9 +9,9 @@
 const ipfsa_import_params *ipfsa_importer_params(const ipfsa_importer *im);
 ipfsa_pool *ipfsa_importer_pool(const ipfsa_importer *im);
 /* Stores leaves [first, first + n) that are neither inlined nor identity CIDs; external: where byte 0 of the buffer lies. The bytes stay as they
- * are until the ticket is settled. */
+ * are until the ticket is settled; from: the file they are mapped from, or NULL. */
 ipfsa_status ipfsa_importer_store(ipfsa_importer *im, const ipfsa_leaf_buffer *b, size_t first, size_t n, const ipfsa_external *external,
-                                  uint64_t *ret_ticket, ipfsa_error *err);
+                                  const ipfsa_held_file *from, uint64_t *ret_ticket, ipfsa_error *err);
 ipfsa_status ipfsa_importer_settle(ipfsa_importer *im, uint64_t *ticket /* 0 afterwards */, ipfsa_error *err);
 /* Is the file one dag-pb leaf that carries mode or mtime itself? Then its leaf is not stored; build makes the block. */
 bool ipfsa_importer_carries_meta(const ipfsa_importer *im, const ipfsa_unixfs_meta *meta, size_t n_leaves);

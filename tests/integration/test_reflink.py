@@ -50,6 +50,38 @@ def test_the_cid_is_that_of_any_other_file_system(node, program, mount, tmp_path
     assert (mount / "copy").read_bytes() == content(length)
 
 
+def test_what_is_added_is_shared_with_its_source(node, mount):
+    data = content(8 * MIB + 300000)
+    (mount / "file").write_bytes(data)
+    cid = node.text("add", "-Q", "--cid-version=1", mount / "file")
+    os.sync()
+    assert xfs.shared_bytes(mount / "file") == 8 * MIB + 73 * 4096  # whole pages
+    assert node("cat", cid).out_bytes == data
+    assert node("repo", "verify").code == 0
+
+
+def test_only_what_is_new_is_shared(node, mount):
+    data = bytearray(content(8 * MIB))
+    (mount / "file").write_bytes(data)
+    node("add", "-Q", "--cid-version=1", mount / "file")
+    data[3 * MIB:3 * MIB + 4] = b"else"
+    (mount / "other").write_bytes(data)
+    cid = node.text("add", "-Q", "--cid-version=1", mount / "other")
+    os.sync()
+    assert xfs.shared_bytes(mount / "other") == 262144
+    assert node("cat", cid).out_bytes == data
+
+
+def test_a_file_that_somebody_has_open_for_writing_is_copied(node, mount):
+    data = content(8 * MIB)
+    (mount / "file").write_bytes(data)
+    with open(mount / "file", "r+b"):
+        cid = node.text("add", "-Q", "--cid-version=1", mount / "file")
+    os.sync()
+    assert xfs.shared_bytes(mount / "file") == 0
+    assert node("cat", cid).out_bytes == data
+
+
 def test_a_source_changed_later_does_not_change_the_store(node, mount):
     data = content(6 * MIB + 99)
     (mount / "file").write_bytes(data)

@@ -34,7 +34,7 @@ static ipfsa_status put(ipfsa_store *store, unsigned first, unsigned end, ipfsa_
   uint64_t ticket;
   for (unsigned i = first; status == IPFSA_OK && i < end; i++) {
     ipfsa_leaf leaf = {cids[i].mh.code, cids[i].mh.digest, cids[i].mh.len, 0, (uint32_t)lens[i]};
-    if (i % 5 == 0) status = ipfsa_writer_put_run_later(w, &(ipfsa_leaf_run){blocks[i], lens[i], IPFSA_LEAF_RAW, &leaf, 1}, &ticket, err);
+    if (i % 5 == 0) status = ipfsa_writer_put_run_later(w, &(ipfsa_leaf_run){blocks[i], lens[i], IPFSA_LEAF_RAW, &leaf, 1}, NULL, &ticket, err);
     else status = ipfsa_writer_put(w, &cids[i], ipfsa_bytes_of(blocks[i], lens[i]), err);
   }
   if (status == IPFSA_OK) status = ipfsa_writer_commit(w, err);

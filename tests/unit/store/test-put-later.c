@@ -61,7 +61,7 @@ static void fill_rooms(void) {
 static ipfsa_status put_room(ipfsa_blockstore_writer *w, unsigned r, uint64_t *ret_ticket, ipfsa_error *err) {
   ipfsa_leaf leaves[N_LEAVES];
   for (unsigned i = 0; i < N_LEAVES; i++) leaves[i] = (ipfsa_leaf){cids[r][i].mh.code, cids[r][i].mh.digest, cids[r][i].mh.len, i * LEAF, LEAF};
-  return ipfsa_writer_put_run_later(w, &(ipfsa_leaf_run){rooms[r], ROOM, IPFSA_LEAF_RAW, leaves, N_LEAVES}, ret_ticket, err);
+  return ipfsa_writer_put_run_later(w, &(ipfsa_leaf_run){rooms[r], ROOM, IPFSA_LEAF_RAW, leaves, N_LEAVES}, NULL, ret_ticket, err);
 }
 
 /* All rooms through two buffers, so that each is filled anew while the other is on its way. */

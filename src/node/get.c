@@ -50,8 +50,8 @@ static void restore_meta(int fd, const ipfsa_unixfs_meta *meta) {
 ipfsa_status ipfsa_get_check_room(const char *what, const char *where, uint64_t size, ipfsa_error *err) {
   uint64_t left;
   if (ipfsa_fs_free_space(where, &left, NULL) != IPFSA_OK || size <= left) return IPFSA_OK;
-  return ipfsa_fail(err, IPFSA_E_NO_SPACE, "%.120s says that it has %llu bytes and there is room for %llu in %.200s; name another place with -o", what,
-                    (unsigned long long)size, (unsigned long long)left, where);
+  return ipfsa_fail(err, IPFSA_E_NO_SPACE, "%.200s says that it has %llu bytes, and the target has room for %llu; name another place with -o", what,
+                    (unsigned long long)size, (unsigned long long)left);
 }
 
 /* A folder may say less than its files do. */

@@ -48,14 +48,23 @@ def car(root, blocks):
     return varint(len(header)) + header + b"".join(varint(len(cid) + len(data)) + cid + data for cid, data in blocks)
 
 
+ROOM = (64 << 20) + (os.cpu_count() or 1) * (16 << 20)  # bytes of data: 64 MiB, and the stacks of the threads
+
+
+def allow_little_memory():
+    resource.setrlimit(resource.RLIMIT_DATA, (ROOM, ROOM))
+
+
 def refused(ipfs, *args, stdin=None, code=1):
-    """One sentence that begins with Error:, the exit code, and less than 64 MiB and five seconds."""
+    """One sentence that begins with Error:, the exit code, and less than 64 MiB (it may not have more, and does not miss it) and five seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = subprocess.Popen([ipfs.program, *args], env=ipfs.env, cwd=ipfs.cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen([ipfs.program, *args], env=ipfs.env, cwd=ipfs.cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=allow_little_memory)
     out, err = process.communicate(stdin or b"", timeout=30)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert process.returncode == code, (args, out[:200], err)
     assert b"Error: " in err and len(err) < 3000, err
+    assert b"out of memory" not in err and b"cannot allocate" not in err.lower(), err
     assert after.ru_utime - before.ru_utime < 5
     return err.decode(errors="replace")
 
@@ -139,6 +148,58 @@ def test_a_dag_of_exabytes(ipfs):
     assert len(ipfs("cat", "--offset=%d" % (size // 3), "--length=1000", root).out_bytes) == 1000
     assert ipfs("dag", "stat", "--progress=false", "--enc=json", root).out.count("NumBlocks") == 1
     ipfs("pin", "verify")
+    work = pathlib.Path(ipfs.cwd)
+    for args in (["get", "-o", "out"], ["get", "-a", "-o", "out.tar"]):
+        said = refused(ipfs, *args, root)
+        assert str(size)[:12] in said and "room" in said  # an archive is a little larger
+    folder = directory([(cid, b"big", 0)])  # it says less than its file does
+    ipfs("dag", "import", stdin=car(pb_cid(folder), [(pb_cid(folder), folder)]))
+    assert "room" in refused(ipfs, "get", "-o", "lying", text_of(pb_cid(folder)))
+    assert [p for p in work.rglob("*") if "repo" not in p.parts and p.is_file()] == []
+
+
+def test_folders_without_end(ipfs):
+    """Sixty levels of folders with two names for the next one: a few kilobytes that describe 2^60 files."""
+    leaf = b"x"
+    cid, size, blocks = raw_cid(leaf), 1, [(raw_cid(leaf), leaf)]
+    for _ in range(60):
+        node = directory([(cid, b"a", size), (cid, b"b", size)])
+        cid, size = pb_cid(node), min(2 * size + len(node), (1 << 63) - 1)
+        blocks.append((cid, node))
+    ipfs("dag", "import", stdin=car(cid, blocks[::-1]))
+    root = text_of(cid)
+    assert ipfs("dag", "stat", "--progress=false", "--enc=json", root).out.count("NumBlocks") == 1
+    assert ipfs("ls", root).out.count("/") == 2
+    assert ipfs("refs", "-r", "-u", root).out.count("\n") == 60
+    ipfs("pin", "verify")
+    ipfs("repo", "gc")
+    assert "room" in refused(ipfs, "get", "-o", "out", root)
+
+
+def hamt(fanout, bitfield, links=b""):
+    return links + field(1, b"\x08\x05" + field(2, bitfield) + b"\x28\x22\x30" + varint(fanout))
+
+
+def test_hamts_that_cannot_be(ipfs):
+    leaf = raw_cid(b"x")
+    ipfs("block", "put", stdin=b"x")
+    one = link(leaf, b"00x", 1)
+    good = ipfs.text("block", "put", "--cid-codec=dag-pb", stdin=hamt(256, b"\x01", one))
+    assert ipfs("ls", good).out.split()[-1] == "x"
+    bad = [hamt(n, b"\x01", one) for n in (0, 1, 3, 4, 7, 12, 255, 257, 2048, 1 << 20, 1 << 63)]
+    bad += [hamt(256, b"\x01" + bytes(32), one), hamt(256, b"\x03", one), hamt(256, b"", one), hamt(256, b"\x01"), hamt(256, b"\x01", link(leaf, b"0", 1)),
+            hamt(256, b"\x01", link(leaf, b"zzx", 1)), hamt(16, b"\x01", one)[:-2]]
+    for data in bad:
+        cid = ipfs.text("block", "put", "--cid-codec=dag-pb", stdin=data)
+        for verb in ("ls", "get"):
+            refused(ipfs, verb, cid)
+    # A shard that leads to itself cannot be made; one that goes on deeper than the hash has bits can.
+    cid = pb_cid(hamt(256, b"\x01", one))
+    for _ in range(9):
+        data = hamt(256, b"\x01", link(cid, b"00", 1))
+        ipfs("block", "put", "--cid-codec=dag-pb", stdin=data)
+        cid = pb_cid(data)
+    refused(ipfs, "ls", text_of(cid))
 
 
 def test_what_is_no_unixfs(ipfs):
@@ -160,6 +221,28 @@ def test_escapes_stay_off_the_terminal(ipfs):
     shown = os.read(parent, 65536)
     os.close(parent)
     assert b"\x1b[31m" not in shown and "\u202e".encode() not in shown and b"\\x1b" in shown
+
+
+def test_escapes_of_others_stay_off_the_terminal(ipfs):
+    import pty
+
+    leaf = raw_cid(b"x")
+    folder = directory([(leaf, b"a\x1b[31mred\xe2\x80\xaegnp\x07", 1)])
+    ipfs("dag", "import", stdin=car(pb_cid(folder), [(pb_cid(folder), folder), (leaf, b"x")]))
+    root = text_of(pb_cid(folder))
+    for args in (["ls", root], ["ls", "-s", root], ["refs", "--format=<linkname>", root], ["get", "-o", "out", root], ["cat", root + "/\x1b[31mnone"], ["\x1b[31mverb"],
+                 ["files", "ls", "/\x1b[31mnone"], ["pin", "add", "\x1b[31mx"]):
+        parent, child = pty.openpty()
+        subprocess.run([ipfs.program, *args], env=ipfs.env, cwd=ipfs.cwd, stdin=subprocess.DEVNULL, stdout=child, stderr=child)
+        os.close(child)
+        shown = b""
+        try:
+            while piece := os.read(parent, 65536):
+                shown += piece
+        except OSError:
+            pass
+        os.close(parent)
+        assert b"\x1b[31m" not in shown and "\u202e".encode() not in shown and b"\x07" not in shown, (args, shown)
 
 
 def test_repos_of_others(program, tmp_path):

@@ -18,6 +18,8 @@ typedef struct ipfsa_gc_options {
   ipfsa_repo_cid_cb removed; /* per removed block, as a version 1 raw CID */
   ipfsa_repo_damage_cb damaged;
   void *ctx;                 /* of both */
+  ipfsa_progress_cb progress; /* done_items: blocks marked, then blocks looked at of total_items; it can be cancelled while it marks */
+  void *progress_ctx;
   uint64_t lease_grace_s;    /* how long the blocks of a killed operation stay; 0 = store.gc_grace (1 hour), UINT64_MAX = not at all */
 } ipfsa_gc_options;
 typedef struct ipfsa_gc_result {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/eventfd.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -335,4 +336,15 @@ ipfsa_status ipfsa_fs_list(int dirfd, const char *path, ipfsa_fs_entry_cb cb, vo
   }
   closedir(dir);
   return status;
+}
+
+int ipfsa_fs_event(ipfsa_error *err) {
+  int fd = RETRY(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (fd < 0) ipfsa_fail_errno(err, errno, "eventfd");
+  return fd;
+}
+
+void ipfsa_fs_event_set(int fd) {
+  uint64_t one = 1;
+  while (write(fd, &one, sizeof one) < 0 && errno == EINTR) {}
 }

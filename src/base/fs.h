@@ -50,6 +50,10 @@ ipfsa_status ipfsa_fs_read_file(int dirfd, const char *path, size_t max, char **
 /* temp → write → fsync → rename → fsync of the folder: the file is the old one or the new one, whole. */
 ipfsa_status ipfsa_fs_replace_file(int dirfd, const char *path, const void *data, size_t len, mode_t mode, ipfsa_error *err);
 
+/* A descriptor that becomes readable, and stays so, once it is set; -1 with *err filled. */
+int ipfsa_fs_event(ipfsa_error *err);
+void ipfsa_fs_event_set(int fd);
+
 typedef int (*ipfsa_fs_entry_cb)(void *ctx, const char *name, unsigned char type /* DT_… */);
 /* Calls cb for every entry but "." and ".."; unordered; a return other than 0 stops with E_CANCELLED. */
 ipfsa_status ipfsa_fs_list(int dirfd, const char *path, ipfsa_fs_entry_cb cb, void *ctx, ipfsa_error *err);

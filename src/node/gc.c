@@ -12,6 +12,7 @@ typedef struct gc_run {
   ipfsa_gc_result result;
   ipfsa_mark mark;
   bool gated, stopped;
+  ipfsa_progress at; /* of the sweep */
   ipfsa_status status; /* of the second mark */
   ipfsa_error err;
 } gc_run;
@@ -24,6 +25,7 @@ static ipfsa_cid raw_cid(const ipfsa_multihash *mh) {
 static void mark_again(gc_run *run) {
   ipfsa_pins_gate_shut();
   run->gated = true;
+  run->mark.progress = NULL; /* the turn is the store's: nothing that may wait */
   run->status = ipfsa_leases_expire(run->node->store, run->mark.lease_grace_s, &run->err);
   if (run->status == IPFSA_OK) run->status = ipfsa_mark_all(&run->mark, &run->err);
 }
@@ -33,6 +35,8 @@ static bool keep_block(void *ctx, const ipfsa_multihash *mh) {
   if (!run->gated) mark_again(run);
   bool keep = run->status != IPFSA_OK || ipfsa_live_set_has(&run->mark.live, mh);
   run->result.n_kept += keep;
+  run->at.done_items++;
+  if (run->options->progress && run->at.done_items % 1024 == 0) (void)run->options->progress(run->options->progress_ctx, &run->at);
   return keep;
 }
 
@@ -66,10 +70,14 @@ static ipfsa_status first_mark(gc_run *run, ipfsa_error *err) {
   if (status != IPFSA_E_CORRUPT || ipfsa_cid_is_none(&run->mark.failed_root)) return status;
   ipfsa_mark_release(&run->mark);
   status = ipfsa_mark_init(&run->mark, run->node, run->mark.lease_grace_s, err);
+  run->mark.progress = run->options->progress;
+  run->mark.progress_ctx = run->options->progress_ctx;
   return status ? status : ipfsa_mark_all(&run->mark, err);
 }
 
 static ipfsa_status collect(gc_run *run, ipfsa_error *err) {
+  run->mark.progress = run->options->progress;
+  run->mark.progress_ctx = run->options->progress_ctx;
   ipfsa_status status = first_mark(run, err);
   if (status == IPFSA_OK) status = ipfsa_store_sweep(run->node->store, keep_block, run, note_removed, run, err);
   if (run->gated) ipfsa_pins_gate_open();

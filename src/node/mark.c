@@ -84,6 +84,8 @@ static ipfsa_status expand(ipfsa_mark *mark, bool is_root, ipfsa_error *err) {
     at += got;
   }
   mark->n_batch = 0;
+  ipfsa_progress at = {.done_items = mark->live.count};
+  if (status == IPFSA_OK && mark->progress && mark->progress(mark->progress_ctx, &at) != 0) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled; nothing was removed");
   return status;
 }
 

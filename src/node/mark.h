@@ -37,6 +37,8 @@ typedef struct ipfsa_mark {
   ipfsa_mark_item *damaged;
   size_t n_damaged, damaged_cap;
   uint64_t lease_grace_s;
+  ipfsa_progress_cb progress; /* may be NULL */
+  void *progress_ctx;
   bool lenient; /* of the block whose links are being pushed */
   ipfsa_cid failed_root;
 } ipfsa_mark;

@@ -1,5 +1,7 @@
 #include "node/node.h"
 
+#include <ipfsa/job.h>
+
 #include "node/repo_dir.h"
 
 #define DEFAULT_LOCK_TIMEOUT_MS 10000
@@ -80,6 +82,7 @@ ipfsa_status ipfsa_node_open(const ipfsa_node_options *given, ipfsa_node **ret, 
 
 void ipfsa_node_close(ipfsa_node *node) {
   if (!node) return;
+  ipfsa_pool_free(node->job_pool);
   ipfsa_pool_free(node->pool);
   ipfsa_store_close(node->store);
   ipfsa_config_free(node->config);
@@ -93,12 +96,19 @@ const char *ipfsa_node_repo_path(const ipfsa_node *node) { return node->repo_pat
 
 void ipfsa_node_cancel(ipfsa_node *node) { __atomic_store_n(&node->cancelled, 1, __ATOMIC_RELAXED); }
 
-ipfsa_status ipfsa_node_pool(ipfsa_node *node, ipfsa_pool **ret, ipfsa_error *err) {
+static ipfsa_status pool_at(ipfsa_node *node, ipfsa_pool **at, unsigned n_threads, ipfsa_pool **ret, ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
   pthread_mutex_lock(&node->lock);
-  if (!node->pool) status = ipfsa_pool_new(0, &node->pool, err);
+  if (!*at) status = ipfsa_pool_new(n_threads, at, err);
+  ipfsa_pool *pool = *at;
   pthread_mutex_unlock(&node->lock);
   if (status) return status;
-  *ret = node->pool;
+  *ret = pool;
   return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_node_pool(ipfsa_node *node, ipfsa_pool **ret, ipfsa_error *err) { return pool_at(node, &node->pool, 0, ret, err); }
+
+ipfsa_status ipfsa_node_job_pool(ipfsa_node *node, ipfsa_pool **ret, ipfsa_error *err) {
+  return pool_at(node, &node->job_pool, IPFSA_MAX_RUNNING_JOBS, ret, err);
 }

@@ -18,13 +18,15 @@ struct ipfsa_node {
   ipfsa_config *config;
   ipfsa_store *store;   /* opened with the node */
   ipfsa_blockstore *bs; /* the store's */
-  pthread_mutex_t lock; /* over pool, at the door of ipfsa_node_pool */
+  pthread_mutex_t lock; /* over both pools, at the door of their calls */
   ipfsa_pool *pool;     /* made by the first import; ipfsa_node_pool */
+  ipfsa_pool *job_pool; /* made by the first job: jobs wait for tasks of the other */
   bool read_only;
   int cancelled;
 };
 
 ipfsa_status ipfsa_node_pool(ipfsa_node *node, ipfsa_pool **ret, ipfsa_error *err);
+ipfsa_status ipfsa_node_job_pool(ipfsa_node *node, ipfsa_pool **ret, ipfsa_error *err);
 static inline bool ipfsa_node_is_cancelled(const ipfsa_node *node) { return __atomic_load_n(&node->cancelled, __ATOMIC_RELAXED) != 0; }
 
 /* Reads a struct that a caller compiled against an older header may have made shorter: copies struct_size bytes over zeros. */

@@ -72,7 +72,10 @@ soak: build
 	@tools/install-deps test
 	@tools/run-tests $(BUILD) --soak $(SOAK_SECONDS) --seed $(or $(SEED),0)
 
+# PREFIX says where (default /usr/local), DESTDIR below which folder, as packagers want it.
 install: build
+	@meson configure $(BUILD) --prefix=$(PREFIX)
+	@ninja -C $(BUILD) -j $(JOBS) --quiet
 	@meson install -C $(BUILD) --no-rebuild
 
 clean:

@@ -38,7 +38,7 @@ const cli_verb cli_verb_cat = {
     .name = "cat",
     .tagline = "Show IPFS object data.",
     .description = "Displays the data contained by IPFS object(s) at the given path. Every block is verified before its bytes are shown.",
-    .example = "> ipfs-accelerate cat bafybei…/config.json\n> ipfs-accelerate cat --offset=1048576 --length=4096 bafybei…",
+    .example = "> ipfs-accelerate cat bafybei…/config.json\n> ipfs-accelerate cat --offset=16 --length=8 bafybei…/config.json",
     .options = options,
     .args = args,
     .run = run,

@@ -27,7 +27,7 @@ static size_t words_of(const char *name) {
   return n;
 }
 
-/* The tree as nested objects: verbs are sorted, so a group stands right before what is in it. */
+/* The tree as nested objects, in Kubo's form and with each tagline: the man page is made from it. Verbs are sorted, so a group stands right before what is in it. */
 static void print_tree(cli_context *ctx) {
   size_t depth = 0;
   cli_out(ctx, "{\"Name\":\"%s\",\"Options\":[],\"Subcommands\":[", ctx->program);
@@ -36,7 +36,9 @@ static void print_tree(cli_context *ctx) {
     const char *space = strrchr((*v)->name, ' ');
     bool first = v == cli_verbs || level > depth - 1;
     for (; depth > level; depth--) cli_out(ctx, "]}");
-    cli_out(ctx, "%s{\"Name\":\"%s\",\"Options\":[", first ? "" : ",", space ? space + 1 : (*v)->name);
+    cli_out(ctx, "%s{\"Name\":\"%s\",\"Tagline\":", first ? "" : ",", space ? space + 1 : (*v)->name);
+    cli_json_string(ctx, (*v)->tagline, strlen((*v)->tagline));
+    cli_out(ctx, ",\"Options\":[");
     for (const cli_option *o = (*v)->options; o && o->type != CLI_END; o++)
       cli_out(ctx, "%s{\"Names\":[\"%s\"%s%s%s]}", o == (*v)->options ? "" : ",", o->name, o->alias ? ",\"" : "", o->alias ? o->alias : "", o->alias ? "\"" : "");
     cli_out(ctx, "],\"Subcommands\":[");

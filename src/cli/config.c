@@ -43,7 +43,7 @@ const cli_verb cli_verb_config = {
     .name = "config",
     .tagline = "Get and set IPFS config values.",
     .description = "Reads or changes one value; the type is known, so numbers and sizes need no --json. Comments and order of the file stay.",
-    .example = "> ipfs-accelerate config Import.CidVersion 1\n> ipfs-accelerate config store.max_size 500GB\n> ipfs-accelerate config import.chunker",
+    .example = "> ipfs-accelerate config --json Import.CidVersion 1\n> ipfs-accelerate config store.max_size 500GB\n> ipfs-accelerate config import.chunker",
     .options = options,
     .args = args,
     .run = run,
@@ -138,7 +138,8 @@ const cli_verb cli_verb_config_edit = {
 const cli_verb cli_verb_config_profile = {
     .name = "config profile",
     .tagline = "Apply profiles to config.",
-    .description = "Profiles: unixfs-v0-2015 (alias legacy-cid-v0), unixfs-v1-2025.",
+    .description = "Named sets of values: unixfs-v0-2015 (alias legacy-cid-v0) and unixfs-v1-2025 fix the CIDs that add gives; test chooses\n"
+                   "free ports for the RPC and the gateway, default-networking takes that back.",
 };
 
 /* Lines that only one of the two texts has. */

@@ -45,7 +45,7 @@ static int add_one(cli_context *ctx, ipfsa_node *node, const char *path, const i
 static int run_add(cli_context *ctx) {
   ipfsa_node *node = cli_node(ctx, true, false);
   if (!node) return 1;
-  cli_progress *progress = cli_progress_start(ctx, "pin", cli_bool(ctx, "progress"));
+  cli_progress *progress = cli_progress_start(ctx, "pin", !cli_is_set(ctx, "progress") || cli_bool(ctx, "progress"));
   ipfsa_pin_add_options options = {.struct_size = sizeof options,
                                    .direct = !cli_bool(ctx, "recursive"),
                                    .name = cli_string(ctx, "name"),
@@ -62,7 +62,7 @@ static int run_add(cli_context *ctx) {
 static const cli_option add_options[] = {
     {CLI_BOOL, "recursive", "r", "true", "Recursively pin the object linked to by the specified object(s)"},
     {CLI_STRING, "name", "n", NULL, "An optional name for created pin(s)"},
-    {CLI_BOOL, "progress", NULL, NULL, "Show progress"},
+    {CLI_BOOL, "progress", NULL, NULL, "Show progress. Default: on a terminal"},
     {CLI_BOOL, "fast-provide-root", NULL, NULL, "Accepted for scripts; there is no network to announce to"},
     {CLI_BOOL, "fast-provide-dag", NULL, NULL, "Accepted for scripts; there is no network to announce to"},
     {CLI_BOOL, "fast-provide-wait", NULL, NULL, "Accepted for scripts; there is no network to announce to"},

@@ -1,4 +1,4 @@
-/* One line on a terminal: what, bytes, rate, time left. Redrawn at most ten times a second. */
+/* One line on a terminal: what, bytes (or items), rate, time left. Redrawn at most ten times a second. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,6 +26,13 @@ cli_progress *cli_progress_start(cli_context *ctx, const char *label, bool wante
   return p;
 }
 
+static void draw_items(const cli_progress *p, const ipfsa_progress *at) {
+  fprintf(stderr, "\r\033[K%s %llu", p->label, (unsigned long long)at->done_items);
+  if (at->total_items) fprintf(stderr, " / %llu", (unsigned long long)at->total_items);
+  fprintf(stderr, " blocks");
+  fflush(stderr);
+}
+
 static void draw(cli_progress *p, const ipfsa_progress *at, double elapsed) {
   if (at->total_items && !at->total_bytes && !at->done_bytes) { /* things that are counted, not weighed */
     fprintf(stderr, "\r\033[K%s %llu / %llu", p->label, (unsigned long long)at->done_items, (unsigned long long)at->total_items);
@@ -33,6 +40,10 @@ static void draw(cli_progress *p, const ipfsa_progress *at, double elapsed) {
     return;
   }
   double rate = elapsed > 0 ? (double)at->done_bytes / elapsed : 0;
+  if (at->done_bytes == 0 && at->total_bytes == 0) {
+    draw_items(p, at);
+    return;
+  }
   fprintf(stderr, "\r\033[K%s %s", p->label, cli_human_bytes(at->done_bytes));
   if (at->total_bytes) {
     fprintf(stderr, " / %s  %3.0f%%", cli_human_bytes(at->total_bytes),
@@ -52,7 +63,7 @@ int cli_progress_step(void *progress, const ipfsa_progress *at) {
   cli_progress *p = progress;
   if (!p) return 0;
   double t = now();
-  if (t - p->drawn < 0.1 || t - p->started < 0.2) return 0;
+  if (t - p->drawn < 0.1) return 0;
   p->drawn = t;
   p->shown = true;
   draw(p, at, t - p->started);

@@ -40,8 +40,13 @@ static int run_gc(cli_context *ctx) {
   gc_printer p = {ctx, cli_bool(ctx, "quiet"), cli_bool(ctx, "silent"), cli_bool(ctx, "stream-errors"), cli_json(ctx)};
   ipfsa_gc_options options = {.struct_size = sizeof options, .removed = print_removed, .damaged = print_damaged, .ctx = &p};
   if (cli_is_set(ctx, "grace")) options.lease_grace_s = cli_uint(ctx, "grace") ? cli_uint(ctx, "grace") : UINT64_MAX;
+  cli_progress *progress = cli_progress_start(ctx, "gc", !p.silent);
+  options.progress = cli_progress_step;
+  options.progress_ctx = progress;
   ipfsa_error err = {0};
-  return ipfsa_repo_gc(node, &options, NULL, &err) == IPFSA_OK ? 0 : cli_fail(ctx, &err);
+  ipfsa_status status = ipfsa_repo_gc(node, &options, NULL, &err);
+  cli_progress_end(progress);
+  return status == IPFSA_OK ? 0 : cli_fail(ctx, &err);
 }
 
 static const cli_option gc_options[] = {

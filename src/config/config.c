@@ -79,7 +79,8 @@ static ipfsa_status take_environment(ipfsa_config *config, ipfsa_error *err) {
     const char *text = getenv(name);
     if (!text || !*text) continue;
     char *value = NULL;
-    ipfsa_status status = ipfsa_config_check(&ipfsa_config_schema[i], text, wants_quotes(ipfsa_config_schema[i].type), &value, err);
+    bool quoted = wants_quotes(ipfsa_config_schema[i].type) || (ipfsa_config_schema[i].type == IPFSA_CONFIG_BYTES && text[strspn(text, "0123456789")]);
+    ipfsa_status status = ipfsa_config_check(&ipfsa_config_schema[i], text, quoted, &value, err);
     if (status) return ipfsa_error_prefix(err, status, "environment variable %s", name);
     ipfsa_free(config->values[i]);
     config->values[i] = value;

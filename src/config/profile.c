@@ -25,6 +25,18 @@ static const profile profiles[] = {
      {{"import.cid_version", "1"}, {"import.raw_leaves", "true"}, {"import.chunker", "\"size-1048576\""}, {"import.hash", "\"sha2-256\""},
       {"import.file_max_links", "1024"}, {"import.directory_max_links", "0"}, {"import.hamt_max_fanout", "256"},
       {"import.hamt_threshold", "\"256KiB\""}, {"import.hamt_estimation", "\"block\""}, {"import.dag_layout", "\"balanced\""}}},
+    {"test", "the RPC and the gateway listen on ports that the system chooses: several nodes on one machine",
+     {{"api.address", "\"/ip4/127.0.0.1/tcp/0\""}, {"gateway.address", "\"/ip4/127.0.0.1/tcp/0\""}}},
+    {"default-networking", "takes back what the profile test sets",
+     {{"api.address", "\"/ip4/127.0.0.1/tcp/5001\""}, {"gateway.address", "\"/ip4/127.0.0.1/tcp/8080\""}}},
+};
+
+/* Kubo's others, and what they are about. */
+static const char *const foreign[][2] = {
+    {"announce-off", "the network"}, {"announce-on", "the network"}, {"autoconf-off", "the network"}, {"autoconf-on", "the network"},
+    {"local-discovery", "the network"}, {"lowpower", "the network"}, {"randomports", "the network"}, {"server", "the network"},
+    {"badgerds", "Kubo's datastores"}, {"badgerds-measure", "Kubo's datastores"}, {"default-datastore", "Kubo's datastores"},
+    {"flatfs", "Kubo's datastores"}, {"flatfs-measure", "Kubo's datastores"}, {"pebbleds", "Kubo's datastores"}, {"pebbleds-measure", "Kubo's datastores"},
 };
 #define N_PROFILES (sizeof profiles / sizeof *profiles)
 
@@ -49,5 +61,8 @@ ipfsa_status ipfsa_config_apply_profile(ipfsa_config *config, const char *name, 
     ipfsa_config_free(copy);
     return status;
   }
+  for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+    if (strcmp(foreign[i][0], name) == 0)
+      return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "the profile %s is not supported: it is about %s, of which this program has nothing to set", name, foreign[i][1]);
   return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "%s is not a profile", name);
 }

@@ -7,7 +7,8 @@
 
 static ipfsa_status choose_hash(const ipfsa_config *config, const ipfsa_add_options *o, ipfsa_import_params *p, ipfsa_error *err) {
   const char *name = o->hash ? o->hash : ipfsa_config_string(config, "import.hash");
-  if (!ipfsa_hash_from_string(name, &p->hash)) return ipfsa_fail(err, IPFSA_E_INVALID, "unrecognized hash function: \"%s\"", name);
+  if (!ipfsa_hash_from_string(name, &p->hash))
+    return ipfsa_fail(err, IPFSA_E_INVALID, "%sunrecognized hash function: \"%s\"", o->hash ? "" : "import.hash of the configuration: ", name);
   bool explicit_v0 = o->cid_version_1 == IPFSA_OFF;
   p->cid_version = o->cid_version_1 == IPFSA_UNSET ? (unsigned)ipfsa_config_int(config, "import.cid_version") : o->cid_version_1 == IPFSA_ON;
   if (p->hash == IPFSA_HASH_SHA2_256 || p->cid_version == 1) return IPFSA_OK;

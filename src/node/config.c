@@ -1,3 +1,4 @@
+#include <ipfsa/cid.h>
 #include <ipfsa/config.h>
 
 #include "node/repo_dir.h"
@@ -9,6 +10,14 @@ static ipfsa_status copy_text(const ipfsa_config *config, char **ret, ipfsa_erro
   return *ret ? IPFSA_OK : ipfsa_fail_nomem(err);
 }
 
+/* What the schema cannot know: which hash functions there are. */
+static ipfsa_status check_names(const ipfsa_config *config, ipfsa_error *err) {
+  uint64_t code;
+  const char *hash = ipfsa_config_string(config, "import.hash");
+  if (ipfsa_hash_from_string(hash, &code)) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_INVALID, "import.hash: unrecognized hash function: \"%.100s\"; 'cid hashes' lists those that are known", hash);
+}
+
 typedef ipfsa_status (*config_change)(ipfsa_config *config, const void *how, ipfsa_error *err);
 
 /* What stands on the disk now is changed, not what this node read when it was opened. */
@@ -18,6 +27,7 @@ static ipfsa_status change(ipfsa_node *node, config_change apply, const void *ho
   if (status) return status;
   status = ipfsa_config_load(node->repo_fd, IPFSA_REPO_CONFIG, &config, err);
   if (status == IPFSA_OK) status = apply(config, how, err);
+  if (status == IPFSA_OK) status = check_names(config, err);
   if (status == IPFSA_OK) status = ipfsa_config_save(config, node->repo_fd, IPFSA_REPO_CONFIG, err);
   ipfsa_store_unlock(node->store);
   if (status) {
@@ -57,6 +67,7 @@ ipfsa_status ipfsa_node_config_text(ipfsa_node *node, char **ret_text, ipfsa_err
 ipfsa_status ipfsa_node_config_replace(ipfsa_node *node, const char *toml, size_t len, ipfsa_error *err) {
   ipfsa_config *config = NULL;
   ipfsa_status status = ipfsa_config_parse(toml, len, "the new configuration", &config, err);
+  if (status == IPFSA_OK) status = check_names(config, err);
   if (status == IPFSA_OK) status = ipfsa_store_lock(node->store, err);
   if (status) {
     ipfsa_config_free(config);

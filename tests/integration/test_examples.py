@@ -1,0 +1,75 @@
+"""The example of every command's help is run as it stands, in a folder that has what it speaks of."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import PROGRAM, Ipfs
+
+
+def verbs():
+    if not PROGRAM.exists():
+        return []
+    listed = subprocess.run([PROGRAM, "commands"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[1:]
+    return [line.split(" ", 1)[1] for line in listed]
+
+
+def examples(verb):
+    text = subprocess.run([PROGRAM, *verb.split(), "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    block = text.partition("\nEXAMPLE\n\n")[2].partition("\nSUBCOMMANDS")[0]
+    lines = [line.strip() for line in block.splitlines()]
+    return [line.removeprefix("> ") for line in lines if re.match(r"> |ipfs(-accelerate)? |echo ", line)]
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory, program):
+    work = tmp_path_factory.mktemp("examples") / "furnished"
+    (work / "bin").mkdir(parents=True)
+    for name in ("ipfs", "ipfs-accelerate"):
+        (work / "bin" / name).symlink_to(program)
+    (work / "model").mkdir()
+    (work / "model/config.json").write_text('{"layers": 2, "model": "small", "hidden": 64}\n' * 8)
+    (work / "weights.safetensors").write_bytes(bytes(3 << 20))
+    (work / "new.toml").write_text("[import]\ncid_version = 1\n")
+    (work / "hello").write_text("hello\n")
+    (work / "encoded").write_text("uaGVsbG8K")
+    node = Ipfs(program, work / "repo", cwd=work)
+    node("init")
+    node("config", "--bool", "filestore.enabled", "true")
+    node("add", "--nocopy", "weights.safetensors")
+    node("add", "hello")
+    names = {"bafybei…/": node.text("add", "-rQ", "--cid-version=1", "model") + "/", "bafybei…": node.text("add", "-rQ", "--cid-version=1", "model"),
+             "bafkrei…": node.text("block", "put", "hello"), "QmOldRoot": node.text("add", "-Q", "hello"), "QmNewRoot": node.text("add", "-rQ", "--pin=false", "model"),
+             "bafyrei…": node.text("dag", "put", stdin=b'{"model":[1,2]}'), "EDITOR=vi": "EDITOR=true"}
+    for command in (["mkdir", "-p", "/models/old"], ["mkdir", "-p", "/models/new"], ["cp", "/ipfs/" + names["bafybei…/"] + "config.json", "/models/config.json"]):
+        node("files", *command)
+    node("files", "write", "--create", "--parents", "/notes/hello.txt", "hello")
+    (work / "model.car").write_bytes(node("dag", "export", names["bafybei…"]).out_bytes)
+    return work, names
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_the_example_does_what_it_says(furnished, tmp_path, verb):
+    source, names = furnished
+    commands = examples(verb)
+    if not commands:
+        assert "SUBCOMMANDS" in subprocess.run([PROGRAM, *verb.split(), "--help"], stdout=subprocess.PIPE, text=True).stdout, "no example"
+        return
+    for i, command in enumerate(commands):
+        work = tmp_path / str(i)
+        shutil.copytree(source, work, symlinks=True)
+        if verb == "init":
+            shutil.rmtree(work / "repo")
+        if verb == "get":
+            shutil.rmtree(work / "model")
+        if verb == "files cp":
+            command = command.replace("/models/llama", "/models/other")
+        for name, real in names.items():
+            command = command.replace(name, real)
+        assert "…" not in command, "%s: the test knows no such thing" % command
+        env = {**os.environ, "PATH": "%s:%s" % (work / "bin", os.environ["PATH"]), "IPFSA_PATH": str(work / "repo"), "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=work, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=60)
+        assert done.returncode == 0, "%s: %s" % (command, done.stderr)

@@ -2,6 +2,8 @@
 #ifndef IPFSA_CLI_CONTEXT_H
 #define IPFSA_CLI_CONTEXT_H
 
+#include <ipfsa/container.h>
+
 #include "cli/cli.h"
 
 typedef struct cli_value {
@@ -18,6 +20,7 @@ struct cli_context {
   size_t n_args;
   char *stdin_lines; /* owned; args may point into it */
   ipfsa_node *node;
+  ipfsa_engine *engine;
   bool out_is_tty, err_is_tty;
   bool out_failed, out_closed; /* standard output takes no more; its reader is gone */
 };
@@ -45,6 +48,7 @@ int64_t cli_parse_duration(const char *text);
 void cli_signals_start(int64_t timeout_ns);
 void cli_signals_watch(ipfsa_node *node);
 void cli_signals_die_of_pipe(void); /* as programs do whose reader went away; after the repo is closed */
+void cli_signals_watch_engine(ipfsa_engine *engine);
 bool cli_signals_timed_out(void);
 bool cli_signals_interrupted(void);
 

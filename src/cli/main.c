@@ -48,9 +48,11 @@ int main(int argc, char **argv) {
     cli_signals_start(timeout ? cli_parse_duration(timeout) : 0);
     code = ctx.verb->run(&ctx);
     cli_signals_watch(NULL);
+    cli_signals_watch_engine(NULL);
   }
   code = finish_output(&ctx, code < 0 ? 0 : code);
   ipfsa_node_close(ctx.node);
+  ipfsa_engine_close(ctx.engine);
   free(ctx.values);
   free(ctx.args);
   free(ctx.stdin_lines);

@@ -25,7 +25,7 @@ const cli_option cli_global_options[] = {
     {CLI_STRING, "cid-base", NULL, NULL, "Multibase encoding used for version 1 CIDs in output"},
     {CLI_BOOL, "upgrade-cidv0-in-output", NULL, NULL, "Upgrade version 0 to version 1 CIDs in output"},
     {CLI_STRING, "encoding", "enc", "text", "The encoding type the output should be encoded with (text, json)"},
-    {CLI_BOOL, "json-output", NULL, NULL, "Short for --encoding=json"},
+    {CLI_BOOL, "json-output", "json", NULL, "Short for --encoding=json"},
     {CLI_STRING, "timeout", NULL, NULL, "Set a global timeout on the command, for example 30s or 2m"},
     {CLI_STRING, "lock-timeout", NULL, "10s", "How long to wait for another process that is writing to the repo"},
     {0},

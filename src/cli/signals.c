@@ -9,6 +9,7 @@
 #include "cli/context.h"
 
 static ipfsa_node *volatile watched;
+static ipfsa_engine *volatile watched_engine;
 static volatile sig_atomic_t interrupts, time_outs;
 
 int64_t cli_parse_duration(const char *text) {
@@ -45,6 +46,7 @@ static void on_signal(int number) {
     _exit(1);
   }
   if (watched) ipfsa_node_cancel(watched);
+  if (watched_engine) ipfsa_engine_cancel(watched_engine);
 }
 
 void cli_signals_start(int64_t timeout_ns) {
@@ -70,6 +72,11 @@ void cli_signals_die_of_pipe(void) {
 void cli_signals_watch(ipfsa_node *node) {
   watched = node;
   if (node && (interrupts || time_outs)) ipfsa_node_cancel(node);
+}
+
+void cli_signals_watch_engine(ipfsa_engine *engine) {
+  watched_engine = engine;
+  if (engine && (interrupts || time_outs)) ipfsa_engine_cancel(engine);
 }
 
 bool cli_signals_timed_out(void) { return time_outs > 0; }

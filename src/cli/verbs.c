@@ -26,6 +26,19 @@ extern const cli_verb cli_verb_config_profile;
 extern const cli_verb cli_verb_config_profile_apply;
 extern const cli_verb cli_verb_config_replace;
 extern const cli_verb cli_verb_config_show;
+extern const cli_verb cli_verb_container;
+extern const cli_verb cli_verb_container_events;
+extern const cli_verb cli_verb_container_exec;
+extern const cli_verb cli_verb_container_inspect;
+extern const cli_verb cli_verb_container_logs;
+extern const cli_verb cli_verb_container_ls;
+extern const cli_verb cli_verb_container_prune;
+extern const cli_verb cli_verb_container_restart;
+extern const cli_verb cli_verb_container_rm;
+extern const cli_verb cli_verb_container_start;
+extern const cli_verb cli_verb_container_start_ipfs;
+extern const cli_verb cli_verb_container_stats;
+extern const cli_verb cli_verb_container_stop;
 extern const cli_verb cli_verb_dag;
 extern const cli_verb cli_verb_dag_export;
 extern const cli_verb cli_verb_dag_get;
@@ -52,6 +65,10 @@ extern const cli_verb cli_verb_filestore_dups;
 extern const cli_verb cli_verb_filestore_ls;
 extern const cli_verb cli_verb_filestore_verify;
 extern const cli_verb cli_verb_get;
+extern const cli_verb cli_verb_image;
+extern const cli_verb cli_verb_image_ls;
+extern const cli_verb cli_verb_image_pull;
+extern const cli_verb cli_verb_image_rm;
 extern const cli_verb cli_verb_init;
 extern const cli_verb cli_verb_ls;
 extern const cli_verb cli_verb_marketplace;
@@ -60,6 +77,10 @@ extern const cli_verb cli_verb_multibase_decode;
 extern const cli_verb cli_verb_multibase_encode;
 extern const cli_verb cli_verb_multibase_list;
 extern const cli_verb cli_verb_multibase_transcode;
+extern const cli_verb cli_verb_network;
+extern const cli_verb cli_verb_network_create;
+extern const cli_verb cli_verb_network_ls;
+extern const cli_verb cli_verb_network_rm;
 extern const cli_verb cli_verb_pin;
 extern const cli_verb cli_verb_pin_add;
 extern const cli_verb cli_verb_pin_ls;
@@ -81,6 +102,10 @@ extern const cli_verb cli_verb_stats_hash;
 extern const cli_verb cli_verb_stats_repo;
 extern const cli_verb cli_verb_version;
 extern const cli_verb cli_verb_version_deps;
+extern const cli_verb cli_verb_volume;
+extern const cli_verb cli_verb_volume_create;
+extern const cli_verb cli_verb_volume_ls;
+extern const cli_verb cli_verb_volume_rm;
 
 const cli_verb *const cli_verbs[] = {
     &cli_verb_add,
@@ -108,6 +133,19 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_config_profile_apply,
     &cli_verb_config_replace,
     &cli_verb_config_show,
+    &cli_verb_container,
+    &cli_verb_container_events,
+    &cli_verb_container_exec,
+    &cli_verb_container_inspect,
+    &cli_verb_container_logs,
+    &cli_verb_container_ls,
+    &cli_verb_container_prune,
+    &cli_verb_container_restart,
+    &cli_verb_container_rm,
+    &cli_verb_container_start,
+    &cli_verb_container_start_ipfs,
+    &cli_verb_container_stats,
+    &cli_verb_container_stop,
     &cli_verb_dag,
     &cli_verb_dag_export,
     &cli_verb_dag_get,
@@ -134,6 +172,10 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_filestore_ls,
     &cli_verb_filestore_verify,
     &cli_verb_get,
+    &cli_verb_image,
+    &cli_verb_image_ls,
+    &cli_verb_image_pull,
+    &cli_verb_image_rm,
     &cli_verb_init,
     &cli_verb_ls,
     &cli_verb_marketplace,
@@ -142,6 +184,10 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_multibase_encode,
     &cli_verb_multibase_list,
     &cli_verb_multibase_transcode,
+    &cli_verb_network,
+    &cli_verb_network_create,
+    &cli_verb_network_ls,
+    &cli_verb_network_rm,
     &cli_verb_pin,
     &cli_verb_pin_add,
     &cli_verb_pin_ls,
@@ -163,5 +209,9 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_stats_repo,
     &cli_verb_version,
     &cli_verb_version_deps,
+    &cli_verb_volume,
+    &cli_verb_volume_create,
+    &cli_verb_volume_ls,
+    &cli_verb_volume_rm,
     NULL,
 };

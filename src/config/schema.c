@@ -34,6 +34,8 @@ const ipfsa_config_key ipfsa_config_schema[] = {
     {"docker.timeout", IPFSA_CONFIG_INT, "60", 0, MAX_I64, NULL, NULL, "seconds to wait for the engine"},
     {"docker.registries", IPFSA_CONFIG_LIST, "[]", 0, 0, NULL, NULL, "registries the marketplace lists: [http://]HOST[:PORT][/NAME]"},
     {"docker.allowed_registries", IPFSA_CONFIG_LIST, "[]", 0, 0, NULL, NULL, "hosts images may come from, empty = any"},
+    {"docker.host", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "the engine: unix:///path, tcp://host:port or ssh://user@host; empty: the usual ones"},
+    {"docker.allow_dangerous", IPFSA_CONFIG_LIST, "[]", 0, 0, NULL, NULL, "what containers may do although it reaches the host, see docs/containers.md"},
     {"marketplace.sources", IPFSA_CONFIG_LIST, "[\"curated\",\"local\",\"engine\",\"registries\"]", 0, 0, NULL, NULL, "sources a search asks"},
     {"http.private_origins", IPFSA_CONFIG_LIST, "[]", 0, 0, NULL, NULL, "origins on private addresses that may be asked: http[s]://HOST[:PORT]"},
     {"p2p.enabled", IPFSA_CONFIG_BOOL, "true", 0, 0, NULL, NULL, "talk to other nodes"},

@@ -225,6 +225,8 @@ def podman_engine():
     if os.geteuid() != 0:
         pytest.skip("skipped: a container engine of the test's own needs root")
     lacking = missing("podman", "runc", "conmon", "jq", "busybox")
+    if not os.path.exists("/usr/libexec/podman/catatonit"):
+        lacking.append("catatonit")
     if lacking:
         pytest.skip("skipped: %s missing: run tools/install-deps test" % ", ".join(lacking))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ipfsa-podman-", dir="/var/tmp"))

@@ -1,0 +1,87 @@
+/* network create, ls, rm. */
+#include <string.h>
+
+#include "cli/engine.h"
+
+static void print_done(cli_context *ctx, const char *name, const char *what, bool changed) {
+  if (!cli_json(ctx)) {
+    cli_out(ctx, "%s %s\n", name, what);
+    return;
+  }
+  cli_out(ctx, "{");
+  cli_json_member(ctx, true, "Name", name);
+  cli_out(ctx, ",\"Changed\":%s}\n", changed ? "true" : "false");
+}
+
+static int run_create(cli_context *ctx) {
+  ipfsa_engine *engine = cli_engine(ctx);
+  ipfsa_error err = {0};
+  bool created = false;
+  if (!engine) return 1;
+  if (ipfsa_network_create(engine, cli_arg_at(ctx, 0), cli_bool(ctx, "internal"), &created, &err) != IPFSA_OK) return cli_fail(ctx, &err);
+  print_done(ctx, cli_arg_at(ctx, 0), created ? "created" : "was there already", created);
+  return 0;
+}
+
+static int list_one(void *arg, const ipfsa_network *network) {
+  cli_context *ctx = arg;
+  if (cli_json(ctx)) {
+    cli_out(ctx, "{");
+    cli_json_member(ctx, true, "Id", network->id);
+    cli_json_member(ctx, false, "Name", network->name);
+    cli_json_member(ctx, false, "Driver", network->driver);
+    cli_out(ctx, ",\"Internal\":%s,\"Ours\":%s}\n", network->internal ? "true" : "false", network->is_ours ? "true" : "false");
+    return 0;
+  }
+  cli_name(ctx, network->name, 30);
+  cli_out(ctx, " ");
+  cli_name(ctx, network->driver, 0);
+  cli_out(ctx, "%s\n", network->internal ? " internal" : "");
+  return 0;
+}
+
+static int run_ls(cli_context *ctx) {
+  ipfsa_engine *engine = cli_engine(ctx);
+  ipfsa_error err = {0};
+  if (!engine) return 1;
+  return ipfsa_network_list(engine, cli_bool(ctx, "foreign"), list_one, ctx, &err) ? cli_fail(ctx, &err) : 0;
+}
+
+static int run_rm(cli_context *ctx) {
+  ipfsa_engine *engine = cli_engine(ctx);
+  for (size_t i = 0; i < cli_n_args(ctx); i++) {
+    ipfsa_error err = {0};
+    if (!engine) return 1;
+    if (ipfsa_network_rm(engine, cli_arg_at(ctx, i), &err) != IPFSA_OK) return cli_fail(ctx, &err);
+    print_done(ctx, cli_arg_at(ctx, i), "removed", true);
+  }
+  return 0;
+}
+
+static const cli_option create_options[] = {{CLI_BOOL, "internal", NULL, NULL, "Without a way out"}, CLI_ENGINE_OPTIONS};
+static const cli_option ls_options[] = {{CLI_BOOL, "foreign", NULL, NULL, "Those of others, too"}, CLI_ENGINE_OPTIONS};
+static const cli_option engine_options[] = {CLI_ENGINE_OPTIONS};
+static const cli_arg one_name[] = {{"name", CLI_ARG_REQUIRED, "Name of the network."}, {0}};
+static const cli_arg names[] = {{"name", CLI_ARG_REQUIRED | CLI_ARG_VARIADIC, "Name of the network."}, {0}};
+
+const cli_verb cli_verb_network = {.name = "network", .tagline = "Networks of containers.", .example = "ipfs-accelerate network ls"};
+const cli_verb cli_verb_network_create = {.name = "network create",
+                                          .tagline = "Make a network.",
+                                          .description = "Containers on it reach each other by name. One of ours that is there already is no error.",
+                                          .example = "> ipfs-accelerate network create inference",
+                                          .options = create_options,
+                                          .args = one_name,
+                                          .run = run_create};
+const cli_verb cli_verb_network_ls = {.name = "network ls",
+                                      .tagline = "List networks.",
+                                      .description = "Those that ipfs-accelerate made.",
+                                      .example = "> ipfs-accelerate network ls",
+                                      .options = ls_options,
+                                      .run = run_ls};
+const cli_verb cli_verb_network_rm = {.name = "network rm",
+                                      .tagline = "Remove networks.",
+                                      .description = "One that a container uses stays, and is an error.",
+                                      .example = "> ipfs-accelerate network rm inference",
+                                      .options = engine_options,
+                                      .args = names,
+                                      .run = run_rm};

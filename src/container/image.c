@@ -1,0 +1,156 @@
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "container/container_inside.h"
+
+ipfsa_status ipfsa_image_look(ipfsa_engine *engine, const ipfsa_reference *ref, json_t **ret, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf name = {0}, target = {0};
+  ipfsa_image_put(&name, ref, true);
+  ipfsa_buf_printf(&target, "/images/%s/json", ipfsa_buf_cstr(&name)); /* its characters were checked; engines want the slashes as they are */
+  int code = 0;
+  IPFSA_AUTO_JSON json_t *json = NULL;
+  ipfsa_status status = ipfsa_engine_ask(engine, &(ipfsa_engine_call){.method = "GET", .target = &target, .also_fine = 404}, &json, &code, err);
+  if (status) return status;
+  if (code == 404) return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "image %.200s is not here; pull it with 'image pull'", ipfsa_buf_cstr(&name));
+  if (ret) *ret = ipfsa_steal(json);
+  return IPFSA_OK;
+}
+
+/* --- pull --- */
+
+typedef struct puller {
+  ipfsa_pull_cb cb;
+  void *ctx;
+} puller;
+
+static int hand_on(void *ctx, const json_t *object) {
+  puller *p = ctx;
+  if (!p->cb) return 0;
+  const json_t *detail = ipfsa_json_at(object, "progressDetail", NULL);
+  int64_t done = ipfsa_json_int(detail, "current"), total = ipfsa_json_int(detail, "total");
+  ipfsa_pull_step step = {.layer = ipfsa_json_text(object, "id"), .status = ipfsa_json_text(object, "status"), .done_bytes = done > 0 ? (uint64_t)done : 0,
+                          .total_bytes = total > 0 ? (uint64_t)total : 0};
+  return p->cb(p->ctx, &step);
+}
+
+/* base64url of {"username","password","serveraddress"}, which engines want in a header. */
+static ipfsa_status auth_header(const char *registry, const char *username, const char *password, char **ret, ipfsa_error *err) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  IPFSA_AUTO_JSON json_t *json = username ? json_pack("{s:s,s:s,s:s}", "username", username, "password", password ? password : "", "serveraddress", registry) : json_object();
+  char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+  if (!text) return ipfsa_fail(err, IPFSA_E_INVALID, "the registry's user name and password must be UTF-8 text");
+  IPFSA_AUTO_BUF ipfsa_buf out = {0};
+  size_t len = strlen(text);
+  for (size_t i = 0; i < len; i += 3) {
+    uint32_t v = (uint32_t)(uint8_t)text[i] << 16 | (i + 1 < len ? (uint32_t)(uint8_t)text[i + 1] << 8 : 0) | (i + 2 < len ? (uint8_t)text[i + 2] : 0);
+    for (size_t k = 0; k < 4; k++) ipfsa_buf_u8(&out, i + k <= len ? (uint8_t)digits[v >> (18 - 6 * k) & 63] : '=');
+  }
+  memset(text, 0, len);
+  free(text); /* jansson allocated it */
+  (void)ipfsa_buf_cstr(&out);
+  if (ipfsa_buf_status(&out, err)) return out.failed;
+  *ret = (char *)ipfsa_buf_take(&out, &len);
+  return IPFSA_OK;
+}
+
+/* Was what the name promised pulled? An engine may give another platform without a word. */
+static ipfsa_status check_pulled(ipfsa_engine *engine, const ipfsa_reference *ref, const char *platform, ipfsa_error *err) {
+  IPFSA_AUTO_JSON json_t *json = NULL;
+  ipfsa_status status = ipfsa_image_look(engine, ref, &json, err);
+  if (status) return status;
+  bool has_digest = !*ref->digest;
+  json_t *digest;
+  size_t i;
+  json_array_foreach(json_object_get(json, "RepoDigests"), i, digest) {
+    const char *at = strchr(json_string_value(digest) ? json_string_value(digest) : "", '@');
+    has_digest = has_digest || (at && strcmp(at + 1, ref->digest) == 0);
+  }
+  if (!has_digest) return ipfsa_fail(err, IPFSA_E_CORRUPT, "image %.200s: what was pulled does not have digest %s", ref->path, ref->digest);
+  const char *wanted = platform ? strchr(platform, '/') : NULL, *got = ipfsa_json_text(json, "Architecture");
+  size_t len = wanted ? strcspn(wanted + 1, "/") : 0;
+  if (wanted && (strlen(got) != len || memcmp(got, wanted + 1, len) != 0))
+    return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "image %.200s: it is for %.20s, not for %.40s", ref->path, got, platform);
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_image_pull(ipfsa_engine *engine, const char *name, const ipfsa_image_pull_options *options, ipfsa_error *err) {
+  ipfsa_image_pull_options none = {.struct_size = sizeof none};
+  const ipfsa_image_pull_options *o = options ? options : &none;
+  ipfsa_reference ref;
+  ipfsa_status status = ipfsa_image_parse(engine, name, &ref, err);
+  if (status) return status;
+  IPFSA_AUTO_FREE char *auth = NULL;
+  status = auth_header(ref.host, o->username, o->password, &auth, err);
+  if (status) return status;
+  IPFSA_AUTO_BUF ipfsa_buf target = {0}, image = {0};
+  ipfsa_image_put(&image, &ref, false);
+  ipfsa_buf_str(&target, "/images/create");
+  ipfsa_http_put_query(&target, "fromImage", ipfsa_buf_cstr(&image));
+  ipfsa_http_put_query(&target, "tag", *ref.digest ? ref.digest : *ref.tag ? ref.tag : "latest"); /* without one all tags would come */
+  if (o->platform && *o->platform) ipfsa_http_put_query(&target, "platform", o->platform);
+  ipfsa_engine_reply *reply = NULL;
+  puller p = {o->cb, o->ctx};
+  status = ipfsa_engine_begin(engine, &(ipfsa_engine_call){.method = "POST", .target = &target, .auth = auth}, &reply, err);
+  if (status == IPFSA_OK) status = ipfsa_engine_each(reply, hand_on, &p, err);
+  ipfsa_engine_reply_end(reply);
+  if (status) return ipfsa_error_prefix(err, status, "pull of %.200s", name);
+  return check_pulled(engine, &ref, o->platform, err);
+}
+
+/* --- list, remove --- */
+
+static const char *first_digest(const json_t *entry) {
+  const char *text = json_string_value(json_array_get(json_object_get(entry, "RepoDigests"), 0));
+  const char *at = text ? strchr(text, '@') : NULL;
+  return at && strstr(text, "<none>") != text ? at + 1 : "";
+}
+
+static ipfsa_status hand_on_entry(const json_t *entry, ipfsa_image_cb cb, void *ctx, ipfsa_error *err) {
+  json_t *tags = json_object_get(entry, "RepoTags");
+  int64_t size = ipfsa_json_int(entry, "Size");
+  ipfsa_image image = {.id = ipfsa_json_text(entry, "Id"), .digest = first_digest(entry), .size = size > 0 ? (uint64_t)size : 0, .created = ipfsa_json_int(entry, "Created")};
+  size_t n = json_array_size(tags) ? json_array_size(tags) : 1;
+  for (size_t i = 0; i < n; i++) {
+    const char *tag = json_string_value(json_array_get(tags, i));
+    image.name = tag && strcmp(tag, "<none>:<none>") != 0 ? tag : "<none>";
+    if (cb(ctx, &image) != 0) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
+  }
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_image_list(ipfsa_engine *engine, ipfsa_image_cb cb, void *ctx, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf target = {0};
+  IPFSA_AUTO_JSON json_t *list = NULL;
+  ipfsa_buf_str(&target, "/images/json");
+  ipfsa_status status = ipfsa_engine_ask(engine, &(ipfsa_engine_call){.method = "GET", .target = &target}, &list, NULL, err);
+  json_t *entry;
+  size_t i;
+  json_array_foreach(list, i, entry) {
+    if (status) break;
+    status = hand_on_entry(entry, cb, ctx, err);
+  }
+  return status;
+}
+
+/* An id ("sha256:…" or hexadecimal digits) is taken as it is. */
+static bool is_image_id(const char *name) {
+  const char *hex = strncmp(name, "sha256:", 7) == 0 ? name + 7 : name;
+  size_t len = strlen(hex);
+  return (len == 12 || len == 64) && hex[strspn(hex, "0123456789abcdef")] == '\0';
+}
+
+ipfsa_status ipfsa_image_rm(ipfsa_engine *engine, const char *name, bool force, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf target = {0};
+  ipfsa_buf_str(&target, "/images/");
+  if (is_image_id(name)) ipfsa_buf_str(&target, name);
+  else {
+    ipfsa_reference ref;
+    ipfsa_status status = ipfsa_reference_parse(name, strlen(name), &ref, err);
+    if (status) return status;
+    ipfsa_image_put(&target, &ref, true);
+  }
+  if (force) ipfsa_http_put_query(&target, "force", "1");
+  ipfsa_status status = ipfsa_engine_ask(engine, &(ipfsa_engine_call){.method = "DELETE", .target = &target}, NULL, NULL, err);
+  return status ? ipfsa_error_prefix(err, status, "image %.200s", name) : IPFSA_OK;
+}

@@ -1,0 +1,106 @@
+/* What containers say. */
+#include <string.h>
+
+#include "base/error.h"
+#include "container/container_inside.h"
+#include "container/frames.h"
+
+typedef struct demux {
+  ipfsa_frames frames;
+  bool is_raw;
+  ipfsa_container_output_cb cb;
+  void *ctx;
+} demux;
+
+static ipfsa_status hand_on(demux *d, int stream, ipfsa_bytes piece, ipfsa_error *err) {
+  return piece.len == 0 || d->cb(d->ctx, stream, piece.data, piece.len) == 0 ? IPFSA_OK : ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
+}
+
+static ipfsa_status demux_take(demux *d, ipfsa_bytes bytes, ipfsa_error *err) {
+  if (d->is_raw) return hand_on(d, 1, bytes, err);
+  ipfsa_cursor in = ipfsa_cursor_over(bytes);
+  ipfsa_status status = IPFSA_OK;
+  while (status == IPFSA_OK && ipfsa_cursor_left(&in)) {
+    int stream = 1;
+    ipfsa_bytes piece;
+    status = ipfsa_frames_read(&d->frames, &in, &stream, &piece, err);
+    if (status == IPFSA_OK) status = hand_on(d, stream == 2 ? 2 : 1, piece, err);
+  }
+  return status;
+}
+
+ipfsa_status ipfsa_container_read_output(ipfsa_engine_reply *reply, bool is_raw, ipfsa_container_output_cb cb, void *ctx, ipfsa_error *err) {
+  demux d = {.is_raw = is_raw, .cb = cb, .ctx = ctx};
+  ipfsa_bytes piece = {0};
+  ipfsa_status status;
+  do {
+    status = ipfsa_engine_reply_next(reply, &piece, err);
+    if (status == IPFSA_OK) status = demux_take(&d, piece, err);
+  } while (status == IPFSA_OK && piece.len);
+  return status ? status : ipfsa_frames_eof(&d.frames, err);
+}
+
+static bool is_time(const char *text) {
+  size_t n = strspn(text, "0123456789");
+  return n && n < 12 && (text[n] == '\0' || (text[n] == '.' && text[n + 1] && strlen(text + n + 1) <= 9 && text[n + 1 + strspn(text + n + 1, "0123456789")] == '\0'));
+}
+
+ipfsa_status ipfsa_container_read_logs(ipfsa_engine *engine, const char *name, const ipfsa_container_logs_options *o, bool is_raw, bool cleaning, uint64_t deadline,
+                                       ipfsa_container_output_cb cb, void *ctx, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf target = {0};
+  ipfsa_container_target(&target, name, "/logs?stdout=1&stderr=1");
+  if (o->follow) ipfsa_http_put_query(&target, "follow", "1");
+  if (o->timestamps) ipfsa_http_put_query(&target, "timestamps", "1");
+  char tail[24];
+  snprintf(tail, sizeof tail, "%llu", (unsigned long long)o->tail);
+  if (o->tail) ipfsa_http_put_query(&target, "tail", tail);
+  if (o->since && !is_time(o->since)) return ipfsa_fail(err, IPFSA_E_INVALID, "since \"%.50s\": expected seconds since 1970 such as 1700000000.5", o->since);
+  if (o->since) ipfsa_http_put_query(&target, "since", o->since);
+  ipfsa_engine_reply *reply = NULL;
+  ipfsa_engine_call call = {.method = "GET", .target = &target, .waits = o->follow, .cleaning = cleaning, .deadline = deadline};
+  ipfsa_status status = ipfsa_engine_begin(engine, &call, &reply, err);
+  if (status == IPFSA_OK) status = ipfsa_container_read_output(reply, is_raw, cb, ctx, err);
+  ipfsa_engine_reply_end(reply);
+  return status;
+}
+
+ipfsa_status ipfsa_container_logs(ipfsa_engine *engine, const char *name, const ipfsa_container_logs_options *options, ipfsa_container_output_cb cb, void *ctx,
+                                  ipfsa_error *err) {
+  IPFSA_AUTO_JSON json_t *json = NULL;
+  ipfsa_status status = ipfsa_container_look_ours(engine, name, &json, err);
+  if (status) return status;
+  ipfsa_container_logs_options none = {.struct_size = sizeof none};
+  bool is_raw = ipfsa_json_bool(ipfsa_json_at(json, "Config", NULL), "Tty");
+  return ipfsa_container_read_logs(engine, name, options ? options : &none, is_raw, false, 0, cb, ctx, err);
+}
+
+typedef struct last_words {
+  char *text;
+  size_t room, len;
+} last_words;
+
+/* Keeps the end of what is said. */
+static int keep_end(void *ctx, int stream, const void *data, size_t len) {
+  (void)stream;
+  last_words *w = ctx;
+  const char *p = data;
+  size_t most = w->room - 1;
+  if (len > most) p += len - most, len = most;
+  if (w->len + len > most) {
+    size_t drop = w->len + len - most;
+    memmove(w->text, w->text + drop, w->len - drop);
+    w->len -= drop;
+  }
+  for (size_t i = 0; i < len; i++) w->text[w->len++] = (unsigned char)p[i] < 0x20 || p[i] == 0x7f ? ' ' : p[i];
+  return 0;
+}
+
+#define LAST_LINES 5
+
+void ipfsa_container_last_words(ipfsa_engine *engine, const char *name, char *ret, size_t room) {
+  last_words w = {ret, room, 0};
+  ipfsa_container_logs_options options = {.struct_size = sizeof options, .tail = LAST_LINES};
+  if (ipfsa_container_read_logs(engine, name, &options, false, true, 0, keep_end, &w, NULL)) w.len = 0; /* there are no words, then */
+  while (w.len && ret[w.len - 1] == ' ') w.len--;
+  ret[w.len] = '\0';
+}

@@ -1,0 +1,301 @@
+#include "container/spec.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "hash/hash.h"
+
+#define DEFAULT_PIDS 512
+#define DEFAULT_SHM (64u << 20)          /* bytes, Docker's own default, said aloud so that every engine agrees */
+#define LEAST_MEMORY (6u << 20)          /* bytes; engines refuse less */
+#define HEALTH_INTERVAL_NS 5000000000    /* of health_cmd */
+
+static ipfsa_status no_text(const char *what, ipfsa_error *err) {
+  return ipfsa_fail(err, IPFSA_E_INVALID, "%s: it is no UTF-8 text, so it cannot be handed to the engine", what);
+}
+
+/* Takes the value; NULL: it was text that JSON cannot hold, or memory ran out. */
+static ipfsa_status put(json_t *object, const char *key, json_t *value, ipfsa_error *err) {
+  if (!value) return no_text(key, err);
+  return json_object_set_new(object, key, value) == 0 ? IPFSA_OK : ipfsa_fail_nomem(err);
+}
+
+/* A list of words under a key; none: the key is left out. */
+static ipfsa_status put_words(json_t *object, const char *key, ipfsa_texts words, ipfsa_error *err) {
+  if (words.n == 0) return IPFSA_OK;
+  if (words.n > IPFSA_MAX_SPEC_ITEMS) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s: more than %u items", key, IPFSA_MAX_SPEC_ITEMS);
+  json_t *list = json_array();
+  for (size_t i = 0; i < words.n; i++)
+    if (json_array_append_new(list, json_string(words.items[i])) != 0) {
+      json_decref(list);
+      return no_text(key, err);
+    }
+  return put(object, key, list, err);
+}
+
+/* --- ports --- */
+
+static ipfsa_status bad_port(const char *text, ipfsa_error *err) {
+  return ipfsa_fail(err, IPFSA_E_INVALID, "port \"%.100s\": expected [[IP:]HOST:]CONTAINER[/tcp|/udp] with ports from 1 to 65535", text);
+}
+
+static bool port_number(const char *from, size_t len, bool may_be_zero, unsigned *ret) {
+  unsigned v = 0;
+  if (len == 0) return may_be_zero ? (*ret = 0, true) : false;
+  if (len > 5) return false;
+  for (size_t i = 0; i < len; i++) {
+    if (from[i] < '0' || from[i] > '9') return false;
+    v = v * 10 + (unsigned)(from[i] - '0');
+  }
+  *ret = v;
+  return v <= 65535 && (v || may_be_zero);
+}
+
+static bool is_loopback_ip(const char *ip) {
+  return strcmp(ip, "::1") == 0 || (strncmp(ip, "127.", 4) == 0 && ip[strspn(ip, "0123456789.")] == '\0');
+}
+
+typedef struct port_parts {
+  char ip[64];
+  unsigned host, container;
+  const char *protocol;
+} port_parts;
+
+static bool split_port(const char *text, port_parts *ret) {
+  const char *end = strchr(text, '/');
+  ret->protocol = end ? end + 1 : "tcp";
+  if (strcmp(ret->protocol, "tcp") != 0 && strcmp(ret->protocol, "udp") != 0) return false;
+  if (!end) end = text + strlen(text);
+  const char *last = memrchr(text, ':', (size_t)(end - text));
+  if (!port_number(last ? last + 1 : text, (size_t)(end - (last ? last + 1 : text)), false, &ret->container)) return false;
+  memcpy(ret->ip, "127.0.0.1", 10);
+  ret->host = 0;
+  if (!last) return true;
+  const char *before = memrchr(text, ':', (size_t)(last - text)), *host = before ? before + 1 : text;
+  if (!port_number(host, (size_t)(last - host), true, &ret->host)) return false;
+  if (!before) return true;
+  const char *ip = text;
+  size_t len = (size_t)(before - text);
+  if (len >= 2 && ip[0] == '[' && ip[len - 1] == ']') ip++, len -= 2;
+  if (len == 0 || len >= sizeof ret->ip || strspn(ip, "0123456789abcdefABCDEF.:") < len) return false;
+  memcpy(ret->ip, ip, len);
+  ret->ip[len] = '\0';
+  return true;
+}
+
+ipfsa_status ipfsa_spec_put_port(const ipfsa_engine *engine, const char *text, json_t *bindings, json_t *exposed, ipfsa_error *err) {
+  port_parts parts;
+  if (!split_port(text, &parts)) return bad_port(text, err);
+  if (!is_loopback_ip(parts.ip)) {
+    ipfsa_status status = ipfsa_danger(engine, "host-ip", parts.ip, "the port would be open to the network; loopback and a tunnel or proxy do without", err);
+    if (status) return status;
+  }
+  char key[24], host[12] = "";
+  snprintf(key, sizeof key, "%u/%s", parts.container, parts.protocol);
+  if (parts.host) snprintf(host, sizeof host, "%u", parts.host);
+  json_t *list = json_object_get(bindings, key);
+  if (!list && (json_object_set_new(exposed, key, json_object()) != 0 || json_object_set_new(bindings, key, json_array()) != 0)) return ipfsa_fail_nomem(err);
+  json_t *binding = json_pack("{s:s,s:s}", "HostIp", parts.ip, "HostPort", host);
+  return json_array_append_new(json_object_get(bindings, key), binding) == 0 ? IPFSA_OK : ipfsa_fail_nomem(err);
+}
+
+static ipfsa_status put_ports(const ipfsa_engine *engine, ipfsa_texts ports, json_t *body, json_t *host_config, ipfsa_error *err) {
+  json_t *bindings = json_object(), *exposed = json_object();
+  ipfsa_status status = put(body, "ExposedPorts", exposed, err);
+  ipfsa_status also = put(host_config, "PortBindings", bindings, err);
+  if (status || also) return status ? status : also;
+  for (size_t i = 0; i < ports.n && status == IPFSA_OK; i++) status = ipfsa_spec_put_port(engine, ports.items[i], bindings, exposed, err);
+  return status;
+}
+
+/* --- mounts --- */
+
+static ipfsa_status put_mounts(const ipfsa_engine *engine, ipfsa_texts volumes, json_t *host_config, ipfsa_error *err) {
+  json_t *mounts = json_array();
+  ipfsa_status status = put(host_config, "Mounts", mounts, err);
+  for (size_t i = 0; i < volumes.n && status == IPFSA_OK; i++) {
+    ipfsa_spec_mount m = {0};
+    status = ipfsa_spec_mount_parse(engine, volumes.items[i], &m, err);
+    if (status) break;
+    json_t *mount = json_pack("{s:s,s:s,s:s,s:b}", "Type", m.is_bind ? "bind" : "volume", "Source", m.source, "Target", m.target, "ReadOnly", m.read_only);
+    if (json_array_append_new(mounts, mount) != 0) status = no_text("volume", err);
+    ipfsa_spec_mount_release(&m);
+  }
+  return status;
+}
+
+static ipfsa_status put_tmpfs(ipfsa_texts tmpfs, json_t *host_config, ipfsa_error *err) {
+  json_t *map = json_pack("{s:s,s:s}", "/tmp", "rw,nosuid,nodev,mode=1777", "/run", "rw,nosuid,nodev,mode=1777");
+  ipfsa_status status = put(host_config, "Tmpfs", map, err);
+  for (size_t i = 0; i < tmpfs.n && status == IPFSA_OK; i++) {
+    const char *text = tmpfs.items[i], *colon = strchr(text, ':');
+    size_t len = colon ? (size_t)(colon - text) : strlen(text);
+    bool size_fine = !colon || (colon[1] && strlen(colon + 1) < 16 && colon[1 + strspn(colon + 1, "0123456789kmgKMG")] == '\0');
+    if (text[0] != '/' || len < 2 || memchr(text, ',', len) || !size_fine) return ipfsa_fail(err, IPFSA_E_INVALID, "tmpfs \"%.100s\": expected /path or /path:SIZE, such as /cache:64m", text);
+    char options[64];
+    snprintf(options, sizeof options, "rw,nosuid,nodev,mode=1777%s%s", colon ? ",size=" : "", colon ? colon + 1 : "");
+    if (json_object_setn_new(map, text, len, json_string(options)) != 0) status = no_text("tmpfs", err);
+  }
+  return status;
+}
+
+/* --- networks, restarts, GPUs --- */
+
+static ipfsa_status check_network(const ipfsa_engine *engine, const char *network, ipfsa_error *err) {
+  if (strcmp(network, "host") == 0 || strchr(network, ':'))
+    return ipfsa_danger(engine, "network", network, "it shares the network of the host or of another container", err);
+  return ipfsa_name_check("network", network, err);
+}
+
+static bool is_user_network(const char *network) {
+  return strcmp(network, "bridge") != 0 && strcmp(network, "none") != 0 && strcmp(network, "host") != 0 && !strchr(network, ':');
+}
+
+static ipfsa_status put_network(const ipfsa_engine *engine, const char *name, ipfsa_texts networks, json_t *body, json_t *host_config, ipfsa_error *err) {
+  for (size_t i = 0; i < networks.n; i++) {
+    ipfsa_status status = check_network(engine, networks.items[i], err);
+    if (status) return status;
+  }
+  const char *first = networks.n ? networks.items[0] : "bridge";
+  ipfsa_status status = put(host_config, "NetworkMode", json_string(first), err);
+  if (status || !is_user_network(first)) return status;
+  return put(body, "NetworkingConfig", json_pack("{s:{s:{s:[s]}}}", "EndpointsConfig", first, "Aliases", name), err);
+}
+
+static ipfsa_status put_restart(const char *restart, json_t *host_config, ipfsa_error *err) {
+  static const char *const names[] = {"no", "always", "unless-stopped", "on-failure"};
+  size_t len = strcspn(restart, ":");
+  for (size_t i = 0; i < 4; i++) {
+    if (strlen(names[i]) != len || memcmp(names[i], restart, len) != 0) continue;
+    const char *count = restart[len] ? restart + len + 1 : "0";
+    if ((restart[len] && i != 3) || !*count || strlen(count) > 6 || count[strspn(count, "0123456789")]) break;
+    return put(host_config, "RestartPolicy", json_pack("{s:s,s:i}", "Name", names[i], "MaximumRetryCount", (int)strtol(count, NULL, 10)), err);
+  }
+  return ipfsa_fail(err, IPFSA_E_INVALID, "restart policy \"%.50s\": expected no, always, unless-stopped or on-failure[:N]", restart);
+}
+
+static json_t *comma_list(const char *text) {
+  json_t *list = json_array();
+  for (const char *p = text; *p;) {
+    size_t n = strcspn(p, ",");
+    if (n) json_array_append_new(list, json_stringn(p, n));
+    p += n + (p[n] == ',');
+  }
+  return list;
+}
+
+static ipfsa_status put_gpus(const ipfsa_engine *engine, const char *gpus, json_t *host_config, ipfsa_error *err) {
+  json_t *request;
+  size_t n_digits = strspn(gpus, "0123456789");
+  if (strcmp(gpus, "all") == 0 || (gpus[n_digits] == '\0' && n_digits && n_digits < 5))
+    request = json_pack("{s:s,s:i,s:[[s]]}", "Driver", "nvidia", "Count", n_digits ? (int)strtol(gpus, NULL, 10) : -1, "Capabilities", "gpu");
+  else if (strncmp(gpus, "device=", 7) == 0 && gpus[7])
+    request = json_pack("{s:s,s:o,s:[[s]]}", "Driver", "nvidia", "DeviceIDs", comma_list(gpus + 7), "Capabilities", "gpu");
+  else if (strncmp(gpus, "nvidia.com/gpu=", 15) == 0 && ipfsa_engine_minor(engine) >= 44)
+    request = json_pack("{s:s,s:o}", "Driver", "cdi", "DeviceIDs", comma_list(gpus));
+  else if (strncmp(gpus, "nvidia.com/gpu=", 15) == 0)
+    return ipfsa_fail(err, IPFSA_E_VERSION, "gpus \"%.60s\": CDI names need API 1.44, this engine speaks 1.%u; use all, a count, or device=0,1", gpus, ipfsa_engine_minor(engine));
+  else return ipfsa_fail(err, IPFSA_E_INVALID, "gpus \"%.60s\": expected all, a count, device=0,1, or nvidia.com/gpu=0", gpus);
+  return put(host_config, "DeviceRequests", json_pack("[o]", request), err);
+}
+
+/* --- the whole --- */
+
+static ipfsa_status put_limits(const ipfsa_container_start_options *o, const ipfsa_spec_facts *facts, json_t *host_config, ipfsa_error *err) {
+  uint64_t memory = o->memory ? o->memory : facts->memory > 0 ? (uint64_t)facts->memory / 4 * 3 : 0;
+  uint64_t cpus = o->nano_cpus ? o->nano_cpus : facts->n_cpus > 0 ? (uint64_t)facts->n_cpus * 1000000000 : 0;
+  if (o->memory && (o->memory < LEAST_MEMORY || o->memory > INT64_MAX)) return ipfsa_fail(err, IPFSA_E_INVALID, "memory limit of %llu bytes: at least 6 MiB", (unsigned long long)o->memory);
+  if (o->pids > 4194304 || o->shm_size > INT64_MAX || o->nano_cpus > INT64_MAX) return ipfsa_fail(err, IPFSA_E_INVALID, "a limit of the container is out of range");
+  ipfsa_status status = put(host_config, "PidsLimit", json_integer(o->pids ? (json_int_t)o->pids : DEFAULT_PIDS), err);
+  if (status == IPFSA_OK) status = put(host_config, "ShmSize", json_integer(o->shm_size ? (json_int_t)o->shm_size : DEFAULT_SHM), err);
+  if (status == IPFSA_OK && memory) status = put(host_config, "Memory", json_integer((json_int_t)memory), err);
+  if (status == IPFSA_OK && memory) status = put(host_config, "MemorySwap", json_integer((json_int_t)memory), err); /* no swap on top */
+  if (status == IPFSA_OK && cpus) status = put(host_config, "NanoCpus", json_integer((json_int_t)cpus), err);
+  return status;
+}
+
+static ipfsa_status put_labels(ipfsa_texts labels, json_t *body, ipfsa_error *err) {
+  json_t *map = json_pack("{s:s}", IPFSA_CONTAINER_LABEL, "1");
+  ipfsa_status status = put(body, "Labels", map, err);
+  for (size_t i = 0; i < labels.n && status == IPFSA_OK; i++) {
+    const char *text = labels.items[i], *equals = strchr(text, '=');
+    size_t len = equals ? (size_t)(equals - text) : strlen(text);
+    if (len == 0 || strncmp(text, "io.ipfs-accelerate.", 19) == 0)
+      return ipfsa_fail(err, IPFSA_E_INVALID, "label \"%.100s\": expected key=value, and a key that does not begin with io.ipfs-accelerate", text);
+    if (json_object_setn_new(map, text, len, json_string(equals ? equals + 1 : "")) != 0) status = no_text("label", err);
+  }
+  return status;
+}
+
+static ipfsa_status check_env(ipfsa_texts env, ipfsa_error *err) {
+  for (size_t i = 0; i < env.n; i++) {
+    size_t len = strcspn(env.items[i], "=");
+    if (len == 0 || !env.items[i][len]) return ipfsa_fail(err, IPFSA_E_INVALID, "environment, item %zu: expected NAME=value", i + 1);
+  }
+  return IPFSA_OK;
+}
+
+static ipfsa_status put_health(const char *command, json_t *body, ipfsa_error *err) {
+  json_t *health = json_pack("{s:[ss],s:I,s:I,s:i}", "Test", "CMD-SHELL", command, "Interval", (json_int_t)HEALTH_INTERVAL_NS, "Timeout", (json_int_t)HEALTH_INTERVAL_NS, "Retries", 3);
+  return put(body, "Healthcheck", health, err);
+}
+
+static ipfsa_status put_confinement(const ipfsa_engine *engine, const ipfsa_container_start_options *o, json_t *host_config, ipfsa_error *err) {
+  json_t *log = json_pack("{s:s,s:{s:s,s:s}}", "Type", "json-file", "Config", "max-size", "10m", "max-file", "3");
+  ipfsa_status status = put(host_config, "LogConfig", log, err);
+  if (status == IPFSA_OK) status = put(host_config, "CapDrop", json_pack("[s]", "ALL"), err);
+  if (status == IPFSA_OK) status = put(host_config, "SecurityOpt", json_pack("[s]", "no-new-privileges"), err);
+  if (status == IPFSA_OK) status = put(host_config, "ReadonlyRootfs", json_boolean(!o->writable), err);
+  if (status == IPFSA_OK) status = put(host_config, "Init", json_boolean(!o->no_init), err);
+  for (size_t i = 0; i < o->extras.n && status == IPFSA_OK; i++) status = ipfsa_spec_put_extra(engine, o->extras.items[i], host_config, err);
+  return status;
+}
+
+static ipfsa_status put_process(const ipfsa_container_start_options *o, const ipfsa_spec_facts *facts, json_t *body, ipfsa_error *err) {
+  const char *user = o->user && *o->user ? o->user : *facts->image_user ? facts->image_user : "1000:1000";
+  ipfsa_status status = put(body, "Image", json_string(facts->image), err);
+  if (status == IPFSA_OK) status = put(body, "User", json_string(user), err);
+  if (status == IPFSA_OK) status = put_words(body, "Cmd", o->command, err);
+  if (status == IPFSA_OK) status = put_words(body, "Entrypoint", o->entrypoint, err);
+  if (status == IPFSA_OK) status = check_env(o->env, err);
+  if (status == IPFSA_OK) status = put_words(body, "Env", o->env, err);
+  if (status == IPFSA_OK && o->workdir && *o->workdir) status = put(body, "WorkingDir", json_string(o->workdir), err);
+  if (status == IPFSA_OK && o->health_cmd && *o->health_cmd) status = put_health(o->health_cmd, body, err);
+  return status;
+}
+
+/* The body's fingerprint goes into a label: the same options give the same text, as keys are sorted. */
+static ipfsa_status put_fingerprint(json_t *body, ipfsa_error *err) {
+  char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS), hex[65];
+  if (!text) return ipfsa_fail_nomem(err);
+  ipfsa_sha256_stream sha;
+  uint8_t digest[32];
+  ipfsa_sha256_init(&sha);
+  ipfsa_sha256_update(&sha, text, strlen(text));
+  ipfsa_sha256_final(&sha, digest);
+  free(text); /* jansson allocated it */
+  for (size_t i = 0; i < 32; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+  return put(json_object_get(body, "Labels"), IPFSA_LABEL_SPEC, json_string(hex), err);
+}
+
+ipfsa_status ipfsa_spec_build(const ipfsa_engine *engine, const char *name, const ipfsa_container_start_options *o, const ipfsa_spec_facts *facts, json_t **ret,
+                              ipfsa_error *err) {
+  IPFSA_AUTO_JSON json_t *body = json_object();
+  json_t *host_config = json_object();
+  ipfsa_status status = put(body, "HostConfig", host_config, err);
+  if (status == IPFSA_OK) status = put_process(o, facts, body, err);
+  if (status == IPFSA_OK) status = put_labels(o->labels, body, err);
+  if (status == IPFSA_OK) status = put_confinement(engine, o, host_config, err);
+  if (status == IPFSA_OK) status = put_limits(o, facts, host_config, err);
+  if (status == IPFSA_OK) status = put_ports(engine, o->ports, body, host_config, err);
+  if (status == IPFSA_OK) status = put_mounts(engine, o->volumes, host_config, err);
+  if (status == IPFSA_OK) status = put_tmpfs(o->tmpfs, host_config, err);
+  if (status == IPFSA_OK) status = put_network(engine, name, o->networks, body, host_config, err);
+  if (status == IPFSA_OK && o->restart && *o->restart) status = put_restart(o->restart, host_config, err);
+  if (status == IPFSA_OK && o->gpus && *o->gpus) status = put_gpus(engine, o->gpus, host_config, err);
+  if (status == IPFSA_OK) status = put_fingerprint(body, err);
+  if (status == IPFSA_OK) *ret = ipfsa_steal(body);
+  return status;
+}

@@ -1,0 +1,36 @@
+/* The body that makes a container: built from options key by key, never passed through. What could reach the host is refused here, unless the
+ * configuration names it. Pure but for the checks of bind sources on this machine. Threads: any. */
+#ifndef IPFSA_CONTAINER_SPEC_H
+#define IPFSA_CONTAINER_SPEC_H
+
+#include "container/names.h"
+
+#define IPFSA_LABEL_SESSION "io.ipfs-accelerate.session"
+#define IPFSA_LABEL_SPEC "io.ipfs-accelerate.spec" /* sha256 of the body: was it made with these options? */
+#define IPFSA_MAX_SPEC_ITEMS 1000u /* of any list of options: more is a mistake, and each is checked */
+
+typedef struct ipfsa_spec_facts { /* what the engine and the image say */
+  const char *image;      /* as it goes into the body */
+  const char *image_user; /* "" when the image names none */
+  int64_t n_cpus, memory; /* of the engine's host; 0 = unknown: no limit is set */
+} ipfsa_spec_facts;
+
+/* *ret: the body of /containers/create. */
+ipfsa_status ipfsa_spec_build(const ipfsa_engine *engine, const char *name, const ipfsa_container_start_options *options, const ipfsa_spec_facts *facts, json_t **ret,
+                              ipfsa_error *err);
+
+/* One volume option, taken apart and checked; texts are owned by it. */
+typedef struct ipfsa_spec_mount {
+  bool is_bind, read_only;
+  char *source, *target;
+} ipfsa_spec_mount;
+void ipfsa_spec_mount_release(ipfsa_spec_mount *mount);
+ipfsa_status ipfsa_spec_mount_parse(const ipfsa_engine *engine, const char *text, ipfsa_spec_mount *ret, ipfsa_error *err);
+
+/* The options named one by one: "pid=host", "cap-add=NET_BIND_SERVICE". Sets keys of HostConfig. */
+ipfsa_status ipfsa_spec_put_extra(const ipfsa_engine *engine, const char *text, json_t *host_config, ipfsa_error *err);
+
+/* "[[IP:]HOST:]CONTAINER[/tcp|/udp]" into PortBindings and ExposedPorts. */
+ipfsa_status ipfsa_spec_put_port(const ipfsa_engine *engine, const char *text, json_t *bindings, json_t *exposed, ipfsa_error *err);
+
+#endif

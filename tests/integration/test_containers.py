@@ -1,0 +1,231 @@
+"""Containers on real engines, through the program: what is said, what the engine then holds, and what is left behind."""
+import json
+import os
+import pathlib
+import subprocess
+import threading
+import time
+import urllib.request
+
+import pytest
+
+from conftest import Ipfs
+from engines import IMAGE, answers, wait_until
+
+
+@pytest.fixture(params=["docker", "podman"])
+def engine(request):
+    return request.getfixturevalue(request.param + "_engine")
+
+
+def program_for(engine, program, tmp_path):
+    return Ipfs(program, tmp_path / "repo", cwd=tmp_path, env={"DOCKER_HOST": engine.host, "DOCKER_CONFIG": str(tmp_path / "docker")})
+
+
+@pytest.fixture
+def box(engine, program, tmp_path):
+    """The program, set to a real engine that is empty afterwards."""
+    ipfs = program_for(engine, program, tmp_path)
+    ipfs.engine = engine
+    yield ipfs
+    engine.remove_all()
+
+
+@pytest.fixture
+def docker_box(docker_engine, program, tmp_path):
+    ipfs = program_for(docker_engine, program, tmp_path)
+    ipfs.engine = docker_engine
+    yield ipfs
+    docker_engine.remove_all()
+
+
+def rows(done):
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def sleeper(box, name="sleeper", *options):
+    return box("container", "start", name, IMAGE, "--json", *options, "--", "sleep", "600")
+
+
+def test_start_stop_restart_remove(box):
+    made = rows(sleeper(box))[0]
+    assert made["Name"] == "sleeper" and made["State"] == "running" and made["Changed"] and made["Ours"]
+    assert not rows(sleeper(box))[0]["Changed"]
+    assert [c["Name"] for c in rows(box("container", "ls", "--json"))] == ["sleeper"]
+    assert rows(box("container", "stop", "sleeper", "--json"))[0]["Changed"]
+    assert not rows(box("container", "stop", "sleeper", "--json"))[0]["Changed"]
+    assert rows(box("container", "ls", "--json")) == []
+    assert rows(box("container", "ls", "--all", "--json"))[0]["State"] == "exited"
+    assert rows(box("container", "start", "sleeper", "--json"))[0]["Changed"]
+    box("container", "restart", "sleeper", "--time=1")
+    assert rows(box("container", "ls", "--json"))[0]["State"] == "running"
+    done = box("container", "rm", "sleeper", check=False)
+    assert done.code == 1 and "--force" in done.err
+    box("container", "rm", "--force", "sleeper")
+    assert rows(box("container", "ls", "--all", "--json")) == []
+    done = box("container", "rm", "sleeper", check=False)
+    assert done.code == 1 and "none of this name" in done.err
+
+
+def test_safe_defaults_reach_the_engine(box):
+    sleeper(box, "safe", "--memory=64m", "--cpus=0.5")
+    made = json.loads(box("container", "inspect", "safe").out)
+    host = made["HostConfig"]
+    assert host["ReadonlyRootfs"] and host["Init"] and not host["Privileged"]
+    assert host["PidsLimit"] == 512 and host["Memory"] == 64 << 20 and host["NanoCpus"] == 500000000 and host["ShmSize"] == 64 << 20
+    assert any(option.startswith("no-new-privileges") for option in host["SecurityOpt"])
+    assert made["Config"]["User"] == "1000:1000"
+    status = box.text("container", "exec", "safe", "--", "cat", "/proc/self/status")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert int(fields["CapEff"], 16) == 0 and int(fields["CapBnd"], 16) == 0 and fields["NoNewPrivs"] == "1" and fields["Uid"].split()[0] == "1000"
+    assert box("container", "exec", "safe", "touch", "/x", check=False).code == 1
+    box("container", "exec", "safe", "touch", "/tmp/x")
+
+
+def test_exec_passes_input_output_and_exit_code(box):
+    sleeper(box)
+    done = box("container", "exec", "sleeper", "--", "sh", "-c", "echo out; echo err >&2; exit 7", check=False)
+    assert (done.code, done.out, done.err) == (7, "out\n", "err\n")
+    data = os.urandom(300000)
+    done = box("container", "exec", "-i", "sleeper", "cat", stdin=data)
+    assert done.out_bytes == data
+    assert box.text("container", "exec", "-i", "sleeper", "--", "wc", "-c", stdin=data) == "300000"
+    assert box.text("container", "exec", "-e", "GREETING=hello", "-w", "/tmp", "sleeper", "--", "sh", "-c", "echo $GREETING $PWD") == "hello /tmp"
+    assert box("container", "exec", "sleeper", "no-such-program", check=False).code in (126, 127)
+    box("container", "stop", "--time=1", "sleeper")
+    done = box("container", "exec", "sleeper", "true", check=False)
+    assert done.code == 1 and "does not run" in done.err
+
+
+def test_logs(box):
+    box("container", "start", "talker", IMAGE, "--wait=log:^line 3$", "--", "sh", "-c", "for i in 1 2 3; do echo line $i; done; echo oops >&2; sleep 1; echo end")
+    done = box("container", "logs", "--follow", "talker")
+    assert done.out == "line 1\nline 2\nline 3\nend\n" and done.err == "oops\n"
+    assert box("container", "logs", "--tail=1", "talker").out == "end\n"
+    stamped = box("container", "logs", "--timestamps", "--tail=1", "talker").out
+    assert stamped.startswith("20") and stamped.endswith(" end\n")
+
+
+def test_a_port_on_loopback_and_waits(box):
+    made = rows(box("container", "start", "web", IMAGE, "--publish=8080", "--wait=tcp:8080", "--wait=http:8080/x.txt", "--wait=exec:test -f /tmp/x.txt", "--json", "--",
+                    "sh", "-c", "echo hello > /tmp/x.txt; exec httpd -f -p 8080 -h /tmp"))[0]
+    port = made["Ports"][0]
+    assert port["HostIp"] == "127.0.0.1" and port["HostPort"] and port["ContainerPort"] == 8080
+    assert urllib.request.urlopen("http://127.0.0.1:%d/x.txt" % port["HostPort"], timeout=10).read() == b"hello\n"
+    done = box("container", "start", "web2", IMAGE, "--publish=%d:80" % port["HostPort"], "--", "sleep", "600", check=False)
+    assert done.code == 1 and "another host port" in done.err, done.err
+    assert [c["Names"] for c in box.engine.containers()] == [["/web"]]
+
+
+def test_a_failed_wait_leaves_nothing_behind(box):
+    done = box("container", "start", "quiet", IMAGE, "--volume=data-of-quiet:/data", "--wait=log:never", "--wait-timeout=1s", "--", "sh", "-c", "echo something else; sleep 600",
+               check=False)
+    assert done.code == 1 and "did not come true in time" in done.err and "something else" in done.err
+    assert box.engine.containers() == [] and rows(box("volume", "ls", "--json")) == []
+    done = box("container", "start", "dies", IMAGE, "--wait=tcp:80", "--", "sh", "-c", "echo my last words; exit 9", check=False)
+    assert done.code == 1 and "exit code 9" in done.err and "my last words" in done.err
+    done = box("container", "start", "bad-entry", IMAGE, "--init=false", "--", "/no/such/program", check=False)
+    assert done.code == 1 and "the engine says" in done.err and "/no/such/program" in done.err
+    done = box("container", "start", "bad-entry", IMAGE, "--wait=exec:true", "--", "/no/such/program", check=False)
+    assert done.code == 1 and "ended with exit code" in done.err and "No such file" in done.err
+    done = box("container", "start", "no-network", IMAGE, "--network=missing", "--", "sleep", "1", check=False)
+    assert done.code == 1 and "missing" in done.err
+    assert box.engine.containers() == []
+
+
+def test_options_that_changed_are_not_passed_over(box):
+    sleeper(box)
+    done = box("container", "start", "sleeper", IMAGE, "--env=NEW=1", "--", "sleep", "600", check=False)
+    assert done.code == 1 and "other options" in done.err
+    assert rows(box("container", "ls", "--json"))[0]["State"] == "running"
+
+
+def test_secrets_stay_secret(box):
+    sleeper(box, "keeper", "--env=TOKEN=geheim-4711")
+    assert "geheim-4711" not in box("container", "inspect", "keeper").out
+    assert "TOKEN=geheim-4711" in box("container", "inspect", "--show-env", "keeper").out
+    assert box.text("container", "exec", "keeper", "--", "sh", "-c", "echo $TOKEN") == "geheim-4711"
+    done = box("container", "start", "keeper2", IMAGE, "--env=TOKEN=geheim-4711", "--wait=log:never", "--wait-timeout=1s", "--", "sh", "-c", "echo $TOKEN; sleep 60", check=False)
+    assert done.code == 1 and "geheim-4711" not in done.err and "***" in done.err
+
+
+def test_only_ours_are_touched(box):
+    assert box.engine.call("POST", "/containers/create?name=foreign", {"Image": IMAGE, "Cmd": ["sleep", "600"]})[0] == 201
+    assert box.engine.call("POST", "/containers/foreign/start")[0] == 204
+    box.engine.call("POST", "/volumes/create", {"Name": "foreign-volume"})
+    for words in (["stop"], ["rm", "--force"], ["restart"], ["logs"], ["inspect"], ["stats"]):
+        done = box("container", *words, "foreign", check=False)
+        assert done.code == 1 and "foreign" in done.err, words
+    assert box("container", "exec", "foreign", "true", check=False).code == 1
+    done = box("container", "start", "foreign", IMAGE, "--", "sleep", "600", check=False)
+    assert done.code == 1 and "did not start" in done.err
+    done = box("volume", "rm", "foreign-volume", check=False)
+    assert done.code == 1 and "not made by" in done.err
+    assert rows(box("container", "ls", "--json")) == []
+    assert [c["Name"] for c in rows(box("container", "ls", "--foreign", "--json"))] == ["foreign"]
+    box("container", "start", "ours", IMAGE, "--", "true")
+    box("container", "start", "runs", IMAGE, "--volume=used:/data", "--", "sleep", "600")
+    box("volume", "create", "unused")
+    box("network", "create", "unused-net")
+    wait_until(lambda: rows(box("container", "ls", "--all", "--json"))[0]["State"] != "running", 10)
+    wait_until(lambda: any(c["State"] == "exited" for c in rows(box("container", "ls", "--all", "--json"))), 10)
+    gone = {(r["Kind"], r["Name"]) for r in rows(box("container", "prune", "--containers", "--networks", "--volumes", "--json"))}
+    assert gone == {("container", "ours"), ("network", "unused-net"), ("volume", "unused")}
+    assert {c["Name"] for c in rows(box("container", "ls", "--foreign", "--all", "--json"))} == {"foreign", "runs"}
+    assert box.engine.call("GET", "/volumes/foreign-volume")[0] == 200
+
+
+def test_volumes_and_networks(box):
+    assert rows(box("volume", "create", "data", "--json"))[0]["Changed"]
+    assert not rows(box("volume", "create", "data", "--json"))[0]["Changed"]
+    assert [v["Name"] for v in rows(box("volume", "ls", "--json"))] == ["data"]
+    box("container", "start", "writer", IMAGE, "--volume=data:/data", "--user=0", "--wait=log:done", "--", "sh", "-c", "echo kept > /data/x; echo done; sleep 600")
+    done = box("volume", "rm", "data", check=False)
+    assert done.code == 1 and "remove the containers" in done.err
+    box("container", "rm", "--force", "writer")
+    box("container", "start", "reader", IMAGE, "--volume=data:/data:ro", "--", "sleep", "600")
+    assert box.text("container", "exec", "reader", "cat", "/data/x") == "kept"
+    assert box("container", "exec", "--user=0", "reader", "touch", "/data/y", check=False).code == 1
+    box("container", "rm", "--force", "reader")
+    box("volume", "rm", "data")
+    assert rows(box("volume", "ls", "--json")) == []
+    assert rows(box("network", "create", "net1", "--json"))[0]["Changed"]
+    assert not rows(box("network", "create", "net1", "--json"))[0]["Changed"]
+    box("network", "create", "net2", "--internal")
+    assert {n["Name"]: n["Internal"] for n in rows(box("network", "ls", "--json"))} == {"net1": False, "net2": True}
+    box("network", "rm", "net1", "net2")
+    assert rows(box("network", "ls", "--json")) == []
+
+
+def test_images(box):
+    box.engine.make_image("test/extra:2")
+    names = [i["Name"] for i in rows(box("image", "ls", "--json"))]
+    assert any(name.endswith("test/extra:2") for name in names), names
+    box("image", "rm", "--force", "test/extra:2")
+    assert not any(i["Name"].endswith("test/extra:2") for i in rows(box("image", "ls", "--json")))
+    done = box("image", "rm", "test/extra:2", check=False)
+    assert done.code == 1 and "the engine says" in done.err
+    done = box("container", "start", "nope", "test/none:1", "--pull=never", check=False)
+    assert done.code == 1 and "image pull" in done.err
+    assert box.engine.containers() == []
+
+
+def test_stats_and_events(docker_box):
+    box = docker_box
+    before = time.time() - 1
+    sleeper(box)
+    stats = rows(box("container", "stats", "sleeper", "--json"))[0]
+    assert stats["Pids"] >= 1 and 0 < stats["MemoryBytes"] < 1 << 30
+    box("container", "rm", "--force", "sleeper")
+    done = box("container", "events", "--since=%.3f" % before, "--until=%.3f" % time.time(), "--json")
+    actions = [e["Action"] for e in rows(done) if e["Type"] == "container" and e["Name"] == "sleeper"]
+    assert [a for a in actions if a in ("create", "start", "die", "destroy")] == ["create", "start", "die", "destroy"]
+
+
+def test_the_engines_own_health(docker_box):
+    box = docker_box
+    box("container", "start", "fit", IMAGE, "--health-cmd=true", "--wait=healthy", "--wait-timeout=30s", "--", "sleep", "600")
+    assert rows(box("container", "ls", "--json"))[0]["Health"] == "healthy"
+    done = box("container", "start", "unchecked", IMAGE, "--wait=healthy", "--", "sleep", "600", check=False)
+    assert done.code == 1 and "no health check" in done.err
+    assert [c["Names"] for c in box.engine.containers()] == [["/fit"]]

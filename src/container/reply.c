@@ -31,7 +31,8 @@ ipfsa_wire *ipfsa_engine_reply_wire(ipfsa_engine_reply *r, ipfsa_bytes *ret_firs
 
 void ipfsa_engine_reply_end(ipfsa_engine_reply *r) {
   if (!r) return;
-  bool reusable = r->over && r->reader.keep_alive && !r->reader.upgraded && ipfsa_cursor_left(&r->in) == 0;
+  bool over = r->over || r->reader.state == IPFSA_HTTP_AT_END; /* an answer without body need not be read to its end */
+  bool reusable = over && r->reader.keep_alive && !r->reader.upgraded && ipfsa_cursor_left(&r->in) == 0;
   if (r->wire && reusable) ipfsa_engine_keep_wire(r->engine, r->wire);
   else ipfsa_wire_close(r->wire);
   ipfsa_http_reader_release(&r->reader);
@@ -135,7 +136,7 @@ static ipfsa_status in_its_words(const char *message, ipfsa_status status, ipfsa
 
 /* {"message"} or the text itself. */
 static ipfsa_status answer_failed(ipfsa_engine_reply *r, ipfsa_error *err) {
-  IPFSA_AUTO_BUF ipfsa_buf body = {.max = MAX_ERROR_BODY};
+  IPFSA_AUTO_BUF ipfsa_buf body = {.max = MAX_ERROR_BODY + 1}; /* and its terminator */
   ipfsa_bytes piece;
   do {
     ipfsa_status status = ipfsa_engine_reply_next(r, &piece, err);

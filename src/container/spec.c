@@ -1,5 +1,6 @@
 #include "container/spec.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -79,10 +80,11 @@ static bool split_port(const char *text, port_parts *ret) {
   const char *ip = text;
   size_t len = (size_t)(before - text);
   if (len >= 2 && ip[0] == '[' && ip[len - 1] == ']') ip++, len -= 2;
-  if (len == 0 || len >= sizeof ret->ip || strspn(ip, "0123456789abcdefABCDEF.:") < len) return false;
+  if (len == 0 || len >= sizeof ret->ip) return false;
   memcpy(ret->ip, ip, len);
   ret->ip[len] = '\0';
-  return true;
+  unsigned char address[16];
+  return inet_pton(AF_INET, ret->ip, address) == 1 || inet_pton(AF_INET6, ret->ip, address) == 1;
 }
 
 ipfsa_status ipfsa_spec_put_port(const ipfsa_engine *engine, const char *text, json_t *bindings, json_t *exposed, ipfsa_error *err) {

@@ -72,7 +72,7 @@ class Engine:
             if (network.get("Labels") or {}).get("io.ipfs-accelerate.managed"):
                 self.call("DELETE", "/networks/" + network["Id"])
 
-    def make_image(self, name, files=(), config=()):
+    def make_image(self, name, files=(), config=(), folders=()):
         """The busybox root with more files in it; config: changes in Dockerfile words, such as "CMD [...]"."""
         data = io.BytesIO()
         with tarfile.open(fileobj=data, mode="w") as tar:
@@ -84,6 +84,10 @@ class Engine:
             for applet in APPLETS:
                 info = tarfile.TarInfo("bin/" + applet)
                 info.type, info.linkname = tarfile.SYMTYPE, "busybox"
+                tar.addfile(info)
+            for path, mode, uid, gid in folders:
+                info = tarfile.TarInfo(path)
+                info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, mode, uid, gid
                 tar.addfile(info)
             for path, content, mode in files:
                 info = tarfile.TarInfo(path)

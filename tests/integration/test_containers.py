@@ -2,15 +2,15 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
-import threading
 import time
 import urllib.request
 
 import pytest
 
-from conftest import Ipfs
-from engines import IMAGE, answers, wait_until
+from conftest import ROOT, Ipfs
+from engines import IMAGE, wait_until
 
 
 @pytest.fixture(params=["docker", "podman"])
@@ -229,3 +229,60 @@ def test_the_engines_own_health(docker_box):
     done = box("container", "start", "unchecked", IMAGE, "--wait=healthy", "--", "sleep", "600", check=False)
     assert done.code == 1 and "no health check" in done.err
     assert [c["Names"] for c in box.engine.containers()] == [["/fit"]]
+
+
+def test_the_examples_of_the_documentation_run(docker_box, program, tmp_path):
+    text = (ROOT / "docs/containers.md").read_text()
+    lines = [line for block in re.findall(r"^```sh\n(.*?)^```", text, re.S | re.M) for line in block.splitlines()]
+    assert len(lines) > 15
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "ipfs-accelerate").symlink_to(program)
+    env = {**docker_box.env, "PATH": "%s:%s" % (bin_folder, os.environ["PATH"])}
+    for line in lines:
+        done = subprocess.run(["sh", "-c", line], env=env, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, "%s: %s" % (line, done.stderr)
+    verbs = {line for line in docker_box("commands").out.splitlines() if re.match(r"\S+ (container|image|volume|network) ", line)}
+    for line in verbs:
+        assert " ".join(["ipfs-accelerate"] + line.split()[1:]) in text, line
+
+
+def test_a_kubo_node(docker_box, kubo_program):
+    """The real program in an image of the layout that Kubo's own has: user 1000:100 owns /data/ipfs."""
+    box = docker_box
+    start = (b"#!/bin/sh\nset -e\nexport IPFS_PATH=/data/ipfs\n[ -f $IPFS_PATH/config ] || ipfs init --profile=test >/dev/null\n"
+             b"ipfs config Addresses.API /ip4/0.0.0.0/tcp/5001\nipfs config Addresses.Gateway /ip4/0.0.0.0/tcp/8080\nexec ipfs daemon --offline\n")
+    listed = subprocess.run(["ldd", kubo_program], capture_output=True, text=True).stdout  # nothing for a static one
+    libraries = [pathlib.Path(path) for path in re.findall(r"(/\S+) \(0x", listed)]
+    files = [("bin/ipfs", kubo_program.read_bytes(), 0o755), ("bin/start", start, 0o755)] + [(str(p)[1:], p.read_bytes(), 0o755) for p in libraries]
+    box.engine.make_image("test/kubo:1", files=files, folders=[("data/ipfs", 0o755, 1000, 100)],
+                          config=['ENTRYPOINT ["/bin/start"]'])
+    made = rows(box("container", "start-ipfs", "node", "--image=test/kubo:1", "--wait-timeout=120s", "--json"))[0]
+    ports = {(p["ContainerPort"], p["Protocol"]): p for p in made["Ports"] if p["HostPort"]}
+    assert set(ports) == {(5001, "tcp"), (8080, "tcp"), (4001, "tcp"), (4001, "udp")} and {p["HostIp"] for p in ports.values()} == {"127.0.0.1"}
+    url = "http://127.0.0.1:%d/api/v0/" % ports[5001, "tcp"]["HostPort"]
+    peer = json.load(urllib.request.urlopen(urllib.request.Request(url + "id", method="POST"), timeout=30))["ID"]
+    box("container", "rm", "--force", "node")
+    again = rows(box("container", "start-ipfs", "node", "--image=test/kubo:1", "--wait-timeout=120s", "--json"))[0]
+    port = [p["HostPort"] for p in again["Ports"] if p["ContainerPort"] == 5001 and p["HostPort"]][0]
+    same = json.load(urllib.request.urlopen(urllib.request.Request("http://127.0.0.1:%d/api/v0/id" % port, method="POST"), timeout=30))["ID"]
+    assert peer == same
+    box("container", "rm", "--force", "node")
+    box.engine.call("DELETE", "/images/test/kubo:1")
+
+
+def test_events_as_they_happen(docker_box):
+    box = docker_box
+    done = box("container", "ls", "--host=unix:///no/such/engine.sock", check=False)
+    assert done.code == 1 and "does not listen" in done.err
+    sleeper(box)
+    process = subprocess.Popen([box.program, "container", "events", "--json"], env=box.env, cwd=box.cwd, stdout=subprocess.PIPE, text=True)
+    try:
+        box("container", "stop", "--time=1", "sleeper")
+        actions = []
+        while "stop" not in actions:
+            actions.append(json.loads(process.stdout.readline())["Action"])
+        assert "die" in actions
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -1,0 +1,226 @@
+/* What a request holds, and what is refused: every row of the deny list, and that the configuration can allow each by its name. */
+#include "container/spec.h"
+
+#include <sys/stat.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "../support.h"
+#include "container/engine_inside.h"
+
+typedef struct fixture {
+  ipfsa_engine engine;
+  char *dir;
+} fixture;
+
+/* An engine that is never spoken to: the builder asks it for its rules only. */
+static int set_up(void **state) {
+  fixture *f = calloc(1, sizeof *f);
+  f->engine.cancel_fd = -1;
+  f->engine.minor = 41;
+  f->dir = test_temp_dir();
+  f->engine.repo = strdup("/var/tmp/some-repo");
+  *state = f;
+  return 0;
+}
+
+static void forget_allowed(fixture *f) {
+  ipfsa_text_list_release(&f->engine.allowed);
+  f->engine.allowed = (ipfsa_text_list){0};
+}
+
+static int tear_down(void **state) {
+  fixture *f = *state;
+  forget_allowed(f);
+  ipfsa_text_list_release(&f->engine.registries);
+  free(f->engine.repo);
+  test_remove_tree(f->dir);
+  free(f);
+  return 0;
+}
+
+static ipfsa_status build(fixture *f, const ipfsa_container_start_options *o, json_t **ret, ipfsa_error *err) {
+  ipfsa_spec_facts facts = {.image = "busybox:latest", .image_user = "", .n_cpus = 4, .memory = (int64_t)8 << 30};
+  return ipfsa_spec_build(&f->engine, "web", o, &facts, ret, err);
+}
+
+static ipfsa_texts one(const char **text) { return (ipfsa_texts){text, 1}; }
+
+typedef struct refusal {
+  char option; /* e extra, v volume, p port, n network */
+  const char *text, *allowed_by;
+} refusal;
+
+static const refusal refusals[] = {
+    {'e', "privileged=true", "privileged"}, {'e', "pid=host", "pid=host"}, {'e', "pid=container:other", "pid"}, {'e', "ipc=host", "ipc=host"},
+    {'e', "ipc=container:other", "ipc"}, {'e', "uts=host", "uts=host"}, {'e', "userns=host", "userns=host"}, {'e', "cgroupns=host", "cgroupns=host"},
+    {'e', "device=/dev/mem", "device=/dev/mem"}, {'e', "device-cgroup-rule=a *:* rwm", "device-cgroup-rule"}, {'e', "cap-add=SYS_ADMIN", "cap-add=SYS_ADMIN"},
+    {'e', "cap-add=CAP_SYS_PTRACE", "cap-add=CAP_SYS_PTRACE"}, {'e', "cap-add=SYS_MODULE", "cap-add"}, {'e', "cap-add=SYS_RAWIO", "cap-add"},
+    {'e', "cap-add=NET_ADMIN", "cap-add"}, {'e', "cap-add=DAC_READ_SEARCH", "cap-add"}, {'e', "cap-add=BPF", "cap-add"}, {'e', "cap-add=ALL", "cap-add"},
+    {'e', "cap-add=sys_admin", "cap-add"}, {'e', "security-opt=seccomp=unconfined", "security-opt=seccomp=unconfined"},
+    {'e', "security-opt=apparmor=unconfined", "security-opt"}, {'e', "security-opt=label=disable", "security-opt"},
+    {'e', "security-opt=systempaths=unconfined", "security-opt"}, {'e', "security-opt=no-new-privileges:false", "security-opt"},
+    {'e', "oom-kill-disable=true", "oom-kill-disable"}, {'e', "oom-score-adj=-1", "oom-score-adj"}, {'e', "sysctl=kernel.msgmax=1", "sysctl"},
+    {'e', "runtime=evil", "runtime=evil"}, {'e', "cgroup-parent=/", "cgroup-parent"}, {'e', "volumes-from=other", "volumes-from"}, {'e', "link=other:db", "link"},
+    {'n', "host", "network=host"}, {'n', "container:other", "network"}, {'n', "ns:/proc/1/ns/net", "network"},
+    {'p', "0.0.0.0:80:80", "host-ip=0.0.0.0"}, {'p', "[::]:80:80", "host-ip=::"}, {'p', "192.168.1.1:80:80", "host-ip"},
+    {'v', "/:/host", "bind=/"}, {'v', "/etc:/x", "bind=/etc"}, {'v', "/etc/ssh:/x:ro", "bind"}, {'v', "/proc:/x", "bind=/proc"}, {'v', "/sys:/x", "bind=/sys"},
+    {'v', "/dev:/x", "bind=/dev"}, {'v', "/boot:/x", "bind=/boot"}, {'v', "/root:/x", "bind=/root"}, {'v', "/home:/x", "bind=/home"}, {'v', "/var/run:/x", "bind"},
+    {'v', "/run:/x", "bind=/run"}, {'v', "/var:/x", "bind=/var"}, {'v', "/var/tmp:/x", "bind=/var/tmp"}, {'v', "/tmp:/x:shared", "bind-propagation"},
+    {'v', "/tmp:/x:rshared", "bind-propagation=rshared"},
+};
+
+static ipfsa_status try_it(fixture *f, const refusal *r, ipfsa_error *err) {
+  const char *text = r->text;
+  ipfsa_container_start_options o = {.struct_size = sizeof o};
+  if (r->option == 'e') o.extras = one(&text);
+  else if (r->option == 'v') o.volumes = one(&text);
+  else if (r->option == 'p') o.ports = one(&text);
+  else o.networks = one(&text);
+  json_t *body = NULL;
+  ipfsa_status status = build(f, &o, &body, err);
+  json_decref(body);
+  return status;
+}
+
+static void dangerous_things_are_refused_unless_named(void **state) {
+  fixture *f = *state;
+  assert_true(sizeof refusals / sizeof *refusals >= 25);
+  for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+    ipfsa_error err = {0};
+    forget_allowed(f);
+    ipfsa_status status = try_it(f, &refusals[i], &err);
+    if (status != IPFSA_E_DENIED) fail_msg("%s: %s (%s)", refusals[i].text, ipfsa_status_to_string(status), err.message);
+    assert_non_null(strstr(err.message, "docker.allow_dangerous"));
+    assert_ok(ipfsa_text_list_add(&f->engine.allowed, refusals[i].allowed_by, &err));
+    status = try_it(f, &refusals[i], &err);
+    if (status != IPFSA_OK && status != IPFSA_E_NOT_FOUND) fail_msg("%s allowed by %s: %s", refusals[i].text, refusals[i].allowed_by, err.message);
+  }
+}
+
+static void binds_are_followed_through_links(void **state) {
+  fixture *f = *state;
+  char link[512], text[600];
+  ipfsa_error err = {0};
+  snprintf(link, sizeof link, "%s/innocent", f->dir);
+  assert_int_equal(symlink("/etc", link), 0);
+  snprintf(text, sizeof text, "%s:/x", link);
+  refusal r = {'v', text, ""};
+  assert_status(try_it(f, &r, &err), IPFSA_E_DENIED);
+  snprintf(text, sizeof text, "%s/none:/x", f->dir);
+  assert_status(try_it(f, &r, &err), IPFSA_E_NOT_FOUND);
+  snprintf(text, sizeof text, "%s/../../etc:/x", f->dir);
+  assert_status(try_it(f, &r, &err), IPFSA_E_INVALID);
+  free(f->engine.repo);
+  f->engine.repo = realpath(f->dir, NULL);
+  snprintf(text, sizeof text, "%s:/x", f->dir);
+  assert_status(try_it(f, &r, &err), IPFSA_E_DENIED);
+}
+
+static void harmless_values_pass_and_nonsense_does_not(void **state) {
+  fixture *f = *state;
+  static const char *const fine[] = {"cap-add=NET_BIND_SERVICE", "cap-add=CAP_CHOWN", "ipc=private", "runtime=nvidia", "oom-score-adj=500", "security-opt=no-new-privileges"};
+  static const char *const bad[] = {"pid", "unknown=1", "oom-score-adj=abc", "=", ""};
+  ipfsa_error err = {0};
+  for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) assert_ok(try_it(f, &(refusal){'e', fine[i], ""}, &err));
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    if (try_it(f, &(refusal){'e', bad[i], ""}, &err) == IPFSA_OK) fail_msg("%s was taken", bad[i]);
+  static const char *const ports[] = {"", "0", "65536", "80/sctp", "1:2:3:4", "x", "127.0.0.1:x:80", "80:", "a.b:80:80", "-1"};
+  for (size_t i = 0; i < sizeof ports / sizeof *ports; i++) assert_status(try_it(f, &(refusal){'p', ports[i], ""}, &err), IPFSA_E_INVALID);
+  static const char *const volumes[] = {"", "x", "data:relative", "data:/", "data:/a/../b", ":/x", "d:/x", "data:/x:rx"};
+  for (size_t i = 0; i < sizeof volumes / sizeof *volumes; i++) assert_status(try_it(f, &(refusal){'v', volumes[i], ""}, &err), IPFSA_E_INVALID);
+}
+
+static const char *text_at(json_t *body, const char *section, const char *key) { return json_string_value(json_object_get(json_object_get(body, section), key)); }
+
+static void the_body_has_the_safe_defaults(void **state) {
+  fixture *f = *state;
+  ipfsa_error err = {0};
+  const char *ports[] = {"80", "8080:81/udp"}, *env[] = {"A=b"}, *networks[] = {"inference"};
+  ipfsa_container_start_options o = {.struct_size = sizeof o, .ports = {ports, 2}, .env = {env, 1}, .networks = {networks, 1}, .gpus = "2", .restart = "on-failure:3"};
+  json_t *body = NULL, *again = NULL;
+  assert_ok(build(f, &o, &body, &err));
+  json_t *host = json_object_get(body, "HostConfig");
+  assert_string_equal(json_string_value(json_object_get(body, "User")), "1000:1000");
+  assert_true(json_is_true(json_object_get(host, "ReadonlyRootfs")) && json_is_true(json_object_get(host, "Init")));
+  assert_string_equal(json_string_value(json_array_get(json_object_get(host, "CapDrop"), 0)), "ALL");
+  assert_string_equal(json_string_value(json_array_get(json_object_get(host, "SecurityOpt"), 0)), "no-new-privileges");
+  assert_int_equal(json_integer_value(json_object_get(host, "PidsLimit")), 512);
+  assert_true(json_integer_value(json_object_get(host, "Memory")) == (json_int_t)6 << 30);
+  assert_true(json_integer_value(json_object_get(host, "NanoCpus")) == 4000000000);
+  assert_string_equal(text_at(body, "HostConfig", "NetworkMode"), "inference");
+  assert_string_equal(text_at(body, "Labels", IPFSA_CONTAINER_LABEL), "1");
+  static const char *const keys[] = {"80/tcp", "81/udp"};
+  for (size_t i = 0; i < 2; i++) { /* a binding without the same key in ExposedPorts is passed over by engines */
+    json_t *binding = json_array_get(json_object_get(json_object_get(host, "PortBindings"), keys[i]), 0);
+    assert_string_equal(json_string_value(json_object_get(binding, "HostIp")), "127.0.0.1");
+    assert_string_equal(json_string_value(json_object_get(binding, "HostPort")), i ? "8080" : "");
+    assert_non_null(json_object_get(json_object_get(body, "ExposedPorts"), keys[i]));
+  }
+  assert_ok(build(f, &o, &again, &err));
+  assert_string_equal(text_at(body, "Labels", IPFSA_LABEL_SPEC), text_at(again, "Labels", IPFSA_LABEL_SPEC));
+  json_decref(again);
+  env[0] = "A=c";
+  assert_ok(build(f, &o, &again, &err));
+  assert_string_not_equal(text_at(body, "Labels", IPFSA_LABEL_SPEC), text_at(again, "Labels", IPFSA_LABEL_SPEC));
+  json_decref(again);
+  json_decref(body);
+}
+
+static void images_come_from_allowed_registries_only(void **state) {
+  fixture *f = *state;
+  ipfsa_error err = {0};
+  ipfsa_reference ref;
+  assert_ok(ipfsa_image_parse(&f->engine, "ghcr.io/some/thing", &ref, &err)); /* nothing named: all */
+  assert_ok(ipfsa_text_list_add(&f->engine.registries, "docker.io", &err));
+  assert_ok(ipfsa_image_parse(&f->engine, "busybox", &ref, &err));
+  assert_ok(ipfsa_image_parse(&f->engine, "127.0.0.1:5000/busybox", &ref, &err));
+  static const char *const others[] = {"ghcr.io/some/thing", "localhost.example.org/x", "127.example.org/x", "docker.io.example.org/x"};
+  for (size_t i = 0; i < 4; i++) assert_status(ipfsa_image_parse(&f->engine, others[i], &ref, &err), IPFSA_E_DENIED);
+  IPFSA_AUTO_BUF ipfsa_buf out = {0};
+  assert_ok(ipfsa_image_parse(&f->engine, "busybox", &ref, &err));
+  ipfsa_image_put(&out, &ref, true);
+  assert_string_equal(ipfsa_buf_cstr(&out), "busybox:latest");
+}
+
+static void names_are_checked(void **state) {
+  (void)state;
+  ipfsa_error err = {0};
+  char longest[IPFSA_MAX_OBJECT_NAME + 2];
+  memset(longest, 'a', sizeof longest);
+  longest[IPFSA_MAX_OBJECT_NAME] = '\0';
+  assert_ok(ipfsa_name_check("container", longest, &err));
+  longest[IPFSA_MAX_OBJECT_NAME] = 'a';
+  longest[IPFSA_MAX_OBJECT_NAME + 1] = '\0';
+  assert_status(ipfsa_name_check("container", longest, &err), IPFSA_E_INVALID);
+  static const char *const bad[] = {"", "a", "-ab", ".ab", "a/b", "a b", "../x", "a%2f", "äb"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_status(ipfsa_name_check("container", bad[i], &err), IPFSA_E_INVALID);
+}
+
+static void addresses_are_parsed(void **state) {
+  (void)state;
+  ipfsa_error err = {0};
+  ipfsa_engine_address a;
+  assert_ok(ipfsa_engine_address_parse("ssh://me@far:2222/run/d.sock", false, &a, &err));
+  assert_true(a.kind == IPFSA_ENGINE_SSH && strcmp(a.user, "me") == 0 && strcmp(a.host, "far") == 0 && strcmp(a.port, "2222") == 0 && strcmp(a.path, "/run/d.sock") == 0);
+  ipfsa_engine_address_release(&a);
+  assert_ok(ipfsa_engine_address_parse("tcp://[::1]", true, &a, &err));
+  assert_true(a.kind == IPFSA_ENGINE_TLS && strcmp(a.host, "::1") == 0 && strcmp(a.port, "2376") == 0);
+  ipfsa_engine_address_release(&a);
+  static const char *const bad[] = {"", "unix://relative", "http://x", "ssh://-oProxyCommand=x", "ssh://a b", "ssh://me@-x", "ssh://h/$(x)", "tcp://", "tcp://h:123456", "tcp://h/path"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    if (ipfsa_engine_address_parse(bad[i], false, &a, &err) == IPFSA_OK) fail_msg("%s was taken", bad[i]);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(dangerous_things_are_refused_unless_named, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(binds_are_followed_through_links, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(harmless_values_pass_and_nonsense_does_not, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_body_has_the_safe_defaults, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(images_come_from_allowed_registries_only, set_up, tear_down),
+      cmocka_unit_test(names_are_checked),
+      cmocka_unit_test(addresses_are_parsed),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "config/edit.h"
+#include "config/extra.h"
 #include "config/schema.h"
 #include "config/toml.h"
 
@@ -19,6 +20,7 @@ struct ipfsa_config {
   ipfsa_buf text;   /* the TOML, as it would be saved */
   char **values;    /* by schema index; NULL = default */
   bool *from_env;
+  ipfsa_config_extras extras; /* what the schema does not know and others may */
 };
 
 static void free_values(ipfsa_config *config) {
@@ -30,6 +32,7 @@ static void free_values(ipfsa_config *config) {
 void ipfsa_config_free(ipfsa_config *config) {
   if (!config) return;
   free_values(config);
+  ipfsa_config_extras_release(&config->extras);
   ipfsa_buf_release(&config->text);
   ipfsa_free(config);
 }
@@ -45,7 +48,10 @@ static int take_key(void *ctx, const char *path, const char *text, int is_string
   reading *r = ctx;
   size_t i = ipfsa_config_find(path);
   if (i == SIZE_MAX) {
-    if (!ipfsa_config_owns_section(path, strcspn(path, "."))) return 0;
+    if (!ipfsa_config_owns_section(path, strcspn(path, "."))) {
+      r->status = ipfsa_config_extras_add(&r->config->extras, path, text, is_string, r->err);
+      return r->status != IPFSA_OK;
+    }
     const char *nearest = ipfsa_config_nearest(path);
     r->status = ipfsa_fail(r->err, IPFSA_E_INVALID, "%s, line %u: unknown key %s%s%s%s", r->name, line, path, nearest ? "; did you mean " : "",
                            nearest ? nearest : "", nearest ? "?" : "");
@@ -200,7 +206,7 @@ static json_t *json_value(const ipfsa_config *config, size_t i, bool kubo) {
 
 /* Puts value at a dotted name, making objects on the way. */
 static bool put_dotted(json_t *root, const char *name, json_t *value) {
-  char part[80];
+  char part[256];
   for (const char *dot; (dot = strchr(name, '.')); name = dot + 1) {
     snprintf(part, sizeof part, "%.*s", (int)(dot - name), name);
     json_t *next = json_object_get(root, part);
@@ -215,6 +221,24 @@ static bool in_section(const char *key, const char *section) {
   return key && strncasecmp(key, section, len) == 0 && (len == 0 || key[len] == '.');
 }
 
+static json_t *extra_value(const ipfsa_config_extra *extra, bool hide) {
+  if (hide && ipfsa_config_is_secret(extra->name)) return json_string(IPFSA_CONFIG_HIDDEN);
+  json_t *value = extra->quoted ? NULL : json_loads(extra->text, JSON_DECODE_ANY, NULL);
+  return value ? value : json_string(extra->text); /* a date, say */
+}
+
+/* How many there are in the section; they are put into root. */
+static size_t put_extras(const ipfsa_config *config, const char *section, json_t *root) {
+  size_t n = 0;
+  for (size_t i = 0; i < config->extras.n; i++) {
+    const ipfsa_config_extra *extra = &config->extras.items[i];
+    if (!in_section(extra->name, section)) continue;
+    n++;
+    put_dotted(root, *section ? extra->name + strlen(section) + 1 : extra->name, extra_value(extra, true));
+  }
+  return n;
+}
+
 static json_t *section_json(const ipfsa_config *config, const char *section, bool kubo) {
   json_t *root = json_object();
   size_t n = 0;
@@ -226,6 +250,7 @@ static json_t *section_json(const ipfsa_config *config, const char *section, boo
     if (kubo && json_is_null(value)) continue;
     put_dotted(root, *section ? name + strlen(section) + 1 : name, value);
   }
+  if (root && !kubo) n += put_extras(config, section, root);
   if (n) return root;
   json_decref(root);
   return NULL;
@@ -257,6 +282,8 @@ ipfsa_status ipfsa_config_get_json(const ipfsa_config *config, const char *name,
   if (status) return status;
   size_t i = find_any(name);
   if (i != SIZE_MAX) return dump(json_value(config, i, ipfsa_config_find(name) == SIZE_MAX), 0, ret_json, err);
+  const ipfsa_config_extra *extra = ipfsa_config_extras_find(&config->extras, name);
+  if (extra) return dump(extra_value(extra, false), 0, ret_json, err);
   json_t *section = section_json(config, name, false);
   if (!section) section = section_json(config, name, true);
   if (!section) return no_such(name, "get", err);
@@ -265,20 +292,48 @@ ipfsa_status ipfsa_config_get_json(const ipfsa_config *config, const char *name,
 
 /* Reads the edited text again: it must hold the new value, and every other one as before. Forms that the line editor does not see (dotted
  * keys at the root, inline tables, text that looks like keys) end here, with nothing changed. */
+static ipfsa_status not_editable(const char *name, ipfsa_error *err) {
+  return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "%s is written in the file in a form that cannot be changed from here; change it by 'config edit'", name);
+}
+
+/* changed SIZE_MAX: none of the schema's. */
+static bool values_are(const ipfsa_config *config, const ipfsa_config *again, size_t changed, const char *value) {
+  for (size_t i = 0; i < ipfsa_config_n_keys; i++) {
+    const char *expected = i == changed ? value : config->values[i], *got = again->values[i];
+    if (config->from_env[i]) continue;
+    if (expected && got ? strcmp(expected, got) != 0 : expected != got) return false;
+  }
+  return true;
+}
+
 static ipfsa_status check_edit(const ipfsa_config *config, const ipfsa_buf *text, size_t changed, const char *value, ipfsa_error *err) {
   ipfsa_config *again = NULL;
   ipfsa_status status = ipfsa_config_parse((const char *)text->data, text->len, "the changed configuration", &again, NULL);
   if (status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
-  bool same = status == IPFSA_OK;
-  for (size_t i = 0; same && i < ipfsa_config_n_keys; i++) {
-    const char *expected = i == changed ? value : config->values[i], *got = again->values[i];
-    if (config->from_env[i]) continue;
-    same = expected && got ? strcmp(expected, got) == 0 : expected == got;
-  }
+  bool same = status == IPFSA_OK && values_are(config, again, changed, value) && ipfsa_config_extras_equal(&config->extras, &again->extras, NULL);
   ipfsa_config_free(again);
-  if (same) return IPFSA_OK;
-  return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "%s is written in the file in a form that cannot be changed from here; change it by 'config edit'",
-                    ipfsa_config_schema[changed].name);
+  return same ? IPFSA_OK : not_editable(ipfsa_config_schema[changed].name, err);
+}
+
+/* A key that the schema does not know; text NULL takes it away. */
+static ipfsa_status set_extra(ipfsa_config *config, const char *name, const char *text, bool quoted, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf edited = {0};
+  ipfsa_config *again = NULL;
+  ipfsa_buf_append_bytes(&edited, ipfsa_buf_bytes(&config->text));
+  ipfsa_status status = ipfsa_buf_status(&edited, err);
+  if (status == IPFSA_OK) status = ipfsa_toml_edit(&edited, name, text, quoted, err);
+  if (status == IPFSA_OK) status = ipfsa_config_parse((const char *)edited.data, edited.len, "the changed configuration", &again, err);
+  if (status) return status;
+  const ipfsa_config_extra *made = ipfsa_config_extras_find(&again->extras, name);
+  bool right = text ? made && made->quoted == quoted && strcmp(made->text, text) == 0 : !made;
+  right = right && values_are(config, again, SIZE_MAX, NULL) && ipfsa_config_extras_equal(&config->extras, &again->extras, name);
+  if (right) ipfsa_config_swap(config, again);
+  ipfsa_config_free(again);
+  return right ? IPFSA_OK : not_editable(name, err);
+}
+
+static bool is_extra(const ipfsa_config *config, const char *name) {
+  return ipfsa_config_section_len(name) && (ipfsa_config_is_open(name) || ipfsa_config_extras_find(&config->extras, name));
 }
 
 static ipfsa_status set_checked(ipfsa_config *config, size_t i, const char *text, bool quoted, ipfsa_error *err) {
@@ -305,13 +360,16 @@ ipfsa_status ipfsa_config_set_json(ipfsa_config *config, const char *name, const
   ipfsa_status status = check_private(name, err);
   if (status) return status;
   size_t i = find_any(name);
-  if (i == SIZE_MAX) return no_such(name, "set", err);
+  bool extra = i == SIZE_MAX && is_extra(config, name);
+  if (i == SIZE_MAX && !extra) return no_such(name, "set", err);
   json_error_t why;
   json_t *json = json_loads(value_json, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &why);
   if (!json) return ipfsa_fail(err, IPFSA_E_INVALID, "failed to set config value: \"%.100s\" is no JSON: %s", value_json, why.text);
   char *text = json_is_string(json) || json_is_null(json) ? NULL : json_dumps(json, JSON_ENCODE_ANY);
   const char *given = json_is_null(json) ? NULL : json_is_string(json) ? json_string_value(json) : text;
-  status = set_checked(config, i, given, json_is_string(json), err);
+  if (!extra) status = set_checked(config, i, given, json_is_string(json), err);
+  else if (json_is_object(json)) status = ipfsa_fail(err, IPFSA_E_INVALID, "%s: an object is no value; set its keys one by one", name);
+  else status = set_extra(config, name, given, json_is_string(json), err);
   free(text); /* jansson's own */
   json_decref(json);
   return status;
@@ -321,6 +379,10 @@ ipfsa_status ipfsa_config_set_string(ipfsa_config *config, const char *name, con
   ipfsa_status status = check_private(name, err);
   if (status) return status;
   size_t i = find_any(name);
+  if (i == SIZE_MAX && is_extra(config, name)) { /* its type is not known: what looks like a number or a truth value is one */
+    bool plain = (*text && strlen(text) < 19 && text[strspn(text, "0123456789")] == '\0' && (text[0] != '0' || !text[1])) || strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
+    return set_extra(config, name, text, !plain, err);
+  }
   if (i == SIZE_MAX) return no_such(name, "set", err);
   bool number = text[strspn(text, "0123456789")] == '\0';
   ipfsa_config_type type = ipfsa_config_schema[i].type;
@@ -341,6 +403,26 @@ const char *ipfsa_config_text(const ipfsa_config *config, size_t *ret_len) {
   return config->text.data ? (const char *)config->text.data : "";
 }
 
+static bool is_schema_section(const char *name, size_t len) {
+  for (size_t i = 0; i < ipfsa_config_n_keys; i++)
+    if (strncmp(ipfsa_config_schema[i].name, name, len) == 0 && ipfsa_config_schema[i].name[len] == '.') return true;
+  return len == 0;
+}
+
+/* [endpoints.local] and the like, each once. */
+static void show_other_sections(const ipfsa_config *config, ipfsa_buf *out) {
+  const ipfsa_config_extras *extras = &config->extras;
+  for (size_t i = 0; i < extras->n; i++) {
+    const char *name = extras->items[i].name;
+    size_t len = ipfsa_config_section_len(name);
+    bool shown = is_schema_section(name, len);
+    for (size_t k = 0; k < i && !shown; k++) shown = ipfsa_config_section_len(extras->items[k].name) == len && memcmp(extras->items[k].name, name, len) == 0;
+    if (shown) continue;
+    ipfsa_buf_printf(out, "\n[%.*s]\n", (int)len, name);
+    ipfsa_config_extras_print(extras, name, len, out);
+  }
+}
+
 ipfsa_status ipfsa_config_show(const ipfsa_config *config, bool json, char **ret_text, ipfsa_error *err) {
   if (json) return dump(section_json(config, "", true), JSON_INDENT(2), ret_text, err);
   IPFSA_AUTO_BUF ipfsa_buf out = {0};
@@ -349,6 +431,7 @@ ipfsa_status ipfsa_config_show(const ipfsa_config *config, bool json, char **ret
     const ipfsa_config_key *key = &ipfsa_config_schema[i];
     const char *dot = strchr(key->name, '.');
     if (strncmp(section, key->name, (size_t)(dot - key->name) + 1) != 0) {
+      ipfsa_config_extras_print(&config->extras, section, strcspn(section, "."), &out); /* at the root first, then behind each section */
       ipfsa_buf_printf(&out, "%s[%.*s]\n", out.len ? "\n" : "", (int)(dot - key->name), key->name);
       section = key->name;
     }
@@ -361,6 +444,8 @@ ipfsa_status ipfsa_config_show(const ipfsa_config *config, bool json, char **ret
       ipfsa_buf_u8(&out, '\n');
     }
   }
+  ipfsa_config_extras_print(&config->extras, section, strcspn(section, "."), &out);
+  show_other_sections(config, &out);
   ipfsa_buf_u8(&out, '\0');
   ipfsa_status status = ipfsa_buf_status(&out, err);
   if (status == IPFSA_OK) *ret_text = (char *)ipfsa_buf_take(&out, NULL);

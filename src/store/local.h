@@ -62,6 +62,10 @@ ipfsa_status ipfsa_store__replay(ipfsa_store *s, bool recovering, ipfsa_error *e
 typedef ipfsa_status (*ipfsa_store__commit_cb)(void *ctx, ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err);
 /* Calls cb for every whole commit of a pack from `off` on; *ret_gap: the first byte where a damaged one was passed over, 0 = none. */
 ipfsa_status ipfsa_store__each_commit(ipfsa_pack *pack, uint64_t off, ipfsa_store__commit_cb cb, void *ctx, uint64_t *ret_gap, ipfsa_error *err);
+/* seal.c: the same from the copies at the end of a sealed pack where they hold, without looking for damaged commits: for those who trust tables
+ * by their checksums. Of any pack but the last, whose end may be what a writer that died left there. */
+ipfsa_status ipfsa_store__each_table(ipfsa_pack *pack, uint64_t off, ipfsa_store__commit_cb cb, void *ctx, ipfsa_error *err);
+void ipfsa_store__seal(ipfsa_pack *pack); /* opened for writing; behind its last commit */
 ipfsa_status ipfsa_store__apply_commit(ipfsa_store *s, const ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err);
 ipfsa_status ipfsa_store__rebuild_index(ipfsa_store *s, bool private_, ipfsa_error *err);
 ipfsa_status ipfsa_store__restore_index(ipfsa_store *s, ipfsa_error *err); /* s->index is of another boot; the writer lock is held */

@@ -7,6 +7,7 @@
 
 static const char pack_magic[8] = "IPFSAPK1";
 #define COMMIT_MAGIC 0x314d4349u /* "ICM1" */
+#define SEAL_MAGIC 0x314c5349u /* "ISL1" */
 #define EXTERNAL_MAGIC 0x31545845u /* "EXT1" */
 #define MAX_EXTERNAL_PATH 4096
 
@@ -133,7 +134,8 @@ void ipfsa_pack_close(ipfsa_pack *pack) {
   ipfsa_fs_close(&pack->direct_fd);
 }
 
-static void make_head(const ipfsa_pack_commit *c, ipfsa_bytes table, ipfsa_buf *buf) {
+void ipfsa_buf_pack_head(ipfsa_buf *buf, const ipfsa_pack_commit *c, ipfsa_bytes table) {
+  size_t start = buf->len;
   ipfsa_buf_u32le(buf, COMMIT_MAGIC);
   ipfsa_buf_u32le(buf, c->n_entries);
   ipfsa_buf_u64le(buf, c->seq);
@@ -141,11 +143,11 @@ static void make_head(const ipfsa_pack_commit *c, ipfsa_bytes table, ipfsa_buf *
   ipfsa_buf_u64le(buf, c->table_off);
   ipfsa_buf_u64le(buf, c->end);
   ipfsa_buf_u32le(buf, c->table_len);
-  ipfsa_buf_fill(buf, 0, IPFSA_PACK_HEAD_SIZE - 8 - buf->len);
-  ipfsa_buf_u64le(buf, checksum(ipfsa_buf_bytes(buf), table));
+  ipfsa_buf_fill(buf, 0, IPFSA_PACK_HEAD_SIZE - 8 - (buf->len - start));
+  if (!buf->failed) ipfsa_buf_u64le(buf, checksum(ipfsa_bytes_of(buf->data + start, buf->len - start), table));
 }
 
-static bool decode_head(ipfsa_bytes head, uint64_t off, ipfsa_pack_commit *ret) {
+bool ipfsa_pack_decode_head(ipfsa_bytes head, uint64_t off, ipfsa_pack_commit *ret) {
   ipfsa_cursor c = ipfsa_cursor_over(head);
   uint32_t magic;
   ipfsa_pack_commit commit = {0};
@@ -159,6 +161,14 @@ static bool decode_head(ipfsa_bytes head, uint64_t off, ipfsa_pack_commit *ret) 
   return true;
 }
 
+ipfsa_status ipfsa_pack_check_head(ipfsa_bytes head, const ipfsa_pack_commit *c, ipfsa_bytes table, bool *ret_holds, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf expected = {0};
+  ipfsa_buf_pack_head(&expected, c, table);
+  ipfsa_status status = ipfsa_buf_status(&expected, err);
+  if (status == IPFSA_OK) *ret_holds = table.len == c->table_len && memcmp(expected.data, head.data, IPFSA_PACK_HEAD_SIZE) == 0;
+  return status;
+}
+
 ipfsa_status ipfsa_pack_read_commit(const ipfsa_pack *pack, uint64_t off, ipfsa_pack_commit *ret, uint8_t **ret_table, bool *ret_found,
                                     ipfsa_error *err) {
   uint8_t head[IPFSA_PACK_HEAD_SIZE];
@@ -167,14 +177,12 @@ ipfsa_status ipfsa_pack_read_commit(const ipfsa_pack *pack, uint64_t off, ipfsa_
   ipfsa_status status = ipfsa_fs_read_at(pack->fd, head, sizeof head, off, &n, err);
   if (status) return status;
   ipfsa_pack_commit c;
-  if (n < sizeof head || !decode_head(ipfsa_bytes_of(head, sizeof head), off, &c)) return IPFSA_OK;
+  if (n < sizeof head || !ipfsa_pack_decode_head(ipfsa_bytes_of(head, sizeof head), off, &c)) return IPFSA_OK;
   uint8_t *table = ipfsa_malloc(c.table_len);
   if (!table) return ipfsa_fail_nomem(err);
   status = ipfsa_fs_read_at(pack->fd, table, c.table_len, c.table_off, &n, err);
-  IPFSA_AUTO_BUF ipfsa_buf expected = {0};
-  if (status == IPFSA_OK) make_head(&c, ipfsa_bytes_of(table, n), &expected);
-  if (status == IPFSA_OK) status = ipfsa_buf_status(&expected, err);
-  bool whole = status == IPFSA_OK && n == c.table_len && memcmp(expected.data, head, sizeof head) == 0;
+  bool whole = false;
+  if (status == IPFSA_OK) status = ipfsa_pack_check_head(ipfsa_bytes_of(head, sizeof head), &c, ipfsa_bytes_of(table, n), &whole, err);
   if (!whole) {
     ipfsa_free(table);
     return status;
@@ -189,7 +197,7 @@ ipfsa_status ipfsa_pack_write_commit(ipfsa_pack *pack, uint64_t seq, uint64_t da
   ipfsa_pack_commit c = {.seq = seq, .off = pack->end, .table_off = (data_end + 7) & ~(uint64_t)7, .table_len = (uint32_t)table.len, .n_entries = n_entries};
   c.end = (c.table_off + table.len + IPFSA_PACK_PAGE - 1) / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
   IPFSA_AUTO_BUF ipfsa_buf head = {0}, padded = {0};
-  make_head(&c, table, &head);
+  ipfsa_buf_pack_head(&head, &c, table);
   ipfsa_buf_append_bytes(&padded, table);
   ipfsa_buf_fill(&padded, 0, (size_t)(c.end - c.table_off - table.len)); /* the file ends where the commit ends */
   ipfsa_status status = ipfsa_buf_status(&head, err);
@@ -203,6 +211,42 @@ ipfsa_status ipfsa_pack_write_commit(ipfsa_pack *pack, uint64_t seq, uint64_t da
   pack->last_seq = seq;
   pack->end = c.end;
   return IPFSA_OK;
+}
+
+void ipfsa_buf_pack_seal(ipfsa_buf *buf, const ipfsa_pack_seal *seal) {
+  uint8_t fields[IPFSA_PACK_SEAL_SIZE - 8] = {0};
+  IPFSA_AUTO_BUF ipfsa_buf made = {0};
+  ipfsa_buf_u32le(&made, SEAL_MAGIC);
+  ipfsa_buf_u32le(&made, 0);
+  ipfsa_buf_u64le(&made, seal->off);
+  ipfsa_buf_u64le(&made, seal->len);
+  if (made.failed) buf->failed = made.failed;
+  else memcpy(fields, made.data, made.len);
+  ipfsa_buf_append(buf, fields, sizeof fields);
+  ipfsa_buf_u64le(buf, checksum(ipfsa_bytes_of(fields, sizeof fields), (ipfsa_bytes){0}));
+}
+
+ipfsa_status ipfsa_pack_find_seal(const ipfsa_pack *pack, ipfsa_pack_seal *ret, bool *ret_found, ipfsa_error *err) {
+  uint8_t last[IPFSA_PACK_SEAL_SIZE];
+  struct stat st;
+  size_t n = 0;
+  *ret_found = false;
+  ipfsa_status status = ipfsa_fs_fstat(pack->fd, &st, err);
+  if (status || (uint64_t)st.st_size < IPFSA_PACK_FIRST_COMMIT + sizeof last) return status;
+  uint64_t end = (uint64_t)st.st_size - sizeof last;
+  status = ipfsa_fs_read_at(pack->fd, last, sizeof last, end, &n, err);
+  if (status) return status;
+  ipfsa_cursor c = ipfsa_cursor_over(ipfsa_bytes_of(last, n));
+  uint32_t magic, zero;
+  ipfsa_pack_seal seal;
+  bool read = ipfsa_cursor_u32le(&c, &magic) && ipfsa_cursor_u32le(&c, &zero) && ipfsa_cursor_u64le(&c, &seal.off) && ipfsa_cursor_u64le(&c, &seal.len);
+  if (!read || magic != SEAL_MAGIC || seal.off < IPFSA_PACK_FIRST_COMMIT || seal.off > end || seal.len > end - seal.off) return IPFSA_OK;
+  IPFSA_AUTO_BUF ipfsa_buf expected = {0};
+  ipfsa_buf_pack_seal(&expected, &seal);
+  status = ipfsa_buf_status(&expected, err);
+  *ret_found = status == IPFSA_OK && n == expected.len && memcmp(last, expected.data, n) == 0;
+  if (*ret_found) *ret = seal;
+  return status;
 }
 
 ipfsa_status ipfsa_pack_read_entry(const ipfsa_pack *pack, uint64_t entry_off, ipfsa_pack_entry *ret, ipfsa_error *err) {

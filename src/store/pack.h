@@ -40,6 +40,17 @@ typedef struct ipfsa_pack_commit {
   uint32_t table_len, n_entries;
 } ipfsa_pack_commit;
 
+void ipfsa_buf_pack_head(ipfsa_buf *buf, const ipfsa_pack_commit *commit, ipfsa_bytes table);
+bool ipfsa_pack_decode_head(ipfsa_bytes head, uint64_t off, ipfsa_pack_commit *ret); /* of the commit at off; its checksum is looked at by check */
+ipfsa_status ipfsa_pack_check_head(ipfsa_bytes head, const ipfsa_pack_commit *commit, ipfsa_bytes table, bool *ret_holds, ipfsa_error *err);
+
+/* At the end of a full pack: the heads and tables of its commits once more (seal.c). */
+#define IPFSA_PACK_SEAL_SIZE 64
+typedef struct ipfsa_pack_seal {
+  uint64_t off, len; /* of the copies, the first at the end of the last commit */
+} ipfsa_pack_seal;
+void ipfsa_buf_pack_seal(ipfsa_buf *buf, const ipfsa_pack_seal *seal);
+
 typedef struct ipfsa_pack {
   uint32_t number;
   int fd, direct_fd; /* direct_fd: −1 where O_DIRECT is refused, or nothing is written */
@@ -55,6 +66,7 @@ void ipfsa_pack_close(ipfsa_pack *pack);
 /* Reads the commit at off; *ret_found false: no whole commit there (the end of the pack, or a torn tail). *ret_table owned, ipfsa_free. */
 ipfsa_status ipfsa_pack_read_commit(const ipfsa_pack *pack, uint64_t off, ipfsa_pack_commit *ret, uint8_t **ret_table, bool *ret_found,
                                     ipfsa_error *err);
+ipfsa_status ipfsa_pack_find_seal(const ipfsa_pack *pack, ipfsa_pack_seal *ret, bool *ret_found, ipfsa_error *err);
 /* Writes table and head of a commit whose data stand between off and data_end, and syncs. Updates pack->end. */
 ipfsa_status ipfsa_pack_write_commit(ipfsa_pack *pack, uint64_t seq, uint64_t data_end, ipfsa_bytes table, uint32_t n_entries, ipfsa_error *err);
 ipfsa_status ipfsa_pack_read_entry(const ipfsa_pack *pack, uint64_t entry_off, ipfsa_pack_entry *ret, ipfsa_error *err);

@@ -179,9 +179,11 @@ ipfsa_status ipfsa_store__replay(ipfsa_store *s, bool recovering, ipfsa_error *e
     uint64_t from = pack->number == state.pack ? state.end : IPFSA_PACK_FIRST_COMMIT, gap = 0;
     if (from < IPFSA_PACK_FIRST_COMMIT) from = IPFSA_PACK_FIRST_COMMIT;
     if (pack->end < from) pack->end = from;
-    replay_run run = {s, recovering && i + 1 == s->n_packs, 0};
+    bool last = i + 1 == s->n_packs;
+    replay_run run = {s, recovering && last, 0};
     if (run.check_last) status = ipfsa_store__each_commit(pack, from, note_last, &run, &gap, err);
-    if (status == IPFSA_OK) status = ipfsa_store__each_commit(pack, from, replay_commit, &run, &gap, err);
+    if (status == IPFSA_OK && last) status = ipfsa_store__each_commit(pack, from, replay_commit, &run, &gap, err);
+    else if (status == IPFSA_OK) status = ipfsa_store__each_table(pack, from, replay_commit, &run, err);
   }
   return status;
 }

@@ -185,8 +185,7 @@ static ipfsa_status drop_dead_packs(ipfsa_store *s, ipfsa_error *err) {
     ipfsa_pack *pack = &s->packs[i];
     while (at < n_live && ipfsa_location_pack(live[at]) < pack->number) at++;
     bool is_live = at < n_live && ipfsa_location_pack(live[at]) == pack->number, removals = false;
-    uint64_t gap = 0;
-    if (!is_live && !oldest) status = ipfsa_store__each_commit(pack, IPFSA_PACK_FIRST_COMMIT, find_removals, &removals, &gap, err);
+    if (!is_live && !oldest) status = ipfsa_store__each_table(pack, IPFSA_PACK_FIRST_COMMIT, find_removals, &removals, err);
     if (status == IPFSA_OK && !is_live && !removals) {
       char name[16];
       ipfsa_pack_name(pack->number, name);

@@ -485,6 +485,7 @@ static ipfsa_status writer_commit(ipfsa_blockstore_writer *self, ipfsa_error *er
   if (status == IPFSA_E_POISONED) w->store->poisoned = true;
   if (status) return status;
   status = publish(w, table_off, ipfsa_buf_bytes(&table), err);
+  if (status == IPFSA_OK && w->active.end >= w->store->options.max_pack_size) ipfsa_store__seal(&w->active);
   /* Durable but unknown to the index (memory ran out): the next open replays it. The answer is the failure. */
   pthread_rwlock_wrlock(&w->store->lock);
   forget_pending(w);

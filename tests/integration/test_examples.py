@@ -9,6 +9,10 @@ import pytest
 from conftest import PROGRAM, Ipfs
 
 
+# What needs another program: run in a test of its own, with one.
+ELSEWHERE = {"ipfs-accelerate marketplace 127.0.0.1:5000/team/model:v2 --json | jq .digest"}
+
+
 def verbs():
     if not PROGRAM.exists():
         return []
@@ -66,6 +70,8 @@ def test_the_example_does_what_it_says(furnished, tmp_path, verb):
             shutil.rmtree(work / "model")
         if verb == "files cp":
             command = command.replace("/models/llama", "/models/other")
+        if command in ELSEWHERE:
+            continue
         for name, real in names.items():
             command = command.replace(name, real)
         assert "…" not in command, "%s: the test knows no such thing" % command

@@ -188,6 +188,39 @@ def test_answers_are_kubos(answers, group):
     assert not wrong, "%d answers differ\n%s" % (len(wrong), "\n".join(wrong))
 
 
+def commands_of(program, *flags):
+    done = Ipfs(program, "/nonexistent")("commands", *flags)
+    return {line.split(" ", 1)[1] for line in done.out.splitlines()[1:]}
+
+
+def test_every_command_of_kubo_is_here_or_answered(program, kubo_program):
+    ours, kubo = commands_of(program), commands_of(kubo_program)
+    here, missing = kubo & ours, kubo - ours
+    assert len(here) > 70 and len(missing) > 80
+    node = Ipfs(program, "/nonexistent")
+    for verb in sorted(missing):
+        done = node(*verb.split(), "--some-option", "x", check=False)
+        assert done.code == 1 and "is not supported: " in done.err and "Unknown" not in done.err, (verb, done.err)
+
+
+def test_every_option_of_kubo_is_known(program, kubo_program):
+    """Of the commands that are here, by its long name and its short one."""
+    verbs = commands_of(program)
+
+    def options(path):
+        found = set()
+        for line in commands_of(path, "--flags"):
+            for one in line.replace("ipfs-accelerate ", "").replace(" / ipfs ", " / ").split(" / "):
+                verb, _, flag = one.rpartition(" ")
+                if flag.startswith("-") and verb in verbs:
+                    found.add((verb, flag))
+        return found
+
+    ours, kubo = options(program), options(kubo_program)
+    assert len(kubo) > 150
+    assert kubo <= ours, sorted(kubo - ours)
+
+
 def test_every_wanted_difference_is_of_a_command_that_is_given():
     assert set(WANTED) <= {line for lines in GROUPS.values() for line in lines}
 

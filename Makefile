@@ -41,11 +41,11 @@ unit: build
 
 asan:
 	@$(MAKE) --no-print-directory build BUILD=build-asan MESON_FLAGS="-Db_sanitize=address,undefined -Db_lundef=false"
-	@tools/run-tests build-asan --unit-only
+	@tools/run-tests build-asan --unit-only --timeout 2400
 
 tsan:
 	@$(MAKE) --no-print-directory build BUILD=build-tsan MESON_FLAGS="-Db_sanitize=thread -Db_lundef=false"
-	@tools/run-tests build-tsan --unit-only
+	@tools/run-tests build-tsan --unit-only --timeout 2400
 
 # FUZZ_SECONDS per target; needs clang.
 FUZZ_SECONDS ?= 60

@@ -499,7 +499,9 @@ static void acknowledged_pins_are_complete_beside_gc(void **state) {
   ipfsa_error err = {0};
   const char *given = getenv("IPFSA_SEED");
   uint64_t seed = given ? strtoull(given, NULL, 10) : 1;
-  schedule s = {.f = fixture_new(), .end_ns = ipfsa_clock_monotonic_ns() + (uint64_t)RUN_MS * 1000000};
+  const char *soak = getenv("IPFSA_SOAK_SECONDS");
+  uint64_t run_ms = soak ? strtoull(soak, NULL, 10) * 1000 : RUN_MS;
+  schedule s = {.f = fixture_new(), .end_ns = ipfsa_clock_monotonic_ns() + run_ms * 1000000};
   for (int i = 0; i < N_TREES; i++) pthread_mutex_init(&s.lock[i], NULL);
   actor actors[4];
   for (uint64_t i = 0; i < 4; i++) {

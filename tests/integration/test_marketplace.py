@@ -300,6 +300,52 @@ def test_manifests_have_a_limit(shop):
         assert entry["verified"] == good and (not failures if good else "over 4194304 bytes" in failures[0]), failures
 
 
+def test_lists_have_limits(shop):
+    """10,000 names of a catalog, 1,000 tags of a repository, 8 failures of a source are taken; the next is not."""
+    script = Script()
+    for n_before, found in ((9999, True), (10000, False)):
+        script.table["/v2/_catalog"] = (200, {}, compact({"repositories": ["x/%d" % i for i in range(n_before)] + [script.name]}))
+        entry, failures, _ = ask_script(shop, script, "team")
+        assert bool(entry) == found and not failures
+    script = Script()
+    script.table[script.at("tags/list")] = (200, {}, compact({"tags": ["v1"] + ["t%d" % i for i in range(1000)]}))
+    script.table[script.at("manifests/t998")] = script.table[script.at("manifests/v1")]
+    with Scripted(script) as server:
+        shop.configure("docker.registries", server.host)
+        entry = shop.ask("-s", "registries")[0]["%s/team/model:t998" % server.host]
+        assert len(entry["tags"]) == 1000 and entry["tags"][-1] == "t998"
+    for n, lines in ((8, 8), (9, 9), (20, 9)):
+        script = Script()
+        script.table["/v2/_catalog"] = (200, {}, compact({"repositories": ["bad/%d" % i for i in range(n)]}))
+        script.table.update({"/v2/bad/%d/tags/list" % i: (500, {}, b"") for i in range(n)})
+        failures = ask_script(shop, script)[1]
+        assert len(failures) == lines and (n == 8 or failures[-1].startswith("and %d failures more" % (n - 8)))
+
+
+def test_bodies_have_limits(shop, tmp_path):
+    """A page of 4 MiB, a token answer of 64 KiB, a configuration of 1 MiB are read; a byte more is not."""
+    for more in (0, 1):
+        script = Script()
+        page = script.table["/v2/_catalog"][2]
+        script.table["/v2/_catalog"] = (200, {}, page + b" " * ((4 << 20) - len(page) + more))
+        entry, failures, _ = ask_script(shop, script)
+        assert bool(entry) == (not more) and (not failures or "over 4194304 bytes" in failures[0])
+
+        answer = compact({"token": "T0ken-word"})
+        with Scripted(lambda path, headers: (200, {}, answer + b" " * (65536 - len(answer) + more))) as other:
+            shop.configure("http.private_origins", "http://" + other.host)
+            entry, failures, _ = ask_script(shop, token_script(lambda host: "http://%s/token" % other.host))
+        assert bool(entry) == (not more) and (not failures or "over 65536 bytes" in failures[0])
+
+        with Scripted(token_script(lambda host: "http://%s/token" % host)) as server:
+            folder = login(tmp_path / ("login%d" % more), server.host)
+            text = (folder / "config.json").read_text()
+            (folder / "config.json").write_text(text + " " * ((1 << 20) - len(text) + more))
+            shop.configure("docker.registries", server.host)
+            entries, failures = shop.ask("-s", "registries", DOCKER_CONFIG=str(folder))
+            assert bool(entries) == (not more) and bool(failures) == bool(more), failures
+
+
 def test_answers_that_are_none(shop):
     for status, headers, body, word in ((429, {"Retry-After": "9"}, b"", "status 429"), (500, {}, b"<html>", "status 500"), (200, {}, b"<html>", "no JSON"),
                                         (200, {}, b"[" * 65, "levels deep"), (200, {}, b'{"schemaVersion":1}', "schema 1"),

@@ -113,10 +113,10 @@ static const cli_arg args[] = {{"term", 0, "What name, image or description must
 const cli_verb cli_verb_marketplace = {
     .name = "marketplace",
     .tagline = "Find container images.",
-    .description = "Merges a built-in list with the registries of docker.registries. A source that cannot be asked is told on standard error (with --json\n"
-                   "as a line of its own), the others are listed all the same; the command fails only when none answers.\n"
-                   "Logins are those of 'docker login' (auths in config.json). Registries on private addresses are asked when docker.registries names\n"
-                   "them; their token servers and redirects when http.private_origins does.",
+    .description = "Merges a built-in list, the images of the container engine, its search, and the registries of docker.registries. A source that\n"
+                   "cannot be asked is told on standard error (with --json as a line of its own), the others are listed all the same; the command\n"
+                   "fails only when none answers. Logins are those of 'docker login' (auths in config.json). Registries on private addresses are\n"
+                   "asked when docker.registries names them; their token servers and redirects when http.private_origins does.",
     .example = "> ipfs-accelerate config docker.registries --json '[\"127.0.0.1:5000\", \"ghcr.io/ggml-org/llama.cpp\"]'\n"
                "> ipfs-accelerate marketplace llama\n"
                "> ipfs-accelerate marketplace 127.0.0.1:5000/team/model:v2 --json | jq .digest",

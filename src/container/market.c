@@ -10,11 +10,15 @@
 
 #define STEP_NS 100000000 /* between two looks at progress and cancelling */
 
+typedef enum source_kind { SOURCE_CURATED, SOURCE_LOCAL, SOURCE_ENGINE, SOURCE_REGISTRY } source_kind;
+
 typedef struct search search;
 typedef struct asking { /* one source */
   ipfsa_task task;      /* first: the pool hands back its address */
   search *search;
-  const ipfsa_registry_place *place; /* NULL: the curated list */
+  source_kind kind;
+  const ipfsa_registry_place *place; /* of a registry */
+  ipfsa_engine *engine; /* while it is asked; under the search's lock */
   ipfsa_market_answer answer;
   ipfsa_status status;
   ipfsa_error err;
@@ -43,13 +47,42 @@ static bool is_allowed(const ipfsa_market_params *p, const char *host) {
   return p->n_allowed == 0;
 }
 
+/* For a moment under the lock: from here on, or no longer, cancelling reaches this engine. */
+static void show_engine(asking *a, ipfsa_engine *engine) {
+  pthread_mutex_lock(&a->search->lock);
+  a->engine = engine;
+  if (engine && is_cancelled(a->search)) ipfsa_engine_cancel(engine);
+  pthread_mutex_unlock(&a->search->lock);
+}
+
+static ipfsa_status ask_engine(asking *a, ipfsa_error *err) {
+  search *s = a->search;
+  ipfsa_engine *engine = NULL;
+  ipfsa_engine_params params = *s->params->engine;
+  params.timeout_ms = (int64_t)s->query.timeout_ms;
+  ipfsa_status status = ipfsa_engine_connect(&params, &engine, err);
+  if (status) return status;
+  show_engine(a, engine);
+  status = a->kind == SOURCE_LOCAL ? ipfsa_market_ask_local(&s->query, engine, &a->answer, err) : ipfsa_market_ask_search(&s->query, engine, &a->answer, err);
+  show_engine(a, NULL);
+  ipfsa_engine_close(engine);
+  return status;
+}
+
+static ipfsa_status ask_registry(asking *a, ipfsa_error *err) {
+  if (!is_allowed(a->search->params, a->place->host)) return ipfsa_fail(err, IPFSA_E_DENIED, "it is not in docker.allowed_registries, so it is not asked");
+  return ipfsa_market_ask_registry(&a->search->query, a->place, &a->answer, err);
+}
+
 static void run(ipfsa_task *task) {
   asking *a = (asking *)(void *)task;
   search *s = a->search;
-  if (!a->place) a->status = ipfsa_market_ask_curated(&s->query, &a->answer, &a->err);
-  else if (!is_allowed(s->params, a->place->host))
-    a->status = ipfsa_fail(&a->err, IPFSA_E_DENIED, "it is not in docker.allowed_registries, so it is not asked");
-  else a->status = ipfsa_market_ask_registry(&s->query, a->place, &a->answer, &a->err);
+  switch (a->kind) {
+  case SOURCE_CURATED: a->status = ipfsa_market_ask_curated(&s->query, &a->answer, &a->err); break;
+  case SOURCE_LOCAL:
+  case SOURCE_ENGINE: a->status = ask_engine(a, &a->err); break;
+  case SOURCE_REGISTRY: a->status = ask_registry(a, &a->err); break;
+  }
   pthread_mutex_lock(&s->lock);
   s->n_done++;
   pthread_cond_signal(&s->changed);
@@ -62,10 +95,19 @@ static bool step(search *s, size_t n_done) {
   return s->params->progress && s->params->progress(s->params->ctx, &at) != 0;
 }
 
+/* Registries look at the flag, engines are told. */
+static void cancel(search *s) {
+  __atomic_store_n(&s->cancelled, true, __ATOMIC_RELAXED);
+  pthread_mutex_lock(&s->lock);
+  for (size_t i = 0; i < s->n_sources; i++)
+    if (s->sources[i].engine) ipfsa_engine_cancel(s->sources[i].engine);
+  pthread_mutex_unlock(&s->lock);
+}
+
 static ipfsa_status wait_for_all(search *s, ipfsa_error *err) {
   size_t n_done = 0;
   while (n_done < s->n_sources) {
-    if (!is_cancelled(s) && step(s, n_done)) __atomic_store_n(&s->cancelled, true, __ATOMIC_RELAXED);
+    if (!is_cancelled(s) && step(s, n_done)) cancel(s);
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += STEP_NS;
@@ -100,7 +142,10 @@ static ipfsa_status ask_all(search *s, ipfsa_error *err) {
 
 /* ---- what comes out ---- */
 
-static const char *name_of(const asking *a) { return a->place ? a->place->host : "curated"; }
+static const char *name_of(const asking *a) {
+  static const char *const names[] = {"curated", "local", "engine"};
+  return a->kind == SOURCE_REGISTRY ? a->place->host : names[a->kind];
+}
 
 static void tell_failure(const ipfsa_market_params *p, const char *source, ipfsa_status status, const char *message) {
   if (p->failed) p->failed(p->ctx, source, status, message);
@@ -164,18 +209,21 @@ static ipfsa_status give_all(search *s, ipfsa_marketplace_cb cb, void *ctx, size
   return status;
 }
 
+static void add_source(search *s, source_kind kind, const ipfsa_registry_place *place) {
+  s->sources[s->n_sources++] = (asking){.task.run = run, .search = s, .kind = kind, .place = place};
+}
+
 ipfsa_status ipfsa_market_search(const ipfsa_market_params *p, ipfsa_marketplace_cb cb, void *cb_ctx, size_t *ret_n_answered, ipfsa_error *err) {
-  search s = {.params = p, .query = p->query, .n_sources = p->n_places + p->ask_curated};
+  search s = {.params = p, .query = p->query};
   size_t n_answered = 0;
   s.query.cancelled = is_cancelled;
   s.query.cancelled_ctx = &s;
-  s.sources = ipfsa_calloc(s.n_sources + 1, sizeof *s.sources);
+  s.sources = ipfsa_calloc(p->n_places + 3, sizeof *s.sources);
   if (!s.sources) return ipfsa_fail_nomem(err);
-  for (size_t i = 0; i < s.n_sources; i++) {
-    s.sources[i].task.run = run;
-    s.sources[i].search = &s;
-    s.sources[i].place = i < p->ask_curated ? NULL : &p->places[i - p->ask_curated];
-  }
+  if (p->ask_curated) add_source(&s, SOURCE_CURATED, NULL);
+  if (p->ask_local) add_source(&s, SOURCE_LOCAL, NULL);
+  for (size_t i = 0; i < p->n_places; i++) add_source(&s, SOURCE_REGISTRY, &p->places[i]);
+  if (p->ask_engine) add_source(&s, SOURCE_ENGINE, NULL);
   ipfsa_status status = ask_all(&s, err);
   if (status == IPFSA_OK) status = give_all(&s, cb, cb_ctx, &n_answered, err);
   for (size_t i = 0; i < s.n_sources; i++) ipfsa_market_list_release(&s.sources[i].answer.list);

@@ -10,7 +10,8 @@
 
 typedef struct ipfsa_market_params { /* resolved from options and configuration; borrowed */
   ipfsa_market_query query;          /* cancelled is filled in here */
-  bool ask_curated;
+  bool ask_curated, ask_local, ask_engine;
+  const ipfsa_engine_params *engine; /* of the last two */
   const ipfsa_registry_place *places;
   size_t n_places;
   const char *const *left_out;       /* names of sources that were asked for and cannot be asked, with the reason beside */

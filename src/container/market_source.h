@@ -2,6 +2,7 @@
 #ifndef IPFSA_CONTAINER_MARKET_SOURCE_H
 #define IPFSA_CONTAINER_MARKET_SOURCE_H
 
+#include "container/engine.h"
 #include "container/market_item.h"
 #include "container/registry.h"
 
@@ -30,6 +31,8 @@ void ipfsa_market_answer_fail(ipfsa_market_answer *answer, const ipfsa_error *er
 
 /* Each adds to the answer; an error returned means the source could not be asked at all. */
 ipfsa_status ipfsa_market_ask_curated(const ipfsa_market_query *query, ipfsa_market_answer *ret, ipfsa_error *err);
+ipfsa_status ipfsa_market_ask_local(const ipfsa_market_query *query, ipfsa_engine *engine, ipfsa_market_answer *ret, ipfsa_error *err);
+ipfsa_status ipfsa_market_ask_search(const ipfsa_market_query *query, ipfsa_engine *engine, ipfsa_market_answer *ret, ipfsa_error *err);
 ipfsa_status ipfsa_market_ask_registry(const ipfsa_market_query *query, const ipfsa_registry_place *place, ipfsa_market_answer *ret, ipfsa_error *err);
 
 #endif

@@ -80,8 +80,8 @@ static ipfsa_status take_source(plan *p, const char *source, ipfsa_error *err) {
   bool all = strcmp(source, "registries") == 0;
   size_t n = p->params.n_places;
   if (strcmp(source, "curated") == 0) p->params.ask_curated = true;
-  else if (strcmp(source, "local") == 0) leave_out(p, source, "images of the container engine are not listed yet");
-  else if (strcmp(source, "engine") == 0) leave_out(p, source, "the container engine is not searched yet");
+  else if (strcmp(source, "local") == 0) p->params.ask_local = true;
+  else if (strcmp(source, "engine") == 0) p->params.ask_engine = true;
   else if (is_index(source)) leave_out(p, source, "an index by its CID is not read yet");
   else {
     for (size_t i = 0; i < p->registries.n; i++)
@@ -93,7 +93,8 @@ static ipfsa_status take_source(plan *p, const char *source, ipfsa_error *err) {
 }
 
 static ipfsa_status take_sources(plan *p, const char *const *sources, size_t n, ipfsa_error *err) {
-  if (n == 0) sources = (const char *const *)p->sources.items, n = p->sources.n;
+  bool is_default = n == 0;
+  if (is_default) sources = (const char *const *)p->sources.items, n = p->sources.n;
   p->left_out = ipfsa_calloc(n + 2, sizeof *p->left_out);
   p->left_out_why = ipfsa_calloc(n + 2, sizeof *p->left_out_why);
   if (!p->left_out || !p->left_out_why) return ipfsa_fail_nomem(err);
@@ -102,6 +103,10 @@ static ipfsa_status take_sources(plan *p, const char *const *sources, size_t n, 
   for (size_t i = 0; i < n && status == IPFSA_OK; i++) {
     asks_all |= strcmp(sources[i], "registries") == 0;
     status = take_source(p, sources[i], err);
+  }
+  if (p->params.ask_engine && !*p->params.query.term) { /* a search needs something to search for */
+    p->params.ask_engine = false;
+    if (!is_default) leave_out(p, "engine", "its search needs a term");
   }
   for (size_t i = 0; i < p->params.n_places && !asks_named; i++) asks_named = strcmp(p->asked[i].host, p->named.host) == 0;
   if (asks_all && !asks_named) leave_out(p, p->named.host, "it is not in docker.registries, so it is not asked");
@@ -128,6 +133,8 @@ ipfsa_status ipfsa_marketplace_search(const char *term, const ipfsa_marketplace_
   if (status == IPFSA_OK) status = take_sources(&p, options.sources, options.n_sources, err);
   if (status == IPFSA_OK) {
     ipfsa_market_params *m = &p.params;
+    ipfsa_engine_params engine = {.configured_host = ipfsa_config_string(p.config, "docker.host")};
+    m->engine = &engine;
     m->places = p.asked;
     m->left_out = p.left_out, m->left_out_why = p.left_out_why;
     m->allowed = (const char *const *)p.allowed.items, m->n_allowed = p.allowed.n;

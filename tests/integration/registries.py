@@ -119,10 +119,23 @@ def start_registry(folder, with_login=False):
     pytest.fail("docker-registry did not start: %s" % (folder / "log").read_text())
 
 
-class Scripted:
-    """An HTTP server whose answers are a function of the test: answer(path, headers) -> (status, headers, body), or "hang"."""
+class UnixServer(http.server.ThreadingHTTPServer):
+    """The same on a unix socket, as container engines listen."""
+    address_family = socket.AF_UNIX
 
-    def __init__(self, answer, tls=None):
+    def server_bind(self):
+        self.socket.bind(self.server_address)
+        self.server_name, self.server_port = "localhost", 0
+
+    def get_request(self):
+        return self.socket.accept()[0], ("engine", 0)
+
+
+class Scripted:
+    """An HTTP server whose answers are a function of the test: answer(path, headers) -> (status, headers, body), or "hang". On loopback, or on a unix
+    socket at `path`."""
+
+    def __init__(self, answer, tls=None, path=None):
         self.requests, self.over = [], threading.Event()
         outer = self
 
@@ -142,18 +155,21 @@ class Scripted:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+            do_HEAD = do_GET
 
             def log_message(self, *args):
                 pass
 
         self.answer = answer
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = UnixServer(str(path), Handler) if path else http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.server.handle_error = lambda *args: None  # clients that leave early are part of the tests
         if tls:
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
-        self.host = "127.0.0.1:%d" % self.server.server_address[1]
+        self.host = "unix://%s" % path if path else "127.0.0.1:%d" % self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def __enter__(self):

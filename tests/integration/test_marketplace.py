@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from conftest import PROGRAM, Ipfs
-from registries import (CONFIG, INDEX, MANIFEST, PASSWORD, Scripted, compact, descriptor, digest_of, image, login, start_registry)
+from registries import (INDEX, MANIFEST, PASSWORD, Scripted, compact, descriptor, digest_of, image, login, start_registry)
 
 
 class Shop:
@@ -16,7 +16,7 @@ class Shop:
     def __init__(self, program, folder):
         self.ipfs = Ipfs(program, folder / "repo", cwd=folder)
         self.ipfs("init")
-        self.env = {"DOCKER_CONFIG": str(folder / "no-login"), "http_proxy": "", "https_proxy": "", "all_proxy": "", "no_proxy": ""}
+        self.env = {"DOCKER_CONFIG": str(folder / "no-login"), "DOCKER_HOST": "unix:///nonexistent", "http_proxy": "", "https_proxy": "", "all_proxy": "", "no_proxy": ""}
 
     def configure(self, key, *values):
         self.ipfs("config", key, "--json", json.dumps(list(values)))
@@ -132,16 +132,15 @@ def test_what_cannot_be_reached_is_told_beside_the_results(shop, filled):
     assert done.code == 1 and "no source answered" in done.err
 
 
-def test_an_interrupt_ends_a_search(shop):
-    with Scripted(lambda path, headers: "hang") as slow:
+def test_an_interrupt_ends_a_search(shop, tmp_path):
+    with Scripted(lambda path, headers: "hang") as slow, Scripted(engine(images="hang"), path=tmp_path / "e.sock") as slow_engine:
         shop.configure("docker.registries", slow.host)
-        process = subprocess.Popen([str(PROGRAM), "marketplace", "-s", "registries", "--wait", "600"], env={**shop.ipfs.env, **shop.env}, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE)
-        while not slow.requests:
+        process = subprocess.Popen([str(PROGRAM), "marketplace", "-s", "registries", "-s", "local", "--wait", "600"],
+                                   env={**shop.ipfs.env, **shop.env, "DOCKER_HOST": slow_engine.host}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while not slow.requests or len(slow_engine.requests) < 2:
             slow.over.wait(0.02)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
-        process.communicate()
+        assert process.wait(timeout=60) == 1 and "cancelled" in process.communicate()[1].decode()
 
 
 def test_registries_that_are_not_allowed_are_not_asked(shop):
@@ -162,6 +161,57 @@ def test_unknown_sources_and_limits(shop):
     failures = shop.ask("-s", "curated", "-s", "/ipfs/bafkqaaa")[1]
     assert "not read yet" in failures["/ipfs/bafkqaaa"][0]
     assert "docker.registries" in shop.ask("ghcr.io/a/b", "-s", "registries", "-s", "curated")[1]["ghcr.io"][0]
+
+
+# --- engines ---
+
+IMAGES = [{"Id": "sha256:1", "RepoTags": ["busybox:1.36", "busybox:1.35"], "RepoDigests": ["busybox@sha256:" + "a" * 64], "Size": 4000000, "Created": 1},
+          {"Id": "sha256:2", "RepoTags": ["localhost/mine:x"], "RepoDigests": [], "Size": 5, "Created": 1},
+          {"Id": "sha256:3", "RepoTags": ["ipfs/kubo:v0.30"], "RepoDigests": None, "Size": 7, "Created": 1},
+          {"Id": "sha256:4", "RepoTags": None, "RepoDigests": None, "Size": 9, "Created": 1}]
+FOUND = [{"name": "busybox", "description": "Busybox base image.", "is_official": True, "star_count": 3},
+         {"name": "x/busy", "description": "not by name\n\u001b[31m", "is_official": False, "star_count": 1}, {"name": "No Name", "description": ""}]
+
+
+def engine(search=(200, {"Content-Type": "application/json"}, compact(FOUND)), images=(200, {"Content-Type": "application/json"}, compact(IMAGES))):
+    def answer(path, headers):
+        if path.endswith("/_ping"):
+            return 200, {"Api-Version": "1.41", "Ostype": "linux"}, b"OK"
+        return search if "/images/search?" in path else images if "/images/json" in path else (404, {}, b"{}")
+    return answer
+
+
+def test_an_engine_gives_its_images_and_its_search(shop, tmp_path):
+    with Scripted(engine(), path=tmp_path / "e.sock") as server:
+        entries, failures = shop.ask("-s", "local", "-s", "engine", "-s", "curated", "busy", DOCKER_HOST=server.host)
+        assert not failures and set(entries) == {"busybox:1.36", "x/busy:latest"}
+        entry = entries["busybox:1.36"]
+        assert entry["sources"] == ["local", "engine"] and entry["tags"] == ["1.36", "1.35"] and entry["digest"] == "sha256:" + "a" * 64
+        assert entry["size"] == 4000000 and entry["official"] and not entry["verified"] and entry["description"] == "Busybox base image."
+        assert [path for path in server.paths() if "search" in path] == ["/v1.41/images/search?term=busy&limit=25"]
+        entries = shop.ask("-s", "local", "-s", "curated", "--limit", "1000", DOCKER_HOST=server.host)[0]
+        assert entries["ipfs/kubo:latest"]["sources"] == ["curated", "local"] and entries["ipfs/kubo:latest"]["tags"] == ["latest", "v0.30"]
+        assert entries["localhost/mine:x"]["size"] == 5
+        assert set(shop.ask("localhost/mine", "-s", "local", DOCKER_HOST=server.host)[0]) == {"localhost/mine:x"}
+        shop.run("-s", "engine", "--limit", "1000", "busy", DOCKER_HOST=server.host)
+        assert server.paths()[-1].endswith("limit=100")
+        assert "needs a term" in shop.ask("-s", "engine", "-s", "curated", DOCKER_HOST=server.host)[1]["engine"][0]
+
+
+def test_engines_that_fail_are_told(shop, tmp_path):
+    entries, failures = shop.ask("ipfs")
+    assert "ipfs/kubo:latest" in entries and set(failures) == {"local", "engine"} and "/nonexistent" in failures["local"][0]
+    with Scripted(engine(search=(500, {}, compact({"message": "hub is away"}))), path=tmp_path / "e.sock") as server:
+        entries, failures = shop.ask("ipfs", DOCKER_HOST=server.host)
+        assert entries and "hub is away" in failures["engine"][0] and "local" not in failures
+    with Scripted(engine(search="hang", images="hang"), path=tmp_path / "h.sock") as server:
+        entries, failures = shop.ask("ipfs", "--wait", "1", DOCKER_HOST=server.host)
+        assert entries and set(failures) == {"local", "engine"}
+
+
+def test_a_real_engine(shop, docker_engine):
+    entries, failures = shop.ask("busybox", "-s", "local", DOCKER_HOST=docker_engine.host)
+    assert not failures and entries["test/busybox:1"]["size"] > 100000 and entries["test/busybox:1"]["sources"] == ["local"]
 
 
 # --- scripted registries ---

@@ -89,11 +89,11 @@ static void copy(char *to, ipfsa_bytes from) {
   to[from.len] = '\0';
 }
 
-/* Docker's rule: a first part with a dot, a colon, a capital, or "localhost", is a host. */
+/* A first part with a dot or a colon, or "localhost", is a host. */
 static bool looks_like_host(ipfsa_bytes first) {
   if (first.len == 9 && memcmp(first.data, "localhost", 9) == 0) return true;
   for (size_t i = 0; i < first.len; i++)
-    if (first.data[i] == '.' || first.data[i] == ':' || first.data[i] == '[' || isupper(first.data[i])) return true;
+    if (first.data[i] == '.' || first.data[i] == ':' || first.data[i] == '[') return true;
   return false;
 }
 

@@ -108,7 +108,7 @@ IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_container_start(ipfsa_engine *engine, c
                                                          const ipfsa_container_start_options *options, ipfsa_container **ret, bool *ret_changed,
                                                          ipfsa_error *err);
 /* A Kubo node: ports 5001 and 8080 at free ports of 127.0.0.1, swarm port 4001 there as well, its repo in the volume NAME-data. image NULL:
- * ipfs/kubo:latest. options (may be NULL) come on top; ports and volumes given there replace these. Waits until the RPC answers. */
+ * ipfs/kubo:latest. options (may be NULL) come on top; ports and volumes given there replace these. Waits until the daemon says that it is ready. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_container_start_ipfs(ipfsa_engine *engine, const char *name, const char *image,
                                                               const ipfsa_container_start_options *options, ipfsa_container **ret, bool *ret_changed,
                                                               ipfsa_error *err);

@@ -135,10 +135,11 @@ ipfsa_status ipfsa_container_get(ipfsa_engine *engine, const char *name, ipfsa_c
 
 /* --- stop, restart, remove --- */
 
-ipfsa_status ipfsa_container_post(ipfsa_engine *engine, const char *name, const char *rest, bool cleaning, int64_t more_ms, int *ret_status, ipfsa_error *err) {
+ipfsa_status ipfsa_container_post(ipfsa_engine *engine, const char *name, const char *rest, ipfsa_texts secrets, bool cleaning, int64_t more_ms, int *ret_status,
+                                  ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf target = {0};
   ipfsa_container_target(&target, name, rest);
-  ipfsa_engine_call call = {.method = "POST", .target = &target, .also_fine = 304, .cleaning = cleaning, .more_ms = more_ms};
+  ipfsa_engine_call call = {.method = "POST", .target = &target, .also_fine = 304, .secrets = secrets, .cleaning = cleaning, .more_ms = more_ms};
   ipfsa_status status = ipfsa_engine_ask(engine, &call, NULL, ret_status, err);
   return status ? ipfsa_error_prefix(err, status, "container %s", name) : IPFSA_OK;
 }
@@ -171,7 +172,7 @@ ipfsa_status ipfsa_container_stop(ipfsa_engine *engine, const char *name, int64_
   char rest[40];
   int code = 304;
   int64_t more_ms = put_grace(rest, sizeof rest, "stop", grace_s);
-  if (is_running(json)) status = ipfsa_container_post(engine, name, rest, false, more_ms, &code, err);
+  if (is_running(json)) status = ipfsa_container_post(engine, name, rest, (ipfsa_texts){0}, false, more_ms, &code, err);
   if (status == IPFSA_OK && ret_changed) *ret_changed = code != 304;
   return status;
 }
@@ -182,7 +183,7 @@ ipfsa_status ipfsa_container_restart(ipfsa_engine *engine, const char *name, int
   if (status) return status;
   char rest[40];
   int64_t more_ms = put_grace(rest, sizeof rest, "restart", grace_s);
-  return ipfsa_container_post(engine, name, rest, false, more_ms, NULL, err);
+  return ipfsa_container_post(engine, name, rest, (ipfsa_texts){0}, false, more_ms, NULL, err);
 }
 
 ipfsa_status ipfsa_container_rm(ipfsa_engine *engine, const char *name, bool force, ipfsa_error *err) {

@@ -16,7 +16,7 @@ const char *ipfsa_container_state(const char *state); /* Podman's words for stat
 ipfsa_status ipfsa_container_from_inspect(json_t *inspect, ipfsa_container **ret, ipfsa_error *err);
 
 /* POST without a body; *ret_status (may be NULL) 204 or 304. */
-ipfsa_status ipfsa_container_post(ipfsa_engine *engine, const char *name, const char *rest, bool cleaning, int64_t more_ms, int *ret_status, ipfsa_error *err);
+ipfsa_status ipfsa_container_post(ipfsa_engine *engine, const char *name, const char *rest, ipfsa_texts secrets, bool cleaning, int64_t more_ms, int *ret_status, ipfsa_error *err);
 ipfsa_status ipfsa_container_delete(ipfsa_engine *engine, const char *name, bool force, bool cleaning, ipfsa_error *err);
 
 /* Hands on what a stream carries: frames, or raw bytes of a terminal as stream 1. */
@@ -25,15 +25,15 @@ ipfsa_status ipfsa_container_read_output(ipfsa_engine_reply *reply, bool is_raw,
 /* Logs with a deadline (0: none). */
 ipfsa_status ipfsa_container_read_logs(ipfsa_engine *engine, const char *name, const ipfsa_container_logs_options *options, bool is_raw, bool cleaning, uint64_t deadline,
                                        ipfsa_container_output_cb cb, void *ctx, ipfsa_error *err);
-/* The last lines it said, at most room - 1 bytes, control characters taken out; "" when there are none. */
-void ipfsa_container_last_words(ipfsa_engine *engine, const char *name, char *ret, size_t room);
+/* The last lines it said, at most room - 1 bytes, control characters taken out and values of its environment hidden; "" when there are none. */
+void ipfsa_container_last_words(ipfsa_engine *engine, const char *name, ipfsa_texts env, char *ret, size_t room);
 
 /* Exec by a deadline. */
 ipfsa_status ipfsa_container_run(ipfsa_engine *engine, const char *name, ipfsa_texts command, const ipfsa_container_exec_options *options, uint64_t deadline,
                                  ipfsa_container_output_cb cb, void *ctx, int64_t *ret_exit_code, ipfsa_error *err);
 
 /* Waits for all of options->waits. */
-ipfsa_status ipfsa_container_wait_ready(ipfsa_engine *engine, const char *name, ipfsa_texts waits, int64_t timeout_ms, ipfsa_error *err);
+ipfsa_status ipfsa_container_wait_ready(ipfsa_engine *engine, const char *name, ipfsa_texts waits, int64_t timeout_ms, ipfsa_texts env, ipfsa_error *err);
 /* Are they well formed? Before anything is made. */
 ipfsa_status ipfsa_container_check_waits(ipfsa_texts waits, ipfsa_error *err);
 

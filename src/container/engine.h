@@ -43,6 +43,7 @@ typedef struct ipfsa_engine_call {
   const char *content_type; /* of raw, when there is no json body */
   ipfsa_bytes raw;
   const char *auth;         /* X-Registry-Auth; never in messages */
+  ipfsa_texts secrets;      /* an environment whose values are hidden in the engine's words */
   bool upgrade;             /* ask for the raw connection */
   bool waits;               /* the answer or its body may take any time: follow, wait, events, exec */
   bool cleaning;            /* runs to its end although the engine was cancelled: tidying up after a failure */

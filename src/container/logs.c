@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "container/container_inside.h"
 #include "container/frames.h"
+#include "container/secrets.h"
 
 typedef struct demux {
   ipfsa_frames frames;
@@ -96,11 +97,16 @@ static int keep_end(void *ctx, int stream, const void *data, size_t len) {
 }
 
 #define LAST_LINES 5
+#define LAST_BYTES 4096 /* looked at, so that no secret is cut where the text is */
 
-void ipfsa_container_last_words(ipfsa_engine *engine, const char *name, char *ret, size_t room) {
-  last_words w = {ret, room, 0};
+void ipfsa_container_last_words(ipfsa_engine *engine, const char *name, ipfsa_texts env, char *ret, size_t room) {
+  char text[LAST_BYTES];
+  last_words w = {text, sizeof text, 0};
   ipfsa_container_logs_options options = {.struct_size = sizeof options, .tail = LAST_LINES};
   if (ipfsa_container_read_logs(engine, name, &options, false, true, 0, keep_end, &w, NULL)) w.len = 0; /* there are no words, then */
-  while (w.len && ret[w.len - 1] == ' ') w.len--;
-  ret[w.len] = '\0';
+  while (w.len && text[w.len - 1] == ' ') w.len--;
+  text[w.len] = '\0';
+  ipfsa_secrets_hide(text, env);
+  size_t len = strlen(text), from = len >= room ? len - (room - 1) : 0;
+  memcpy(ret, text + from, len - from + 1);
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "container/engine_inside.h"
+#include "container/secrets.h"
 
 #define READ_SIZE 65536u          /* bytes taken from the connection at once */
 #define MAX_ERROR_BODY (64u << 10) /* bytes of an error's text */
@@ -46,20 +47,24 @@ static uint64_t next_deadline(const ipfsa_engine_reply *r, bool wait) {
   return soon < last ? soon : last;
 }
 
-/* The next event of the answer, reading as needed. An ssh that ended says why. */
+/* The connection broke or ended too early: an ssh that ended says why. */
+static ipfsa_status explain_end(ipfsa_engine_reply *r, ipfsa_status status, ipfsa_error *err) {
+  const char *words = status == IPFSA_E_IO ? ipfsa_wire_last_words(r->wire) : "";
+  return *words ? ipfsa_fail(err, status, "container engine %s: ssh ended: %s", r->engine->address.text, words) : status;
+}
+
+/* The next event of the answer, reading as needed. */
 static ipfsa_status next_event(ipfsa_engine_reply *r, ipfsa_http_event *ret, ipfsa_bytes *ret_body, ipfsa_error *err) {
   for (;;) {
     ipfsa_status status = ipfsa_http_read(&r->reader, &r->in, ret, ret_body, err);
     if (status || *ret != IPFSA_HTTP_MORE) return status;
     size_t n = 0;
     status = ipfsa_wire_read(r->wire, r->buffer, sizeof r->buffer, next_deadline(r, r->waits), &n, err);
-    if (status) return status;
+    if (status) return explain_end(r, status, err);
     r->in = ipfsa_cursor_over(ipfsa_bytes_of(r->buffer, n));
     if (n) continue;
     status = ipfsa_http_read_eof(&r->reader, err);
-    const char *words = status ? ipfsa_wire_last_words(r->wire) : "";
-    if (*words) return ipfsa_fail(err, status, "container engine %s: ssh ended: %s", r->engine->address.text, words);
-    if (status) return ipfsa_error_prefix(err, status, "container engine %s", r->engine->address.text);
+    if (status) return explain_end(r, ipfsa_error_prefix(err, status, "container engine %s", r->engine->address.text), err);
     *ret = IPFSA_HTTP_END;
     r->reader.state = IPFSA_HTTP_IS_OVER;
     return IPFSA_OK;
@@ -135,7 +140,7 @@ static ipfsa_status in_its_words(const char *message, ipfsa_status status, ipfsa
 }
 
 /* {"message"} or the text itself. */
-static ipfsa_status answer_failed(ipfsa_engine_reply *r, ipfsa_error *err) {
+static ipfsa_status answer_failed(ipfsa_engine_reply *r, ipfsa_texts secrets, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf body = {.max = MAX_ERROR_BODY + 1}; /* and its terminator */
   ipfsa_bytes piece;
   do {
@@ -150,7 +155,10 @@ static ipfsa_status answer_failed(ipfsa_engine_reply *r, ipfsa_error *err) {
   if (!*message) message = ipfsa_buf_cstr(&body);
   char bare[64];
   snprintf(bare, sizeof bare, "status %d without a word", r->reader.status);
-  return in_its_words(*message ? message : bare, status_of(r->reader.status), err);
+  IPFSA_AUTO_FREE char *copy = ipfsa_strdup(*message ? message : bare);
+  if (!copy) return ipfsa_fail_nomem(err);
+  ipfsa_secrets_hide(copy, secrets);
+  return in_its_words(copy, status_of(r->reader.status), err);
 }
 
 /* --- sending --- */
@@ -235,7 +243,7 @@ ipfsa_status ipfsa_engine_begin(ipfsa_engine *e, const ipfsa_engine_call *call, 
   bool fine = (code >= 200 && code < 300) || (code == 101 && call->upgrade) || (code && (unsigned)code == call->also_fine);
   if (status == IPFSA_OK && !fine) {
     r->waits = false;
-    status = answer_failed(r, err);
+    status = answer_failed(r, call->secrets, err);
   }
   if (status) ipfsa_engine_reply_end(r);
   else *ret = r;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "container/container_inside.h"
+#include "container/secrets.h"
 #include "container/spec.h"
 
 typedef struct starting {
@@ -14,24 +15,6 @@ typedef struct starting {
   bool made, started;       /* by this call */
   json_t *volumes;          /* names of those this call made */
 } starting;
-
-/* --- secrets stay out of messages: engines repeat parts of what they were sent --- */
-
-static void hide_in(char *text, const char *secret) {
-  size_t len = strlen(secret);
-  if (len < 3) return; /* "1" or "on" would tear every message apart and gives nothing away */
-  for (char *at = text; (at = strstr(at, secret)); at += 3) {
-    memset(at, '*', 3);
-    memmove(at + 3, at + len, strlen(at + len) + 1);
-  }
-}
-
-static void hide_secrets(const ipfsa_container_start_options *o, ipfsa_error *err) {
-  for (size_t i = 0; i < o->env.n && err; i++) {
-    const char *equals = strchr(o->env.items[i], '=');
-    if (equals) hide_in(err->message, equals + 1);
-  }
-}
 
 /* --- what is needed first --- */
 
@@ -99,7 +82,7 @@ static ipfsa_status make(starting *s, ipfsa_error *err) {
   ipfsa_http_put_query(&target, "name", s->name);
   if (s->o->platform && *s->o->platform && ipfsa_engine_minor(s->engine) >= 41) ipfsa_http_put_query(&target, "platform", s->o->platform);
   IPFSA_AUTO_JSON json_t *answer = NULL;
-  ipfsa_status status = ipfsa_engine_ask(s->engine, &(ipfsa_engine_call){.method = "POST", .target = &target, .body = s->body}, &answer, NULL, err);
+  ipfsa_status status = ipfsa_engine_ask(s->engine, &(ipfsa_engine_call){.method = "POST", .target = &target, .body = s->body, .secrets = s->o->env}, &answer, NULL, err);
   if (status) return ipfsa_error_prefix(err, status, "container %s", s->name);
   s->made = true;
   return IPFSA_OK;
@@ -122,7 +105,7 @@ static ipfsa_status connect_networks(starting *s, ipfsa_error *err) {
 
 static ipfsa_status start_it(starting *s, ipfsa_error *err) {
   int code = 204;
-  ipfsa_status status = ipfsa_container_post(s->engine, s->name, "/start", false, 0, &code, err);
+  ipfsa_status status = ipfsa_container_post(s->engine, s->name, "/start", s->o->env, false, 0, &code, err);
   s->started = status == IPFSA_OK && code != 304;
   return status;
 }
@@ -130,7 +113,7 @@ static ipfsa_status start_it(starting *s, ipfsa_error *err) {
 /* Undoes what this call did; it was a failure already, so what fails here is not told. */
 static void undo(starting *s) {
   if (s->made) (void)ipfsa_container_delete(s->engine, s->name, true, true, NULL);
-  else if (s->started) (void)ipfsa_container_post(s->engine, s->name, "/stop?t=10", true, 10000, NULL, NULL);
+  else if (s->started) (void)ipfsa_container_post(s->engine, s->name, "/stop?t=10", s->o->env, true, 10000, NULL, NULL);
   json_t *volume;
   size_t i;
   json_array_foreach(s->volumes, i, volume) {
@@ -169,7 +152,7 @@ static ipfsa_status make_new(starting *s, ipfsa_error *err) {
 static ipfsa_status check_alive(starting *s, const ipfsa_container *c, ipfsa_error *err) {
   if (strcmp(c->state, "exited") != 0 || c->exit_code == 0 || !s->started) return IPFSA_OK;
   char words[200];
-  ipfsa_container_last_words(s->engine, s->name, words, sizeof words);
+  ipfsa_container_last_words(s->engine, s->name, s->o->env, words, sizeof words);
   return ipfsa_fail(err, IPFSA_E_IO, "container %s ended at once with exit code %lld%s%s", s->name, (long long)c->exit_code, *words ? "; it said: " : "", words);
 }
 
@@ -180,7 +163,7 @@ static ipfsa_status run_steps(starting *s, ipfsa_container **ret, ipfsa_error *e
   status = ipfsa_container_look(s->engine, s->name, false, &inspect, err);
   if (status == IPFSA_OK) status = reuse(s, inspect, err);
   else if (status == IPFSA_E_NOT_FOUND) status = make_new(s, err);
-  if (status == IPFSA_OK) status = ipfsa_container_wait_ready(s->engine, s->name, s->o->waits, s->o->wait_timeout_ms, err);
+  if (status == IPFSA_OK) status = ipfsa_container_wait_ready(s->engine, s->name, s->o->waits, s->o->wait_timeout_ms, s->o->env, err);
   json_t *now = NULL;
   if (status == IPFSA_OK) status = ipfsa_container_look(s->engine, s->name, false, &now, err);
   if (status == IPFSA_OK) status = ipfsa_container_from_inspect(now, ret, err);
@@ -201,7 +184,7 @@ ipfsa_status ipfsa_container_start(ipfsa_engine *engine, const char *name, const
   ipfsa_container *container = NULL;
   if (status == IPFSA_OK) status = run_steps(&s, &container, err);
   if (status) undo(&s);
-  if (status) hide_secrets(s.o, err);
+  if (status) ipfsa_secrets_hide(err->message, s.o->env);
   json_decref(s.body);
   json_decref(s.volumes);
   if (status) return status;
@@ -219,7 +202,7 @@ ipfsa_status ipfsa_container_start(ipfsa_engine *engine, const char *name, const
 ipfsa_status ipfsa_container_start_ipfs(ipfsa_engine *engine, const char *name, const char *image, const ipfsa_container_start_options *options, ipfsa_container **ret,
                                         bool *ret_changed, ipfsa_error *err) {
   static const char *const ports[] = {"127.0.0.1::5001", "127.0.0.1::8080", "127.0.0.1::4001", "127.0.0.1::4001/udp"};
-  static const char *const waits[] = {"tcp:5001"};
+  static const char *const waits[] = {"log:Daemon is ready"}; /* works on an engine far away as well */
   ipfsa_container_start_options o = {.struct_size = sizeof o};
   if (options) o = *options;
   ipfsa_status status = ipfsa_name_check("container", name, err);

@@ -37,6 +37,8 @@ static ipfsa_status parse_port(const char *text, const char *from, wait_rule *re
   if (port == 0 || port > 65535 || (from[n] && (ret->kind != WAIT_HTTP || from[n] != '/'))) return bad_wait(text, err);
   ret->port = (uint16_t)port;
   ret->text = from[n] ? from + n : "/";
+  for (const char *p = ret->text; *p; p++)
+    if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f) return bad_wait(text, err); /* a request would be none */
   return IPFSA_OK;
 }
 
@@ -74,11 +76,12 @@ typedef struct waiting {
   const char *name;
   uint64_t deadline;
   const char *current; /* the rule, for messages */
+  ipfsa_texts env;     /* its values are in none */
 } waiting;
 
 static ipfsa_status with_last_words(waiting *w, ipfsa_status status, ipfsa_error *err) {
   char words[200];
-  ipfsa_container_last_words(w->engine, w->name, words, sizeof words);
+  ipfsa_container_last_words(w->engine, w->name, w->env, words, sizeof words);
   if (*words && err) ipfsa_fail(err, status, "%s; it last said: %s", err->message, words);
   return status;
 }
@@ -189,6 +192,8 @@ static ipfsa_status probe_exec(waiting *w, const char *command, bool *ret, ipfsa
 
 static ipfsa_status probe(waiting *w, const wait_rule *rule, bool *ret, ipfsa_error *err) {
   ipfsa_container *c = NULL;
+  if ((rule->kind == WAIT_HTTP || rule->kind == WAIT_TCP) && !ipfsa_engine_is_local(w->engine))
+    return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "wait \"%.80s\": the engine is on another machine, whose ports are not reached from here; wait for log:, exec: or healthy", w->current);
   ipfsa_status status = look(w, &c, err);
   if (status) return status;
   if (rule->kind == WAIT_EXEC) status = probe_exec(w, rule->text, ret, err);
@@ -264,11 +269,11 @@ static ipfsa_status wait_for_line(waiting *w, const wait_rule *rule, ipfsa_error
   return status;
 }
 
-ipfsa_status ipfsa_container_wait_ready(ipfsa_engine *engine, const char *name, ipfsa_texts waits, int64_t timeout_ms, ipfsa_error *err) {
+ipfsa_status ipfsa_container_wait_ready(ipfsa_engine *engine, const char *name, ipfsa_texts waits, int64_t timeout_ms, ipfsa_texts env, ipfsa_error *err) {
   ipfsa_error local = {0};
   if (!err) err = &local;
   uint64_t ms = timeout_ms > 0 && timeout_ms < INT32_MAX ? (uint64_t)timeout_ms : timeout_ms > 0 ? INT32_MAX : DEFAULT_WAIT_MS;
-  waiting w = {engine, name, ipfsa_clock_monotonic_ns() + ms * 1000000, ""};
+  waiting w = {engine, name, ipfsa_clock_monotonic_ns() + ms * 1000000, "", env};
   for (size_t i = 0; i < waits.n; i++) {
     wait_rule rule;
     w.current = waits.items[i];

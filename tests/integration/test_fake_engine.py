@@ -229,6 +229,18 @@ def test_a_failed_start_removes_what_it_made_and_repeats_no_secret(fake, run):
     assert body["HostConfig"]["Mounts"] == [{"Type": "volume", "Source": "data", "Target": "/data", "ReadOnly": False}]
 
 
+def test_half_a_secret_is_hidden_as_well(fake, run):
+    """The engine's words are cut to the length of a message; the cut must not fall into a secret that then shows in part."""
+    engine = fake()
+    secret = "geheim" * 20
+    engine.script["GET", "/images/busybox:latest/json"] = answer(200, {"Config": {"User": ""}})
+    engine.script["GET", "/info"] = answer(200, {"NCPU": 2, "MemTotal": 1 << 30})
+    for lead in range(240, 360, 7):
+        engine.script["POST", "/containers/create"] = answer(400, {"message": "x" * lead + " " + secret + " is no value"})
+        done = run(engine, "container", "start", "web", "busybox", "--env=TOKEN=" + secret)
+        assert done.code == 1 and "geh" not in done.err, (lead, done.err)
+
+
 def test_a_refusal_asks_the_engine_nothing(fake, run):
     engine = fake()
     done = run(engine, "container", "start", "web", "busybox", "--privileged=true")

@@ -16,12 +16,11 @@
 
 typedef struct piece {
   uint8_t *data;
-  size_t len, cap;
+  size_t len;
 } piece;
 
 typedef struct plan {
-  ipfsa_node *node;
-  const char *cid;
+  ipfsa_file *file;
   int fd;
   uint64_t file_size, seed;
   size_t bytes, count;
@@ -43,14 +42,6 @@ static uint64_t offset_of(const plan *p, uint64_t i) {
   return (z ^ z >> 31) % (p->file_size - p->bytes + 1);
 }
 
-static int gather(void *ctx, const void *data, size_t len) {
-  piece *to = ctx;
-  if (len > to->cap - to->len) return 1;
-  memcpy(to->data + to->len, data, len);
-  to->len += len;
-  return 0;
-}
-
 static int read_file(plan *p, uint64_t off) {
   p->from_file.len = 0;
   ssize_t n = pread(p->fd, p->from_file.data, p->bytes, (off_t)off);
@@ -61,9 +52,8 @@ static int read_file(plan *p, uint64_t off) {
 
 static int read_repo(plan *p, uint64_t off) {
   ipfsa_error err = {0};
-  p->from_repo.len = 0;
-  if (ipfsa_cat(p->node, p->cid, off, p->bytes, gather, &p->from_repo, NULL, NULL, &err) == IPFSA_OK) return 0;
-  return fprintf(stderr, "ipfsa_cat: %s\n", err.message), 1;
+  if (ipfsa_file_read_at(p->file, off, p->from_repo.data, p->bytes, &p->from_repo.len, &err) == IPFSA_OK) return 0;
+  return fprintf(stderr, "ipfsa_file_read_at: %s\n", err.message), 1;
 }
 
 static int by_value(const void *a, const void *b) {
@@ -97,7 +87,7 @@ static int compare(plan *p) {
 
 int main(int argc, char **argv) {
   if (argc != 7) return fprintf(stderr, "usage: bench-ranges REPO CID FILE BYTES COUNT SEED\n"), 2;
-  plan p = {.cid = argv[2], .bytes = strtoull(argv[4], NULL, 10), .count = strtoull(argv[5], NULL, 10), .seed = strtoull(argv[6], NULL, 10)};
+  plan p = {.bytes = strtoull(argv[4], NULL, 10), .count = strtoull(argv[5], NULL, 10), .seed = strtoull(argv[6], NULL, 10)};
   struct stat st;
   p.fd = open(argv[3], O_RDONLY | O_CLOEXEC);
   if (p.fd < 0 || fstat(p.fd, &st) != 0) return perror(argv[3]), 1;
@@ -105,16 +95,18 @@ int main(int argc, char **argv) {
   if (p.bytes == 0 || p.count == 0 || p.bytes > p.file_size) return fprintf(stderr, "BYTES and COUNT are at least 1, BYTES at most the file\n"), 2;
   ipfsa_error err = {0};
   ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = argv[1]};
-  if (ipfsa_node_open(&options, &p.node, NULL, &err)) return fprintf(stderr, "%s\n", err.message), 1;
+  ipfsa_node *node = NULL;
+  if (ipfsa_node_open(&options, &node, NULL, &err) || ipfsa_file_open(node, argv[2], &p.file, &err)) return fprintf(stderr, "%s\n", err.message), 1;
   p.us = calloc(p.count, sizeof *p.us);
-  p.from_file = (piece){malloc(p.bytes), 0, p.bytes};
-  p.from_repo = (piece){malloc(p.bytes), 0, p.bytes};
+  p.from_file = (piece){malloc(p.bytes), 0};
+  p.from_repo = (piece){malloc(p.bytes), 0};
   int failed = !p.us || !p.from_file.data || !p.from_repo.data;
   failed = failed || compare(&p) || run(&p, "pread", read_file) || run(&p, "ours", read_repo);
   free(p.us);
   free(p.from_file.data);
   free(p.from_repo.data);
-  ipfsa_node_close(p.node);
+  ipfsa_file_close(p.file);
+  ipfsa_node_close(node);
   close(p.fd);
   return failed;
 }

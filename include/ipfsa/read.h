@@ -21,6 +21,15 @@ IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_cat(ipfsa_node *node, const char *path,
 /* Size of a file in bytes. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_file_size(ipfsa_node *node, const char *path, uint64_t *ret, ipfsa_error *err);
 
+/* A file that stays open for many reads at any offset, like pread. A leaf is verified when it first comes into memory, and again when it was gone since;
+ * reads of what is in memory cost no more than reading a plain file. Close it before the node. Threads: one at a time each; several side by side. */
+typedef struct ipfsa_file ipfsa_file;
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_file_open(ipfsa_node *node, const char *path, ipfsa_file **ret, ipfsa_error *err);
+IPFSA_API void ipfsa_file_close(ipfsa_file *file); /* NULL is fine */
+IPFSA_API uint64_t ipfsa_file_length(const ipfsa_file *file);
+/* Bytes [off, off + len) into data, fewer at the end of the file. On failure data holds nothing of use. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_file_read_at(ipfsa_file *file, uint64_t off, void *data, size_t len, size_t *ret_len, ipfsa_error *err);
+
 typedef enum ipfsa_entry_type { IPFSA_ENTRY_UNKNOWN = 0, IPFSA_ENTRY_DIRECTORY = 1, IPFSA_ENTRY_FILE = 2, IPFSA_ENTRY_SYMLINK = 4 } ipfsa_entry_type;
 typedef struct ipfsa_entry { /* borrowed for the call */
   const char *name;

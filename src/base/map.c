@@ -1,10 +1,14 @@
 #include "base/map.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 
 static bool faulted(void) { return ipfsa_fault_point(IPFSA_FAULT_FILE) == IPFSA_FAULT_FAIL; }
@@ -28,6 +32,60 @@ const uint8_t *ipfsa_fs_map(int fd, uint64_t off, size_t len) {
   if (madvise(map, len, MADV_POPULATE_READ) == 0) return map; /* fails where a fault would raise a signal */
   (void)munmap(map, len);
   return NULL;
+}
+
+/* Where the file is mapped past the page cache (DAX), bytes change without a fault. */
+static bool is_dax(int fd) {
+  struct statx st;
+  if (statx(fd, "", AT_EMPTY_PATH, 0, &st) != 0) return true;
+  return (st.stx_attributes & STATX_ATTR_DAX) != 0;
+}
+
+const uint8_t *ipfsa_fs_map_window(int fd, uint64_t off, size_t len) {
+  if (faulted() || is_dax(fd)) return NULL;
+  size_t total = len + IPFSA_PAGE_TABLE;
+  uint8_t *room = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) return NULL;
+  size_t ahead = (IPFSA_PAGE_TABLE - (uintptr_t)room % IPFSA_PAGE_TABLE) % IPFSA_PAGE_TABLE;
+  if (mmap(room + ahead, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd, (off_t)off) == MAP_FAILED) {
+    (void)munmap(room, total);
+    return NULL;
+  }
+  if (ahead) (void)munmap(room, ahead);
+  if (ahead < IPFSA_PAGE_TABLE) (void)munmap(room + ahead + len, IPFSA_PAGE_TABLE - ahead);
+  (void)madvise(room + ahead, len, MADV_DONTFORK); /* a child's faults are its own */
+  return room + ahead;
+}
+
+bool ipfsa_fs_populate(const uint8_t *at, size_t len) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), before = (uintptr_t)at % page;
+  return !faulted() && madvise((void *)(uintptr_t)(at - before), len + before, MADV_POPULATE_READ) == 0;
+}
+
+uint64_t ipfsa_fs_page_faults(void) {
+  struct rusage usage;
+  if (getrusage(RUSAGE_THREAD, &usage) != 0) return ipfsa_random_u64(); /* never the same twice */
+  return (uint64_t)usage.ru_minflt + (uint64_t)usage.ru_majflt;
+}
+
+static bool counts_faults;
+
+/* Emulated kernels count none. */
+static void try_counting(void) {
+  if (sysconf(_SC_PAGESIZE) != 4096) return;
+  volatile uint8_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) return;
+  uint64_t before = ipfsa_fs_page_faults();
+  *page = 1;
+  uint64_t after = ipfsa_fs_page_faults();
+  counts_faults = after == before + 1 && ipfsa_fs_page_faults() == after;
+  (void)munmap((void *)(uintptr_t)page, 4096);
+}
+
+bool ipfsa_fs_counts_page_faults(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, try_counting);
+  return counts_faults;
 }
 
 void ipfsa_fs_unmap(const uint8_t *map, size_t len) {

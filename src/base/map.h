@@ -11,6 +11,15 @@ bool ipfsa_fs_holds(int fd);         /* false: somebody waits to write it; finis
 void ipfsa_fs_let_go(int fd);
 /* Maps [off, off + len) for reading, every page present; off on a page border. NULL: read it instead (pages cannot be had, no mappings left). */
 const uint8_t *ipfsa_fs_map(int fd, uint64_t off, size_t len);
+/* A part of a file that is looked at for long, a page when it is touched; on a border of IPFSA_PAGE_TABLE in the file and in memory. What lies behind the
+ * end of the file must not be touched. NULL: none to be had, or one whose pages are not the page cache's. */
+#define IPFSA_PAGE_TABLE (2u << 20) /* bytes that one page table of 4 KiB pages spans: no fault maps pages beyond it */
+const uint8_t *ipfsa_fs_map_window(int fd, uint64_t off, size_t len);
+/* Brings every page of a range in; false where touching one would raise a signal. */
+bool ipfsa_fs_populate(const uint8_t *at, size_t len);
+/* Page faults of this thread until now: the same number before and after a look means that every page was there. */
+uint64_t ipfsa_fs_page_faults(void);
+bool ipfsa_fs_counts_page_faults(void); /* false: this kernel does not, or has pages of another size than 4 KiB */
 void ipfsa_fs_unmap(const uint8_t *map, size_t len); /* NULL is fine */
 
 #endif

@@ -59,6 +59,17 @@ ipfsa_status ipfsa_blockstore_iterate(ipfsa_blockstore *bs, ipfsa_multihash_cb c
   return bs->ops->iterate(bs, cb, ctx, err);
 }
 
+/* What a codec and a kind of leaf make of each other: the bytes of a raw block are all of it, those of a dag-pb one are what is wrapped. */
+bool ipfsa_blockstore_locate(ipfsa_blockstore *bs, const ipfsa_cid *cid, ipfsa_place *ret) {
+  bool raw = cid->codec == IPFSA_CODEC_RAW;
+  if (!bs->ops->locate || !is_plain(cid) || (!raw && cid->codec != IPFSA_CODEC_DAG_PB)) return false;
+  return bs->ops->locate(bs, &cid->mh, ret) && raw == (ret->kind == IPFSA_LEAF_RAW);
+}
+
+bool ipfsa_blockstore_read_place(ipfsa_blockstore *bs, const ipfsa_place *place, uint32_t from, uint32_t len, void *data) {
+  return bs->ops->read_place && from <= place->len && len <= place->len - from && bs->ops->read_place(bs, place, from, len, data);
+}
+
 void ipfsa_blockstore_close(ipfsa_blockstore *bs) {
   if (bs) bs->ops->close(bs);
 }

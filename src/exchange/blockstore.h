@@ -47,6 +47,14 @@ typedef struct ipfsa_external {
   uint64_t inode, device;
 } ipfsa_external;
 
+/* Where a leaf's own bytes lie in a store, for many looks at parts of it. A hint: the leaf may go, and then it cannot be read. */
+typedef struct ipfsa_place {
+  uint64_t off;
+  uint32_t pack, len; /* len: bytes of data, without what wraps it */
+  ipfsa_leaf_kind kind;
+  uint8_t digest[32]; /* sha2-256 of the block */
+} ipfsa_place;
+
 typedef int (*ipfsa_multihash_cb)(void *ctx, const ipfsa_multihash *mh, uint64_t size); /* ≠ 0 stops: E_CANCELLED */
 
 typedef struct ipfsa_blockstore_ops {
@@ -58,6 +66,8 @@ typedef struct ipfsa_blockstore_ops {
   ipfsa_status (*iterate)(ipfsa_blockstore *self, ipfsa_multihash_cb cb, void *ctx, ipfsa_error *err);
   ipfsa_status (*begin)(ipfsa_blockstore *self, ipfsa_blockstore_writer **ret, ipfsa_error *err);
   void (*close)(ipfsa_blockstore *self);
+  bool (*locate)(ipfsa_blockstore *self, const ipfsa_multihash *mh, ipfsa_place *ret); /* NULL, and so the next: never */
+  bool (*read_place)(ipfsa_blockstore *self, const ipfsa_place *place, uint32_t from, uint32_t len, void *data);
 } ipfsa_blockstore_ops;
 struct ipfsa_blockstore { const ipfsa_blockstore_ops *ops; };
 
@@ -89,6 +99,10 @@ ipfsa_status ipfsa_blockstore_is_leaf(ipfsa_blockstore *bs, const ipfsa_cid *cid
 ipfsa_status ipfsa_blockstore_has(ipfsa_blockstore *bs, const ipfsa_cid *cid, bool *ret, ipfsa_error *err);
 ipfsa_status ipfsa_blockstore_size(ipfsa_blockstore *bs, const ipfsa_cid *cid, uint64_t *ret, ipfsa_error *err);
 ipfsa_status ipfsa_blockstore_iterate(ipfsa_blockstore *bs, ipfsa_multihash_cb cb, void *ctx, ipfsa_error *err);
+/* Parts of a leaf without its whole: locate once, then read often. False: get the block instead, which also tells what is wrong. What read_place
+ * gives was verified since it came into memory. */
+bool ipfsa_blockstore_locate(ipfsa_blockstore *bs, const ipfsa_cid *cid, ipfsa_place *ret);
+bool ipfsa_blockstore_read_place(ipfsa_blockstore *bs, const ipfsa_place *place, uint32_t from, uint32_t len, void *data);
 void ipfsa_blockstore_close(ipfsa_blockstore *bs);
 ipfsa_status ipfsa_blockstore_begin(ipfsa_blockstore *bs, ipfsa_blockstore_writer **ret, ipfsa_error *err);
 /* put: checks the size limit and the allow-list; does NOT hash: the caller computed or verified the multihash. */

@@ -142,3 +142,12 @@ ipfsa_status ipfsa_node_resolve(ipfsa_node *node, const char *text, ipfsa_resolv
   snprintf(ret->name, sizeof ret->name, "%.255s", path.n ? path.segments[path.n - 1] : "");
   return IPFSA_OK;
 }
+
+ipfsa_status ipfsa_node_resolve_block(ipfsa_node *node, const char *path, ipfsa_cid *ret, ipfsa_error *err) {
+  ipfsa_resolved at;
+  ipfsa_status status = ipfsa_node_resolve(node, path, &at, err);
+  if (status) return status;
+  if (at.remainder[0]) return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "%.200s leads to a value inside a block; 'dag get' shows it", path);
+  *ret = at.cid;
+  return IPFSA_OK;
+}

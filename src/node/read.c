@@ -20,19 +20,9 @@ ipfsa_status ipfsa_resolve(ipfsa_node *node, const char *path, ipfsa_cid *ret, c
 
 #define PARALLEL_MIN (2u << 20) /* bytes; below, starting threads takes longer than reading */
 
-/* To the end of the path: nothing may be left inside a block. */
-static ipfsa_status resolve_block(ipfsa_node *node, const char *path, ipfsa_cid *ret, ipfsa_error *err) {
-  ipfsa_resolved at;
-  ipfsa_status status = ipfsa_node_resolve(node, path, &at, err);
-  if (status) return status;
-  if (at.remainder[0]) return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "%.200s leads to a value inside a block; 'dag get' shows it", path);
-  *ret = at.cid;
-  return IPFSA_OK;
-}
-
 static ipfsa_status open_file(ipfsa_node *node, const char *path, ipfsa_file_reader **ret, ipfsa_error *err) {
   ipfsa_cid cid;
-  ipfsa_status status = resolve_block(node, path, &cid, err);
+  ipfsa_status status = ipfsa_node_resolve_block(node, path, &cid, err);
   return status ? status : ipfsa_file_reader_open(node->bs, &cid, ret, err);
 }
 
@@ -115,7 +105,7 @@ ipfsa_status ipfsa_ls(ipfsa_node *node, const char *path, bool resolve_type, ipf
   ipfsa_unixfs_stat st;
   ipfsa_error why = {0};
   ls_run run = {node, resolve_type, cb, ctx, IPFSA_OK, &why};
-  ipfsa_status status = resolve_block(node, path, &cid, err);
+  ipfsa_status status = ipfsa_node_resolve_block(node, path, &cid, err);
   if (status == IPFSA_OK) status = ipfsa_unixfs_stat_get(node->bs, &cid, &st, err);
   if (status || (st.type != IPFSA_UNIXFS_DIRECTORY && st.type != IPFSA_UNIXFS_HAMT)) return status;
   status = ipfsa_dir_list(node->bs, &cid, ls_entry, &run, err);
@@ -224,7 +214,7 @@ ipfsa_status ipfsa_refs(ipfsa_node *node, const char *const *paths, size_t n, ui
   if (status == IPFSA_OK && !levels) status = ipfsa_fail_nomem(err);
   for (size_t i = 0; status == IPFSA_OK && i < n; i++) {
     ipfsa_cid root;
-    status = resolve_block(node, paths[i], &root, err);
+    status = ipfsa_node_resolve_block(node, paths[i], &root, err);
     if (status == IPFSA_OK) status = walk_refs(&run, &root, levels, err);
   }
   drop_found(&run);

@@ -8,6 +8,7 @@
 #include "store/index.h"
 #include "store/pack.h"
 #include "store/store.h"
+#include "store/window.h"
 
 struct ipfsa_store {
   ipfsa_blockstore base;
@@ -24,6 +25,7 @@ struct ipfsa_store {
   bool poisoned;         /* a sync failed: nothing is written any more */
   ipfsa_location *torn;  /* entries of the last commit that recovery found without their bytes; the next writer buries them */
   size_t n_torn, torn_cap;
+  ipfsa_windows *windows;      /* NULL: blocks are read whole */
   pthread_mutex_t writer_lock; /* one writer in this process */
   struct ipfsa_store_writer *writer;
   pthread_mutex_t flock_lock; /* over the next two */

@@ -180,9 +180,33 @@ static ipfsa_status store_iterate(ipfsa_blockstore *self, ipfsa_multihash_cb cb,
   return status;
 }
 
+static bool store_locate(ipfsa_blockstore *self, const ipfsa_multihash *mh, ipfsa_place *ret) {
+  ipfsa_store *s = (ipfsa_store *)self;
+  ipfsa_pack_entry entry;
+  ipfsa_pack pack;
+  ipfsa_location at;
+  bool found = false;
+  if (!s->windows || ipfsa_store__pending_find(s, mh, &entry) || ipfsa_store__lookup(s, mh, &entry, &pack, &at, &found, NULL) != IPFSA_OK || !found) return false;
+  if (entry.kind > IPFSA_ENTRY_PB_RAW || entry.len < IPFSA_MIN_WINDOW_BLOCK || mh->code != IPFSA_HASH_SHA2_256 || mh->len != 32) return false;
+  *ret = (ipfsa_place){.off = entry.off, .pack = pack.number, .len = entry.len, .kind = (ipfsa_leaf_kind)entry.kind};
+  memcpy(ret->digest, mh->digest, 32);
+  return true;
+}
+
+static bool store_read_place(ipfsa_blockstore *self, const ipfsa_place *place, uint32_t from, uint32_t len, void *data) {
+  ipfsa_store *s = (ipfsa_store *)self;
+  if (!s->windows) return false;
+  if (ipfsa_windows_read(s->windows, -1, place, from, len, data)) return true;
+  pthread_rwlock_rdlock(&s->lock);
+  const ipfsa_pack *pack = ipfsa_store__pack(s, place->pack);
+  int fd = pack ? pack->fd : -1; /* open until the store is closed */
+  pthread_rwlock_unlock(&s->lock);
+  return fd >= 0 && ipfsa_windows_read(s->windows, fd, place, from, len, data);
+}
+
 static void store_close_base(ipfsa_blockstore *self) { ipfsa_store_close((ipfsa_store *)self); }
 
-static const ipfsa_blockstore_ops ops = {store_get, store_get_many, store_is_leaf, store_has, store_size, store_iterate, ipfsa_store__begin, store_close_base};
+static const ipfsa_blockstore_ops ops = {store_get, store_get_many, store_is_leaf, store_has, store_size, store_iterate, ipfsa_store__begin, store_close_base, store_locate, store_read_place};
 
 /* ---- opening ---- */
 
@@ -238,6 +262,7 @@ ipfsa_status ipfsa_store_open(int dirfd, const ipfsa_store_options *options, ipf
   if (s->options.checkpoint_every == 0) s->options.checkpoint_every = IPFSA_INDEX_CHECKPOINT_EVERY;
   pthread_rwlock_init(&s->lock, NULL);
   pthread_mutex_init(&s->writer_lock, NULL);
+  s->windows = ipfsa_windows_new();
   pthread_mutex_init(&s->flock_lock, NULL);
   ipfsa_status status = IPFSA_OK;
   if (options->create) status = make_folder(dirfd, "packs", err);
@@ -253,6 +278,7 @@ ipfsa_status ipfsa_store_open(int dirfd, const ipfsa_store_options *options, ipf
 
 void ipfsa_store_close(ipfsa_store *s) {
   if (!s) return;
+  ipfsa_windows_free(s->windows);
   for (size_t i = 0; i < s->n_packs; i++) ipfsa_pack_close(&s->packs[i]);
   for (size_t i = 0; i < s->n_retired; i++) ipfsa_pack_close(&s->retired[i]);
   ipfsa_free(s->packs);

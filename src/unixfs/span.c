@@ -1,0 +1,187 @@
+#include "unixfs/span.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "unixfs/layout.h"
+#include "unixfs/unixfs.h"
+
+#define MAX_SPANS 131072 /* kept at a time: 8 MiB, the leaves of 32 GiB; then all begins anew */
+
+/* The children of one node whose children are leaves. */
+typedef struct span_group {
+  uint64_t start, end;
+  size_t n;
+  ipfsa_span spans[];
+} span_group;
+
+struct ipfsa_span_map {
+  ipfsa_blockstore *bs;
+  ipfsa_cid file;
+  uint64_t size;
+  span_group **groups; /* by start */
+  size_t n, cap, n_spans, last; /* last: the group found before */
+  bool refused;        /* this file is not of the shape, or its store has no places */
+};
+
+ipfsa_status ipfsa_span_map_new(ipfsa_blockstore *bs, const ipfsa_cid *file, uint64_t size, ipfsa_span_map **ret, ipfsa_error *err) {
+  ipfsa_span_map *map = ipfsa_calloc(1, sizeof *map);
+  if (!map) return ipfsa_fail_nomem(err);
+  map->bs = bs;
+  map->file = *file;
+  map->size = size;
+  *ret = map;
+  return IPFSA_OK;
+}
+
+static void drop_groups(ipfsa_span_map *map) {
+  while (map->n) ipfsa_free(map->groups[--map->n]);
+  map->n_spans = map->last = 0;
+}
+
+void ipfsa_span_map_free(ipfsa_span_map *map) {
+  if (!map) return;
+  drop_groups(map);
+  ipfsa_free(map->groups);
+  ipfsa_free(map);
+}
+
+/* ---- finding ---- */
+
+/* The first group that begins behind off. */
+static size_t group_after(const ipfsa_span_map *map, uint64_t off) {
+  size_t lo = 0, hi = map->n;
+  while (lo < hi) {
+    size_t mid = lo + (hi - lo) / 2;
+    if (map->groups[mid]->start <= off) lo = mid + 1;
+    else hi = mid;
+  }
+  return lo;
+}
+
+static bool holds(const span_group *g, uint64_t off) { return off >= g->start && off < g->end; }
+
+static const span_group *find_group(ipfsa_span_map *map, uint64_t off) {
+  if (map->last < map->n && holds(map->groups[map->last], off)) return map->groups[map->last];
+  size_t after = group_after(map, off);
+  if (after == 0 || !holds(map->groups[after - 1], off)) return NULL;
+  map->last = after - 1;
+  return map->groups[map->last];
+}
+
+static bool in_span(const ipfsa_span *span, uint64_t off) { return off >= span->start && off - span->start < span->place.len; }
+
+static const ipfsa_span *find_span(const span_group *g, uint64_t off) {
+  uint32_t usual = g->spans[0].place.len; /* most files have leaves of one length */
+  size_t lo = 0, hi = g->n, guess = usual ? (size_t)((off - g->start) / usual) : 0;
+  if (guess < g->n && in_span(&g->spans[guess], off)) return &g->spans[guess];
+  while (lo + 1 < hi) {
+    size_t mid = lo + (hi - lo) / 2;
+    if (g->spans[mid].start <= off) lo = mid;
+    else hi = mid;
+  }
+  return in_span(&g->spans[lo], off) ? &g->spans[lo] : NULL;
+}
+
+/* ---- loading ---- */
+
+/* A node of a file that has nothing but links, and where in the file it begins. */
+typedef struct inner_node {
+  ipfsa_pbnode node;
+  ipfsa_unixfs u;
+  uint64_t start;
+} inner_node;
+
+static bool decode_inner(ipfsa_bytes block, inner_node *ret) {
+  return ipfsa_unixfs_decode_block(block, &ret->node, &ret->u, NULL) == IPFSA_OK && ret->node.n_links > 0 && ret->u.data.len == 0 &&
+         (ret->u.type == IPFSA_UNIXFS_FILE || ret->u.type == IPFSA_UNIXFS_RAW);
+}
+
+typedef struct child {
+  ipfsa_cid cid;
+  uint64_t start, size;
+} child;
+
+typedef struct child_iter {
+  ipfsa_pb_link_iter links;
+  ipfsa_blocksize_iter sizes;
+  uint64_t at;
+} child_iter;
+
+static child_iter children_of(const inner_node *in) { return (child_iter){ipfsa_pbnode_links(&in->node), ipfsa_unixfs_blocksizes(&in->u), in->start}; }
+
+static bool next_child(child_iter *it, child *ret) {
+  ipfsa_pb_link link;
+  if (!ipfsa_pb_link_next(&it->links, &link) || !ipfsa_blocksize_next(&it->sizes, &ret->size) || ipfsa_pb_link_cid(&link, &ret->cid, NULL) != IPFSA_OK) return false;
+  ret->start = it->at;
+  return !link.name.len && !__builtin_add_overflow(it->at, ret->size, &it->at);
+}
+
+static bool child_at(const inner_node *in, uint64_t off, child *ret) {
+  child_iter it = children_of(in);
+  while (next_child(&it, ret))
+    if (off - ret->start < ret->size) return true;
+  return false;
+}
+
+static bool is_leaf(ipfsa_span_map *map, const child *c, ipfsa_place *ret) { return ipfsa_blockstore_locate(map->bs, &c->cid, ret) && ret->len == c->size; }
+
+static span_group *new_group(ipfsa_span_map *map, size_t n) {
+  if (map->n_spans + n > MAX_SPANS) drop_groups(map);
+  if (n > MAX_SPANS || !ipfsa_grow((void **)&map->groups, &map->cap, map->n + 1, sizeof(span_group *))) return NULL;
+  return ipfsa_calloc(1, sizeof(span_group) + n * sizeof(ipfsa_span));
+}
+
+static bool add_group(ipfsa_span_map *map, span_group *g) {
+  size_t at = group_after(map, g->start);
+  bool ok = g->n > 0 && g->end > g->start;
+  if (!ok) return ipfsa_free(g), false;
+  memmove(map->groups + at + 1, map->groups + at, (map->n - at) * sizeof *map->groups);
+  map->groups[at] = g;
+  map->n++;
+  map->n_spans += g->n;
+  return true;
+}
+
+/* A child that is no leaf keeps a length of 0: there the file is read in the usual way. */
+static bool load_children(ipfsa_span_map *map, const inner_node *in) {
+  span_group *g = new_group(map, in->node.n_links);
+  if (!g) return false;
+  g->start = g->end = in->start;
+  child c;
+  for (child_iter it = children_of(in); g->n < in->node.n_links && next_child(&it, &c); g->end = it.at) {
+    ipfsa_span *span = &g->spans[g->n++];
+    if (!is_leaf(map, &c, &span->place)) span->place.len = 0;
+    span->start = c.start;
+  }
+  return add_group(map, g);
+}
+
+static bool load_single(ipfsa_span_map *map, const child *c, const ipfsa_place *place) {
+  span_group *g = new_group(map, 1);
+  if (!g) return false;
+  g->start = c->start;
+  g->end = c->start + c->size;
+  g->spans[g->n++] = (ipfsa_span){c->start, *place};
+  return add_group(map, g);
+}
+
+static bool load(ipfsa_span_map *map, uint64_t off) {
+  child at = {.cid = map->file, .size = map->size};
+  ipfsa_place place;
+  if (is_leaf(map, &at, &place)) return load_single(map, &at, &place);
+  for (size_t depth = 0; depth < IPFSA_MAX_FILE_DEPTH && at.cid.codec == IPFSA_CODEC_DAG_PB; depth++) {
+    IPFSA_AUTO_BLOCK ipfsa_block block = {0};
+    inner_node in = {.start = at.start};
+    if (ipfsa_blockstore_get(map->bs, &at.cid, &block, NULL) != IPFSA_OK || !decode_inner(block.data, &in) || !child_at(&in, off, &at)) return false;
+    if (is_leaf(map, &at, &place)) return load_children(map, &in);
+  }
+  return false;
+}
+
+const ipfsa_span *ipfsa_span_map_find(ipfsa_span_map *map, uint64_t off) {
+  if (map->refused) return NULL;
+  const span_group *g = find_group(map, off);
+  if (!g && !load(map, off)) map->refused = true;
+  if (!g && !map->refused) g = find_group(map, off);
+  return g ? find_span(g, off) : NULL;
+}

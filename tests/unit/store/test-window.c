@@ -1,0 +1,272 @@
+/* Parts of leaves out of the page cache: right at every offset, and never what was not verified since it came into memory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../support.h"
+#include "base/fault.h"
+#include "base/fs.h"
+#include "store/local.h"
+
+#define LEAF 20480 /* five pages: neighbours share what one fault brings in */
+#define N_LEAVES 300
+#define TOTAL (LEAF * N_LEAVES)
+
+typedef struct fixture {
+  char *dir;
+  int fd;
+  ipfsa_store *store;
+  ipfsa_blockstore *bs;
+  uint8_t *data;
+  ipfsa_cid cids[N_LEAVES];
+  ipfsa_place places[N_LEAVES];
+  uint64_t random;
+} fixture;
+
+static uint32_t pick(uint64_t *random, uint32_t n) {
+  *random = *random * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(*random >> 33) % n;
+}
+
+/* A file of leaves back to back; the odd runs are dag-pb. */
+static void put_leaves(fixture *f) {
+  ipfsa_error err = {0};
+  ipfsa_blockstore_writer *w = NULL;
+  assert_ok(ipfsa_blockstore_begin(f->bs, &w, &err));
+  for (size_t first = 0, run = 0; first < N_LEAVES; first += 50, run++) {
+    ipfsa_leaf leaves[50];
+    ipfsa_leaf_kind kind = run % 2 ? IPFSA_LEAF_PB_FILE : IPFSA_LEAF_RAW;
+    for (size_t i = 0; i < 50; i++) {
+      uint8_t block[LEAF + 64], suffix[32];
+      size_t prefix_len, suffix_len;
+      ipfsa_leaf_wrap(kind, LEAF, block, &prefix_len, suffix, &suffix_len);
+      memcpy(block + prefix_len, f->data + (first + i) * LEAF, LEAF);
+      memcpy(block + prefix_len + LEAF, suffix, suffix_len);
+      ipfsa_cid *cid = &f->cids[first + i];
+      assert_ok(ipfsa_cid_of_block(1, kind ? IPFSA_CODEC_DAG_PB : IPFSA_CODEC_RAW, IPFSA_HASH_SHA2_256, 0, ipfsa_bytes_of(block, prefix_len + LEAF + suffix_len), cid, &err));
+      leaves[i] = (ipfsa_leaf){cid->mh.code, cid->mh.digest, cid->mh.len, (uint32_t)(i * LEAF), LEAF};
+    }
+    assert_ok(ipfsa_writer_put_run(w, &(ipfsa_leaf_run){f->data + first * LEAF, 50 * LEAF, kind, leaves, 50}, &err));
+  }
+  assert_ok(ipfsa_writer_commit(w, &err));
+  ipfsa_writer_close(w);
+}
+
+static int setup(void **state) {
+  fixture *f = calloc(1, sizeof *f);
+  ipfsa_error err = {0};
+  f->dir = test_temp_dir();
+  f->fd = ipfsa_fs_open_dir(AT_FDCWD, f->dir, &err);
+  f->data = malloc(TOTAL);
+  f->random = 3;
+  test_shake128("windows", f->data, TOTAL);
+  assert_ok(ipfsa_store_open(f->fd, &(ipfsa_store_options){.create = true}, &f->store, &err));
+  f->bs = ipfsa_store_blockstore(f->store);
+  put_leaves(f);
+  *state = f;
+  return 0;
+}
+
+static int teardown(void **state) {
+  fixture *f = *state;
+  ipfsa_store_close(f->store);
+  ipfsa_fs_close(&f->fd);
+  test_remove_tree(f->dir);
+  free(f->data);
+  free(f);
+  return 0;
+}
+
+static void locate_all(fixture *f) {
+  if (!f->store->windows) {
+    puts("skipped: this kernel does not count page faults, or has no pages of 4 KiB");
+    skip();
+  }
+  for (size_t i = 0; i < N_LEAVES; i++) {
+    assert_true(ipfsa_blockstore_locate(f->bs, &f->cids[i], &f->places[i]));
+    assert_int_equal(f->places[i].len, LEAF);
+  }
+}
+
+static bool read_part(fixture *f, size_t leaf, uint32_t from, uint32_t len) {
+  uint8_t got[LEAF];
+  memset(got, 0xee, len);
+  if (!ipfsa_blockstore_read_place(f->bs, &f->places[leaf], from, len, got)) return false;
+  assert_memory_equal(got, f->data + leaf * LEAF + from, len);
+  return true;
+}
+
+static void parts_are_right(void **state) {
+  fixture *f = *state;
+  locate_all(f);
+  for (int i = 0; i < 5000; i++) {
+    uint32_t from = pick(&f->random, LEAF), len = pick(&f->random, LEAF - from + 1);
+    assert_true(read_part(f, pick(&f->random, N_LEAVES), from, len));
+  }
+  assert_false(ipfsa_blockstore_read_place(f->bs, &f->places[0], 1, LEAF, f->data)); /* a byte past its end */
+}
+
+static void what_does_not_belong_has_no_place(void **state) {
+  fixture *f = *state;
+  ipfsa_place place;
+  locate_all(f);
+  ipfsa_cid other = f->cids[0];
+  other.codec = IPFSA_CODEC_DAG_PB; /* the bytes are a raw leaf's */
+  assert_false(ipfsa_blockstore_locate(f->bs, &other, &place));
+  other = f->cids[50];
+  other.codec = IPFSA_CODEC_RAW; /* all of the dag-pb block, not what it wraps */
+  assert_false(ipfsa_blockstore_locate(f->bs, &other, &place));
+  other = f->cids[0];
+  other.mh.digest[5] ^= 1;
+  assert_false(ipfsa_blockstore_locate(f->bs, &other, &place));
+  /* Another block that claims the same bytes. */
+  assert_true(read_part(f, 7, 0, LEAF));
+  place = f->places[7];
+  place.digest[0] ^= 1;
+  uint8_t got[LEAF];
+  assert_false(ipfsa_blockstore_read_place(f->bs, &place, 0, LEAF, got));
+}
+
+static int open_pack(fixture *f) {
+  ipfsa_error err = {0};
+  int fd = ipfsa_fs_open(f->fd, "packs/00000001.pack", O_RDWR, 0, &err);
+  assert_true(fd >= 0);
+  return fd;
+}
+
+static void a_write_to_the_pack_is_seen(void **state) {
+  fixture *f = *state;
+  locate_all(f);
+  int fd = open_pack(f);
+  for (size_t i = 0; i < N_LEAVES; i += 37) {
+    uint64_t off = f->places[i].off + pick(&f->random, LEAF);
+    uint8_t byte, wrong;
+    assert_true(read_part(f, i, 0, LEAF));
+    assert_int_equal(pread(fd, &byte, 1, (off_t)off), 1);
+    wrong = byte ^ 4;
+    assert_int_equal(pwrite(fd, &wrong, 1, (off_t)off), 1);
+    assert_false(read_part(f, i, 0, LEAF));
+    assert_true(read_part(f, (i + 1) % N_LEAVES, 0, LEAF));
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)off), 1);
+    assert_true(read_part(f, i, 0, LEAF));
+  }
+  assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)f->places[3].off, LEAF), 0);
+  assert_false(read_part(f, 3, 100, 100)); /* what gc took away */
+  close(fd);
+}
+
+/* The windows of this process on a pack: what left the memory has no page table entry, and that is what this does to them. */
+static size_t let_pages_go(void) {
+  size_t n = 0;
+  char line[512];
+  FILE *maps = fopen("/proc/self/maps", "r");
+  assert_non_null(maps);
+  while (fgets(line, sizeof line, maps)) {
+    uintptr_t from, to;
+    if (!strstr(line, ".pack") || !strstr(line, " r--s ") || sscanf(line, "%lx-%lx", &from, &to) != 2) continue;
+    n += madvise((void *)from, to - from, MADV_DONTNEED) == 0;
+  }
+  fclose(maps);
+  return n;
+}
+
+/* Bytes that change without a trace (a mapping that was made writable before) stand for a disk that gives other bytes the second time. */
+static void what_left_the_memory_is_looked_at_again(void **state) {
+  fixture *f = *state;
+  locate_all(f);
+  int fd = open_pack(f);
+  for (size_t i = 0; i + 1 < 20; i++) {
+    off_t from = (off_t)(f->places[i].off / 4096 * 4096);
+    uint8_t *map = mmap(NULL, 2 * LEAF, PROT_READ | PROT_WRITE, MAP_SHARED, fd, from);
+    assert_true(map != MAP_FAILED);
+    size_t at = (size_t)(f->places[i].off - (uint64_t)from) + LEAF - 1;
+    *(volatile uint8_t *)(map + at) ^= 0; /* writable from here on; the time of change moves now and not later */
+    assert_true(read_part(f, i, 0, LEAF) && read_part(f, i + 1, 0, LEAF));
+    map[at] ^= 1;
+    assert_true(let_pages_go() > 0);
+    assert_true(read_part(f, i + 1, 0, 4096)); /* its fault brings the neighbour's last page in as well */
+    assert_false(read_part(f, i, LEAF - 1, 1));
+    assert_false(read_part(f, i, 0, 1));
+    map[at] ^= 1;
+    assert_true(read_part(f, i, 0, LEAF));
+    assert_int_equal(munmap(map, 2 * LEAF), 0);
+  }
+  close(fd);
+}
+
+typedef struct reader {
+  pthread_t thread;
+  fixture *f;
+  uint64_t random;
+  int wrong, read;
+} reader;
+
+static void *read_much(void *arg) {
+  reader *r = arg;
+  uint8_t got[LEAF];
+  for (int i = 0; i < 4000; i++) {
+    uint32_t leaf = pick(&r->random, N_LEAVES), from = pick(&r->random, LEAF), len = pick(&r->random, LEAF - from + 1);
+    if (!ipfsa_blockstore_read_place(r->f->bs, &r->f->places[leaf], from, len, got)) continue;
+    r->read++;
+    r->wrong += memcmp(got, r->f->data + leaf * LEAF + from, len) != 0;
+  }
+  return NULL;
+}
+
+static void several_threads_read_while_pages_go(void **state) {
+  fixture *f = *state;
+  reader readers[3];
+  locate_all(f);
+  for (size_t i = 0; i < 3; i++) {
+    readers[i] = (reader){.f = f, .random = i};
+    assert_int_equal(pthread_create(&readers[i].thread, NULL, read_much, &readers[i]), 0);
+  }
+  for (int i = 0; i < 50; i++) (void)let_pages_go();
+  for (size_t i = 0; i < 3; i++) {
+    pthread_join(readers[i].thread, NULL);
+    assert_int_equal(readers[i].wrong, 0);
+    assert_true(readers[i].read > 0);
+  }
+}
+
+static void every_file_operation_may_fail(void **state) {
+  fixture *f = *state;
+  locate_all(f);
+  bool fired = true;
+  for (uint64_t n = 1; fired; n++) {
+    ipfsa_fault_arm(&(ipfsa_fault_plan){IPFSA_FAULT_FILE, n, 1, IPFSA_FAULT_FAIL, EIO});
+    bool done = read_part(f, n % N_LEAVES, 5, 4000);
+    fired = ipfsa_fault_fired();
+    ipfsa_fault_disarm();
+    if (!fired) assert_true(done);
+    assert_true(read_part(f, n % N_LEAVES, 5, 4000));
+  }
+}
+
+static void they_can_be_switched_off(void **state) {
+  fixture *f = *state;
+  ipfsa_error err = {0};
+  ipfsa_place place;
+  ipfsa_store_close(f->store);
+  setenv("IPFSA_WINDOWS", "off", 1);
+  assert_ok(ipfsa_store_open(f->fd, &(ipfsa_store_options){0}, &f->store, &err));
+  unsetenv("IPFSA_WINDOWS");
+  f->bs = ipfsa_store_blockstore(f->store);
+  assert_false(ipfsa_blockstore_locate(f->bs, &f->cids[0], &place));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(parts_are_right, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_does_not_belong_has_no_place, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_write_to_the_pack_is_seen, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_left_the_memory_is_looked_at_again, setup, teardown),
+      cmocka_unit_test_setup_teardown(several_threads_read_while_pages_go, setup, teardown),
+      cmocka_unit_test_setup_teardown(every_file_operation_may_fail, setup, teardown),
+      cmocka_unit_test_setup_teardown(they_can_be_switched_off, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

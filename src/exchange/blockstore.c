@@ -70,6 +70,11 @@ bool ipfsa_blockstore_read_place(ipfsa_blockstore *bs, const ipfsa_place *place,
   return bs->ops->read_place && from <= place->len && len <= place->len - from && bs->ops->read_place(bs, place, from, len, data);
 }
 
+ipfsa_status ipfsa_blockstore_share(ipfsa_blockstore *bs, const ipfsa_place *place, uint64_t len, int fd, uint64_t off, ipfsa_error *err) {
+  if (bs->ops->share) return bs->ops->share(bs, place, len, fd, off, err);
+  return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "this store has no files to share");
+}
+
 void ipfsa_blockstore_close(ipfsa_blockstore *bs) {
   if (bs) bs->ops->close(bs);
 }

@@ -68,6 +68,7 @@ typedef struct ipfsa_blockstore_ops {
   void (*close)(ipfsa_blockstore *self);
   bool (*locate)(ipfsa_blockstore *self, const ipfsa_multihash *mh, ipfsa_place *ret); /* NULL, and so the next: never */
   bool (*read_place)(ipfsa_blockstore *self, const ipfsa_place *place, uint32_t from, uint32_t len, void *data);
+  ipfsa_status (*share)(ipfsa_blockstore *self, const ipfsa_place *place, uint64_t len, int fd, uint64_t off, ipfsa_error *err); /* NULL: none */
 } ipfsa_blockstore_ops;
 struct ipfsa_blockstore { const ipfsa_blockstore_ops *ops; };
 
@@ -103,6 +104,8 @@ ipfsa_status ipfsa_blockstore_iterate(ipfsa_blockstore *bs, ipfsa_multihash_cb c
  * gives was verified since it came into memory. */
 bool ipfsa_blockstore_locate(ipfsa_blockstore *bs, const ipfsa_cid *cid, ipfsa_place *ret);
 bool ipfsa_blockstore_read_place(ipfsa_blockstore *bs, const ipfsa_place *place, uint32_t from, uint32_t len, void *data);
+/* Makes [off, off + len) of fd the bytes that begin at a place, by sharing them (ipfsa_fs_clone). They were not verified: look at what fd then has. */
+ipfsa_status ipfsa_blockstore_share(ipfsa_blockstore *bs, const ipfsa_place *place, uint64_t len, int fd, uint64_t off, ipfsa_error *err);
 void ipfsa_blockstore_close(ipfsa_blockstore *bs);
 ipfsa_status ipfsa_blockstore_begin(ipfsa_blockstore *bs, ipfsa_blockstore_writer **ret, ipfsa_error *err);
 /* put: checks the size limit and the allow-list; does NOT hash: the caller computed or verified the multihash. */

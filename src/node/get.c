@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "node/get.h"
 #include "node/path.h"
+#include "unixfs/clone.h"
 #include "unixfs/reader.h"
 
 #define PARALLEL_MIN (2u << 20) /* bytes; below, starting threads takes longer than reading */
@@ -29,6 +30,7 @@ typedef struct get_run {
   ipfsa_progress at;
   open_folder stack[MAX_GET_DEPTH];
   size_t depth;
+  bool shares_nothing; /* the target's file system and the store's */
 } get_run;
 
 static ipfsa_status check_name(ipfsa_bytes name, ipfsa_error *err) {
@@ -61,15 +63,21 @@ static ipfsa_status check_file_room(int fd, const char *name, uint64_t size, ipf
   return size > PARALLEL_MIN ? ipfsa_get_check_room(name, path, size, err) : IPFSA_OK;
 }
 
-static ipfsa_status copy_file(get_run *run, ipfsa_file_reader *r, int fd, ipfsa_error *err) {
-  uint64_t done = 0, size = ipfsa_file_reader_size(r);
-  ipfsa_status status = IPFSA_OK;
+/* How many of the first bytes the file shares with the packs, verified. */
+static uint64_t share_file(get_run *run, const ipfsa_cid *cid, uint64_t size, int fd, ipfsa_pool *pool) {
+  return size <= PARALLEL_MIN || run->shares_nothing ? 0 : ipfsa_clone_file(run->node->bs, cid, size, fd, pool, &run->shares_nothing);
+}
+
+static ipfsa_status copy_file(get_run *run, ipfsa_file_reader *r, int fd, uint64_t done, ipfsa_error *err) {
+  uint64_t size = ipfsa_file_reader_size(r);
+  ipfsa_status status = done ? ipfsa_file_reader_seek(r, done, err) : IPFSA_OK;
+  run->at.done_bytes += done;
   while (status == IPFSA_OK && done < size) {
     ipfsa_bytes piece;
     status = ipfsa_file_reader_next(r, &piece, err);
     if (status) break;
     if (piece.len == 0) return ipfsa_fail(err, IPFSA_E_NOT_UNIXFS, "not UnixFS: the file ends early");
-    status = ipfsa_fs_write(fd, piece.data, piece.len, err);
+    status = ipfsa_fs_write_at(fd, piece.data, piece.len, done, err);
     done += piece.len;
     run->at.done_bytes += piece.len;
     bool stop = ipfsa_node_is_cancelled(run->node) || (run->o.progress && run->o.progress(run->o.progress_ctx, &run->at) != 0);
@@ -84,9 +92,9 @@ static ipfsa_status get_file(get_run *run, const ipfsa_cid *cid, int dirfd, cons
   if (status) return status;
   ipfsa_pool *pool = NULL;
   if (ipfsa_file_reader_size(r) > PARALLEL_MIN && ipfsa_node_pool(run->node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool);
-  int fd = ipfsa_fs_open(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644, err);
+  int fd = ipfsa_fs_open(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0644, err);
   status = fd < 0 ? err->status : check_file_room(fd, name, ipfsa_file_reader_size(r), err);
-  if (status == IPFSA_OK) status = copy_file(run, r, fd, err);
+  if (status == IPFSA_OK) status = copy_file(run, r, fd, share_file(run, cid, ipfsa_file_reader_size(r), fd, pool), err);
   ipfsa_unixfs_meta meta = ipfsa_file_reader_meta(r);
   if (fd >= 0 && status == IPFSA_OK) restore_meta(fd, &meta);
   if (fd >= 0 && status) (void)ipfsa_fs_unlink(dirfd, name, NULL); /* no half a file under its name */

@@ -186,27 +186,39 @@ static bool store_locate(ipfsa_blockstore *self, const ipfsa_multihash *mh, ipfs
   ipfsa_pack pack;
   ipfsa_location at;
   bool found = false;
-  if (!s->windows || ipfsa_store__pending_find(s, mh, &entry) || ipfsa_store__lookup(s, mh, &entry, &pack, &at, &found, NULL) != IPFSA_OK || !found) return false;
+  if (ipfsa_store__pending_find(s, mh, &entry) || ipfsa_store__lookup(s, mh, &entry, &pack, &at, &found, NULL) != IPFSA_OK || !found) return false;
   if (entry.kind > IPFSA_ENTRY_PB_RAW || entry.len < IPFSA_MIN_WINDOW_BLOCK || mh->code != IPFSA_HASH_SHA2_256 || mh->len != 32) return false;
   *ret = (ipfsa_place){.off = entry.off, .pack = pack.number, .len = entry.len, .kind = (ipfsa_leaf_kind)entry.kind};
   memcpy(ret->digest, mh->digest, 32);
   return true;
 }
 
+/* −1: gc took the pack away. Open until the store is closed. */
+static int pack_fd(ipfsa_store *s, uint32_t number) {
+  pthread_rwlock_rdlock(&s->lock);
+  const ipfsa_pack *pack = ipfsa_store__pack(s, number);
+  int fd = pack ? pack->fd : -1;
+  pthread_rwlock_unlock(&s->lock);
+  return fd;
+}
+
 static bool store_read_place(ipfsa_blockstore *self, const ipfsa_place *place, uint32_t from, uint32_t len, void *data) {
   ipfsa_store *s = (ipfsa_store *)self;
   if (!s->windows) return false;
   if (ipfsa_windows_read(s->windows, -1, place, from, len, data)) return true;
-  pthread_rwlock_rdlock(&s->lock);
-  const ipfsa_pack *pack = ipfsa_store__pack(s, place->pack);
-  int fd = pack ? pack->fd : -1; /* open until the store is closed */
-  pthread_rwlock_unlock(&s->lock);
+  int fd = pack_fd(s, place->pack);
   return fd >= 0 && ipfsa_windows_read(s->windows, fd, place, from, len, data);
+}
+
+static ipfsa_status store_share(ipfsa_blockstore *self, const ipfsa_place *place, uint64_t len, int fd, uint64_t off, ipfsa_error *err) {
+  int from = pack_fd((ipfsa_store *)self, place->pack);
+  if (from < 0) return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "pack %08x is gone", place->pack);
+  return ipfsa_fs_clone(fd, off, from, place->off, len, err);
 }
 
 static void store_close_base(ipfsa_blockstore *self) { ipfsa_store_close((ipfsa_store *)self); }
 
-static const ipfsa_blockstore_ops ops = {store_get, store_get_many, store_is_leaf, store_has, store_size, store_iterate, ipfsa_store__begin, store_close_base, store_locate, store_read_place};
+static const ipfsa_blockstore_ops ops = {store_get, store_get_many, store_is_leaf, store_has, store_size, store_iterate, ipfsa_store__begin, store_close_base, store_locate, store_read_place, store_share};
 
 /* ---- opening ---- */
 

@@ -114,6 +114,39 @@ def test_a_copy_changed_later_does_not_change_the_store(node, mount):
     assert node("repo", "verify").code == 0
 
 
+def test_get_shares_the_pages_of_whole_leaves(node, mount):
+    data = content(6 * MIB + 99)
+    (mount / "file").write_bytes(data)
+    cid = node.text("add", "-Q", "--cid-version=1", mount / "file")
+    (mount / "file").unlink()
+    node("get", "-o", mount / "copy", cid)
+    os.sync()
+    assert xfs.shared_bytes(mount / "copy") == 6 * MIB
+    assert (mount / "copy").read_bytes() == data
+    node("get", "-o", mount / "apart", cid, env={"IPFSA_REFLINK": "off"})
+    os.sync()
+    assert xfs.shared_bytes(mount / "apart") == 0
+    assert (mount / "apart").read_bytes() == data
+
+
+@pytest.mark.parametrize("at", [0, 3 * MIB + 5, 6 * MIB - 1])
+def test_damage_is_not_shared(node, mount, at):
+    data = content(6 * MIB + 99)
+    (mount / "file").write_bytes(data)
+    cid = node.text("add", "-Q", "--cid-version=1", mount / "file")
+    (mount / "file").unlink()
+    pack = next((mount / "repo/packs").glob("*.pack"))
+    start = pack.read_bytes().index(data[:4096]) + at
+    with open(pack, "r+b") as file:
+        file.seek(start)
+        byte = file.read(1)[0]
+        file.seek(start)
+        file.write(bytes([byte ^ 1]))
+    got = node("get", "-o", mount / "copy", cid, check=False)
+    assert got.code == 1 and "damaged" in got.err
+    assert not (mount / "copy").exists()
+
+
 def test_collected_blocks_take_nothing_from_sources_and_copies(node, mount):
     data = content(6 * MIB + 99)
     (mount / "file").write_bytes(data)

@@ -1,0 +1,13 @@
+/* A file out of the store by sharing its bytes with the packs, where the file system can (reflink), instead of copying them. Threads: one caller; the
+ * hashing runs in the pool. */
+#ifndef IPFSA_UNIXFS_CLONE_H
+#define IPFSA_UNIXFS_CLONE_H
+
+#include "base/pool.h"
+#include "unixfs/span.h"
+
+/* Shares the first bytes of a file of `size` bytes with fd (open for reading and writing, empty) and hashes what fd then has. Returns how many bytes are there and
+ * verified, 0 at worst; the rest is to be written by the caller. *ret_refused: this file system shares nothing, so there is no use in asking again. */
+uint64_t ipfsa_clone_file(ipfsa_blockstore *bs, const ipfsa_cid *file, uint64_t size, int fd, ipfsa_pool *pool, bool *ret_refused);
+
+#endif

@@ -175,14 +175,20 @@ static ipfsa_status prepare_folder(int dirfd, bool create, ipfsa_error *err) {
   return status == IPFSA_OK && st.st_size >= FRESH_FILE ? IPFSA_OK : make_folder(dirfd, err);
 }
 
-/* A reading transaction holds the pages of its snapshot. */
+#define CHECK_ROUNDS 5 /* others may commit while pages are looked through */
+
+/* A reading transaction holds the pages of its snapshot, though not its header: one that is just being written looks damaged, and the next round
+ * decides. Where others write all the time, they have looked through the file when they opened it. */
 static ipfsa_status check_pages(shared_env *shared, int fd, uint64_t max, ipfsa_error *err) {
-  MDB_txn *txn = NULL;
-  int rc = mdb_txn_begin(shared->env, NULL, MDB_RDONLY, &txn);
-  if (rc) return fail_mdb(err, rc, "open");
-  ipfsa_status status = ipfsa_meta_check_pages(fd, mdb_txn_id(txn), max, err);
-  mdb_txn_abort(txn);
-  return status;
+  ipfsa_status status = IPFSA_E_BUSY;
+  for (int i = 0; (status == IPFSA_E_BUSY || status == IPFSA_E_CORRUPT) && i < CHECK_ROUNDS; i++) {
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(shared->env, NULL, MDB_RDONLY, &txn);
+    if (rc) return fail_mdb(err, rc, "open");
+    status = ipfsa_meta_check_pages(fd, mdb_txn_id(txn), max, err);
+    mdb_txn_abort(txn);
+  }
+  return status == IPFSA_E_BUSY ? IPFSA_OK : status;
 }
 
 static ipfsa_status open_shared(shared_env *shared, int dirfd, bool read_only, ipfsa_error *err) {
@@ -494,9 +500,9 @@ ipfsa_status ipfsa_meta_verify(ipfsa_meta *meta, int dirfd, ipfsa_error *err) {
   if (!err) err = &local;
   IPFSA_AUTO_FD int fd = ipfsa_fs_open(dirfd, META_FILE, O_RDONLY, 0, err);
   if (fd < 0) return err->status;
-  ipfsa_status status = ipfsa_meta_begin(meta, false, &txn, err);
+  ipfsa_status status = check_pages(meta->shared, fd, IPFSA_MAX_META_VERIFIED, err);
+  if (status == IPFSA_OK) status = ipfsa_meta_begin(meta, false, &txn, err);
   if (status) return status;
-  status = ipfsa_meta_check_pages(fd, mdb_txn_id(txn->txn), IPFSA_MAX_META_VERIFIED, err);
   for (unsigned i = 0; status == IPFSA_OK && i < IPFSA_META_N_TABLES; i++) status = ipfsa_meta_iterate(txn, (ipfsa_meta_table)i, ignore_record, NULL, err);
   ipfsa_meta_abort(txn);
   return status;

@@ -264,7 +264,8 @@ ipfsa_status ipfsa_meta_check_pages(int fd, uint64_t txn_id, uint64_t max, ipfsa
   if (status) return status;
   header first;
   if (len < HEADER + META_LEN || !header_at(data, &first) || len / first.page_size < 2) return damaged(err, 0, "no header of LMDB");
-  if (!header_at(data + txn_id % 2 * first.page_size, &h) || h.txn_id != txn_id) return damaged(err, txn_id % 2, "the header of another transaction");
+  if (!header_at(data + txn_id % 2 * first.page_size, &h) || h.txn_id < txn_id) return damaged(err, txn_id % 2, "the header of another transaction");
+  if (h.txn_id > txn_id) return ipfsa_fail(err, IPFSA_E_BUSY, FILE_NAME " is being written to: its header has gone on from transaction %llu", (unsigned long long)txn_id);
   c.data = data;
   c.page_size = first.page_size;
   c.n_pages = len / first.page_size <= h.last_page ? len / first.page_size : h.last_page + 1;

@@ -11,7 +11,8 @@
 /* The two header pages: a shape that LMDB can open. A file of less than two pages is not looked at (LMDB refuses it). */
 ipfsa_status ipfsa_meta_check_header(int fd, ipfsa_error *err);
 /* All pages of the snapshot `txn_id`, which a read transaction must hold: trees of the right depth and order, every entry inside its page, no page
- * used twice or free and used. Nothing is done for a file of over max bytes. */
+ * used twice or free and used. Nothing is done for a file of over max bytes. E_BUSY: others have committed twice since, and with that written over
+ * the snapshot's header: try with another one. */
 ipfsa_status ipfsa_meta_check_pages(int fd, uint64_t txn_id, uint64_t max, ipfsa_error *err);
 
 #endif

@@ -111,6 +111,44 @@ const cli_verb cli_verb_container_stats = {.name = "container stats",
                                            .args = one_name,
                                            .run = run_stats};
 
+/* --- the engine itself --- */
+
+static int run_engine(cli_context *ctx) {
+  ipfsa_engine *engine = cli_engine(ctx);
+  ipfsa_error err = {0};
+  ipfsa_engine_info info;
+  if (!engine) return 1;
+  if (ipfsa_engine_about(engine, &info, &err) != IPFSA_OK) return cli_fail(ctx, &err);
+  if (cli_json(ctx)) {
+    cli_out(ctx, "{");
+    cli_json_member(ctx, true, "Address", info.address);
+    cli_json_member(ctx, false, "FoundIn", info.found_in);
+    cli_json_member(ctx, false, "Version", info.version);
+    cli_json_member(ctx, false, "ApiVersion", info.api_version);
+    cli_json_member(ctx, false, "Os", info.os);
+    cli_json_member(ctx, false, "Arch", info.arch);
+    cli_out(ctx, ",\"Podman\":%s}\n", info.is_podman ? "true" : "false");
+    return 0;
+  }
+  cli_out(ctx, "%s ", info.is_podman ? "podman" : "docker");
+  cli_name(ctx, info.version, 0);
+  cli_out(ctx, " (API %s, ", info.api_version);
+  cli_name(ctx, info.os, 0);
+  cli_out(ctx, "/");
+  cli_name(ctx, info.arch, 0);
+  cli_out(ctx, ") at ");
+  cli_name(ctx, info.address, 0);
+  cli_out(ctx, ", from %s\n", info.found_in);
+  return 0;
+}
+
+const cli_verb cli_verb_container_engine = {.name = "container engine",
+                                            .tagline = "Show which container engine is used.",
+                                            .description = "Its kind, version, the API version agreed on, its address and what named it.",
+                                            .example = "> ipfs-accelerate container engine",
+                                            .options = engine_options,
+                                            .run = run_engine};
+
 /* --- events --- */
 
 static int print_event(void *arg, const ipfsa_container_event *e) {

@@ -27,6 +27,7 @@ extern const cli_verb cli_verb_config_profile_apply;
 extern const cli_verb cli_verb_config_replace;
 extern const cli_verb cli_verb_config_show;
 extern const cli_verb cli_verb_container;
+extern const cli_verb cli_verb_container_engine;
 extern const cli_verb cli_verb_container_events;
 extern const cli_verb cli_verb_container_exec;
 extern const cli_verb cli_verb_container_inspect;
@@ -134,6 +135,7 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_config_replace,
     &cli_verb_config_show,
     &cli_verb_container,
+    &cli_verb_container_engine,
     &cli_verb_container_events,
     &cli_verb_container_exec,
     &cli_verb_container_inspect,

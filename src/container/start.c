@@ -126,6 +126,15 @@ static void undo(starting *s) {
 
 /* --- one that is there already --- */
 
+/* Without an image nothing is made, so options of the making would be passed over. */
+static ipfsa_status check_no_options(const starting *s, ipfsa_error *err) {
+  const ipfsa_container_start_options *o = s->o;
+  size_t n = o->command.n + o->entrypoint.n + o->env.n + o->ports.n + o->volumes.n + o->tmpfs.n + o->networks.n + o->labels.n + o->extras.n;
+  bool any = n || o->gpus || o->restart || o->user || o->workdir || o->platform || o->health_cmd || o->memory || o->nano_cpus || o->writable || o->no_init;
+  if (s->image || !any) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_INVALID, "container %s: options of a container are fixed when it is made: name its image as well, or leave them out", s->name);
+}
+
 static ipfsa_status reuse(starting *s, const json_t *inspect, ipfsa_error *err) {
   const json_t *labels = ipfsa_json_at(inspect, "Config", "Labels", NULL);
   if (!ipfsa_labels_are_ours(labels)) {
@@ -181,6 +190,7 @@ ipfsa_status ipfsa_container_start(ipfsa_engine *engine, const char *name, const
   starting s = {.engine = engine, .name = name, .image = image, .o = options ? options : &none};
   ipfsa_status status = ipfsa_name_check("container", name, err);
   if (status == IPFSA_OK) status = ipfsa_container_check_waits(s.o->waits, err);
+  if (status == IPFSA_OK) status = check_no_options(&s, err);
   ipfsa_container *container = NULL;
   if (status == IPFSA_OK) status = run_steps(&s, &container, err);
   if (status) undo(&s);

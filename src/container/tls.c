@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -123,10 +124,41 @@ static ipfsa_status explain(ipfsa_tls *tls, int result, short *ret_wait, bool *r
   }
 }
 
+/* OpenSSL writes with write(), which raises SIGPIPE when the other side is gone. A library must not end its program: the signal is held back for this
+ * thread while OpenSSL runs, and one that came from here is taken away. */
+typedef struct pipe_guard {
+  sigset_t old;
+  bool was_pending;
+} pipe_guard;
+
+static pipe_guard hold_sigpipe(void) {
+  pipe_guard guard;
+  sigset_t pipe_only, pending;
+  sigemptyset(&pipe_only);
+  sigaddset(&pipe_only, SIGPIPE);
+  sigpending(&pending);
+  guard.was_pending = sigismember(&pending, SIGPIPE) == 1;
+  pthread_sigmask(SIG_BLOCK, &pipe_only, &guard.old);
+  return guard;
+}
+
+static void let_sigpipe_go(const pipe_guard *guard) {
+  int saved = errno;
+  sigset_t pipe_only;
+  sigemptyset(&pipe_only);
+  sigaddset(&pipe_only, SIGPIPE);
+  const struct timespec at_once = {0};
+  if (!guard->was_pending) (void)sigtimedwait(&pipe_only, NULL, &at_once);
+  pthread_sigmask(SIG_SETMASK, &guard->old, NULL);
+  errno = saved;
+}
+
 ipfsa_status ipfsa_tls_handshake(ipfsa_tls *tls, short *ret_wait, ipfsa_error *err) {
   *ret_wait = 0;
   bool end = false;
+  pipe_guard guard = hold_sigpipe();
   int result = ssl.SSL_connect(tls->connection);
+  let_sigpipe_go(&guard);
   if (result == 1) return IPFSA_OK;
   long verdict = ssl.SSL_get_verify_result(tls->connection);
   ipfsa_status status = explain(tls, result, ret_wait, &end, "handshake", err);
@@ -141,7 +173,9 @@ ipfsa_status ipfsa_tls_read(ipfsa_tls *tls, void *data, size_t cap, size_t *ret_
   *ret_wait = 0;
   *ret_len = 0;
   bool end = false;
+  pipe_guard guard = hold_sigpipe(); /* reading may answer on the level of TLS */
   int n = ssl.SSL_read(tls->connection, data, cap > 1 << 20 ? 1 << 20 : (int)cap);
+  let_sigpipe_go(&guard);
   if (n > 0) {
     *ret_len = (size_t)n;
     return IPFSA_OK;
@@ -153,7 +187,9 @@ ipfsa_status ipfsa_tls_write(ipfsa_tls *tls, const void *data, size_t len, size_
   *ret_wait = 0;
   *ret_len = 0;
   bool end = false;
+  pipe_guard guard = hold_sigpipe();
   int n = ssl.SSL_write(tls->connection, data, len > 1 << 20 ? 1 << 20 : (int)len);
+  let_sigpipe_go(&guard);
   if (n > 0) {
     *ret_len = (size_t)n;
     return IPFSA_OK;
@@ -162,5 +198,9 @@ ipfsa_status ipfsa_tls_write(ipfsa_tls *tls, const void *data, size_t len, size_
   return end ? ipfsa_fail(err, IPFSA_E_IO, "TLS to the container engine: it takes no more data") : status;
 }
 
-void ipfsa_tls_end_writing(ipfsa_tls *tls) { (void)ssl.SSL_shutdown(tls->connection); }
+void ipfsa_tls_end_writing(ipfsa_tls *tls) {
+  pipe_guard guard = hold_sigpipe();
+  (void)ssl.SSL_shutdown(tls->connection);
+  let_sigpipe_go(&guard);
+}
 bool ipfsa_tls_has_pending(const ipfsa_tls *tls) { return ssl.SSL_pending(tls->connection) > 0; }

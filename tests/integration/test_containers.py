@@ -67,6 +67,18 @@ def test_start_stop_restart_remove(box):
     assert done.code == 1 and "none of this name" in done.err
 
 
+def test_which_engine(box):
+    row = rows(box("container", "engine", "--json"))[0]
+    assert row["Address"] == box.engine.host and row["FoundIn"] == "DOCKER_HOST" and row["Podman"] == (box.engine.kind == "podman")
+    assert row["ApiVersion"].startswith("1.") and row["Version"] and row["Os"] == "linux"
+
+
+def test_options_need_an_image(box):
+    sleeper(box)
+    done = box("container", "start", "sleeper", "--env=A=b", check=False)
+    assert done.code == 1 and "name its image" in done.err
+
+
 def test_safe_defaults_reach_the_engine(box):
     sleeper(box, "safe", "--memory=64m", "--cpus=0.5")
     made = json.loads(box("container", "inspect", "safe").out)

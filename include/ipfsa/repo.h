@@ -34,7 +34,7 @@ typedef struct ipfsa_repo_stat {
   size_t struct_size;   /* set it before the call */
   uint64_t n_blocks;
   uint64_t block_bytes; /* Σ block lengths */
-  uint64_t disk_bytes;  /* packs, index and tables as files */
+  uint64_t disk_bytes;  /* packs, index, tables and what is materialised, as files */
   uint64_t dead_bytes;  /* in packs, of blocks that were removed */
   uint64_t max_size;    /* 0 = no limit */
   uint64_t n_packs;

@@ -6,8 +6,9 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -234,6 +235,22 @@ ipfsa_status ipfsa_fs_sync_dir(int dirfd, const char *path, ipfsa_error *err) {
 ipfsa_status ipfsa_fs_rename(int dirfd, const char *from, const char *to, ipfsa_error *err) {
   if (RETRY(renameat(dirfd, from, dirfd, to)) == 0) return IPFSA_OK;
   return ipfsa_fail_errno(err, errno, "rename %s to %s", from, to);
+}
+
+ipfsa_status ipfsa_fs_link(int from_dirfd, const char *from, int to_dirfd, const char *to, ipfsa_error *err) {
+  if (RETRY(linkat(from_dirfd, from, to_dirfd, to, 0)) == 0) return IPFSA_OK;
+  return ipfsa_fail_errno(err, errno, "link %s to %s", to, from);
+}
+
+ipfsa_status ipfsa_fs_set_mode(int fd, mode_t mode, ipfsa_error *err) {
+  if (RETRY(fchmod(fd, mode)) == 0) return IPFSA_OK;
+  return ipfsa_fail_errno(err, errno, "set mode %04o", (unsigned)mode);
+}
+
+ipfsa_status ipfsa_fs_flock(int fd, bool wait, ipfsa_error *err) {
+  if (RETRY(flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB)) == 0) return IPFSA_OK;
+  if (errno == EWOULDBLOCK) return ipfsa_fail(err, IPFSA_E_LOCKED, "it is locked by another call or process");
+  return ipfsa_fail_errno(err, errno, "flock");
 }
 
 ipfsa_status ipfsa_fs_unlink(int dirfd, const char *path, ipfsa_error *err) {

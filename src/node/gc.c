@@ -5,6 +5,7 @@
  * second mark; whoever does after it looks for blocks that are already gone, and finds them missing. Writers name what they wrote
  * before they close. So gc acts as if it happened at the moment of the sweep. */
 #include "node/mark.h"
+#include "node/materialised.h"
 
 typedef struct gc_run {
   ipfsa_node *node;
@@ -85,6 +86,7 @@ static ipfsa_status collect(gc_run *run, ipfsa_error *err) {
     if (err) *err = run->err;
     return run->status;
   }
+  if (status == IPFSA_OK) status = ipfsa_materialised_evict(run->node, run->mark.lease_grace_s, err); /* no lock is held */
   if (status) return status;
   report_damaged(run);
   if (run->stopped) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled while telling what was removed");

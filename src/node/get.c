@@ -27,6 +27,7 @@ typedef struct open_folder {
 typedef struct get_run {
   ipfsa_node *node;
   ipfsa_get_options o;
+  const ipfsa_get_owned *owned; /* NULL: what is made belongs to the caller of get */
   ipfsa_progress at;
   open_folder stack[MAX_GET_DEPTH];
   size_t depth;
@@ -68,6 +69,13 @@ static uint64_t share_file(get_run *run, const ipfsa_cid *cid, uint64_t size, in
   return size <= PARALLEL_MIN || run->shares_nothing ? 0 : ipfsa_clone_file(run->node->bs, cid, size, fd, pool, &run->shares_nothing);
 }
 
+/* What is owned is read-only, and on the disk before anyone is told of it. */
+static ipfsa_status settle_owned(get_run *run, int fd, mode_t mode, ipfsa_error *err) {
+  if (!run->owned) return IPFSA_OK;
+  ipfsa_status status = ipfsa_fs_set_mode(fd, mode, err);
+  return status ? status : ipfsa_fs_sync(fd, err);
+}
+
 static ipfsa_status copy_file(get_run *run, ipfsa_file_reader *r, int fd, uint64_t done, ipfsa_error *err) {
   uint64_t size = ipfsa_file_reader_size(r);
   ipfsa_status status = done ? ipfsa_file_reader_seek(r, done, err) : IPFSA_OK;
@@ -94,9 +102,12 @@ static ipfsa_status get_file(get_run *run, const ipfsa_cid *cid, int dirfd, cons
   if (ipfsa_file_reader_size(r) > PARALLEL_MIN && ipfsa_node_pool(run->node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool);
   int fd = ipfsa_fs_open(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0644, err);
   status = fd < 0 ? err->status : check_file_room(fd, name, ipfsa_file_reader_size(r), err);
-  if (status == IPFSA_OK) status = copy_file(run, r, fd, share_file(run, cid, ipfsa_file_reader_size(r), fd, pool), err);
+  uint64_t n_shared = status == IPFSA_OK ? share_file(run, cid, ipfsa_file_reader_size(r), fd, pool) : 0;
+  if (status == IPFSA_OK) status = copy_file(run, r, fd, n_shared, err);
   ipfsa_unixfs_meta meta = ipfsa_file_reader_meta(r);
   if (fd >= 0 && status == IPFSA_OK) restore_meta(fd, &meta);
+  if (status == IPFSA_OK) status = settle_owned(run, fd, 0444 | (meta.mode & 0111), err);
+  if (status == IPFSA_OK && run->owned) run->owned->written(run->owned->ctx, cid, ipfsa_file_reader_size(r), n_shared, dirfd, name);
   if (fd >= 0 && status) (void)ipfsa_fs_unlink(dirfd, name, NULL); /* no half a file under its name */
   ipfsa_fs_close(&fd);
   ipfsa_file_reader_close(r);
@@ -183,7 +194,9 @@ static ipfsa_status get_one(get_run *run, const ipfsa_cid *cid, int dirfd, const
   ipfsa_status status = ipfsa_unixfs_stat_get(run->node->bs, cid, &st, err);
   if (status) return status;
   if (st.type == IPFSA_UNIXFS_DIRECTORY || st.type == IPFSA_UNIXFS_HAMT) return open_new_folder(run, cid, &st.meta, dirfd, name, err);
-  return st.type == IPFSA_UNIXFS_SYMLINK ? get_symlink(run, cid, dirfd, name, err) : get_file(run, cid, dirfd, name, err);
+  if (st.type == IPFSA_UNIXFS_SYMLINK) return get_symlink(run, cid, dirfd, name, err);
+  if (run->owned && run->owned->link(run->owned->ctx, cid, st.size, dirfd, name)) return IPFSA_OK;
+  return get_file(run, cid, dirfd, name, err);
 }
 
 static ipfsa_status get_below(get_run *run, ipfsa_error *err) {
@@ -197,6 +210,7 @@ static ipfsa_status get_below(get_run *run, ipfsa_error *err) {
       continue;
     }
     restore_meta(f->fd, &f->meta);
+    status = settle_owned(run, f->fd, 0555, err);
     close_folder(f);
     run->depth--;
   }
@@ -229,6 +243,20 @@ static ipfsa_status get_over_file(get_run *run, const ipfsa_cid *cid, const char
   if (status == IPFSA_OK) status = ipfsa_fs_rename(AT_FDCWD, temp, target, err);
   if (status == IPFSA_OK) return replaces ? ipfsa_fs_sync_dir(AT_FDCWD, folder, err) : IPFSA_OK;
   (void)ipfsa_fs_unlink(AT_FDCWD, temp, NULL);
+  return status;
+}
+
+ipfsa_status ipfsa_get_at(ipfsa_node *node, const ipfsa_cid *cid, int dirfd, const char *name, const ipfsa_get_options *options,
+                          const ipfsa_get_owned *owned, ipfsa_error *err) {
+  get_run *run = ipfsa_calloc(1, sizeof *run);
+  if (!run) return ipfsa_fail_nomem(err);
+  run->node = node;
+  run->o = IPFSA_OPTIONS(ipfsa_get_options, options);
+  run->owned = owned;
+  ipfsa_status status = get_one(run, cid, dirfd, name, err);
+  if (status == IPFSA_OK) status = get_below(run, err);
+  while (run->depth) close_folder(&run->stack[--run->depth]);
+  ipfsa_free(run);
   return status;
 }
 

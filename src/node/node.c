@@ -2,6 +2,7 @@
 
 #include <ipfsa/job.h>
 
+#include "node/materialised.h"
 #include "node/repo_dir.h"
 
 #define DEFAULT_LOCK_TIMEOUT_MS 10000
@@ -49,6 +50,8 @@ static ipfsa_status open_rooms(ipfsa_node *node, const ipfsa_node_options *optio
   if (status) return ipfsa_error_prefix(err, status, "%s", node->repo_path);
   ipfsa_store_options store = ipfsa_repo_store_options(node->config);
   store.read_only = options->read_only;
+  store.others = ipfsa_materialised_bytes;
+  store.others_ctx = node;
   store.lock_timeout_ms = options->lock_timeout_ms < 0    ? 0
                           : options->lock_timeout_ms == 0 ? DEFAULT_LOCK_TIMEOUT_MS
                                                           : (unsigned)options->lock_timeout_ms;

@@ -17,6 +17,7 @@ ipfsa_status ipfsa_pins_update(ipfsa_store *store, const ipfsa_cid *from, const 
 /* Named roots ("mfs"): protected from gc like recursive pins. */
 ipfsa_status ipfsa_roots_get(ipfsa_store *store, const char *name, ipfsa_cid *ret, ipfsa_error *err); /* E_NOT_FOUND */
 ipfsa_status ipfsa_roots_set(ipfsa_store *store, const char *name, const ipfsa_cid *cid, ipfsa_error *err);
+ipfsa_status ipfsa_roots_remove(ipfsa_store *store, const char *name, ipfsa_error *err); /* E_NOT_FOUND */
 ipfsa_status ipfsa_roots_iterate(ipfsa_store *store, int (*cb)(void *ctx, const char *name, const ipfsa_cid *cid), void *ctx,
                                  ipfsa_error *err);
 

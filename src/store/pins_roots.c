@@ -14,19 +14,20 @@ ipfsa_status ipfsa_roots_get(ipfsa_store *store, const char *name, ipfsa_cid *re
   return status ? ipfsa_error_prefix(err, status, "the root \"%.100s\"", name) : IPFSA_OK;
 }
 
+/* cid NULL: it goes. */
 static ipfsa_status put_root(ipfsa_store *store, const char *name, const ipfsa_cid *cid, ipfsa_error *err) {
   uint8_t bytes[IPFSA_MAX_CID];
   ipfsa_meta_txn *txn = NULL;
   ipfsa_status status = ipfsa_meta_begin(ipfsa_store_meta(store), true, &txn, err);
   if (status) return status;
-  ipfsa_bytes value = ipfsa_bytes_of(bytes, ipfsa_cid_encode(cid, bytes));
-  status = ipfsa_meta_put(txn, IPFSA_META_ROOTS, ipfsa_bytes_str(name), value, err);
+  if (!cid) status = ipfsa_meta_del(txn, IPFSA_META_ROOTS, ipfsa_bytes_str(name), err);
+  else status = ipfsa_meta_put(txn, IPFSA_META_ROOTS, ipfsa_bytes_str(name), ipfsa_bytes_of(bytes, ipfsa_cid_encode(cid, bytes)), err);
   if (status == IPFSA_OK) return ipfsa_meta_commit(txn, err);
   ipfsa_meta_abort(txn);
   return status;
 }
 
-ipfsa_status ipfsa_roots_set(ipfsa_store *store, const char *name, const ipfsa_cid *cid, ipfsa_error *err) {
+static ipfsa_status change_root(ipfsa_store *store, const char *name, const ipfsa_cid *cid, ipfsa_error *err) {
   ipfsa_pins__enter();
   ipfsa_status status = ipfsa_store_lock(store, err);
   if (status == IPFSA_OK) {
@@ -35,6 +36,13 @@ ipfsa_status ipfsa_roots_set(ipfsa_store *store, const char *name, const ipfsa_c
   }
   ipfsa_pins__leave();
   return status;
+}
+
+ipfsa_status ipfsa_roots_set(ipfsa_store *store, const char *name, const ipfsa_cid *cid, ipfsa_error *err) { return change_root(store, name, cid, err); }
+
+ipfsa_status ipfsa_roots_remove(ipfsa_store *store, const char *name, ipfsa_error *err) {
+  ipfsa_status status = change_root(store, name, NULL, err);
+  return status == IPFSA_E_NOT_FOUND ? ipfsa_fail(err, status, "there is no root named \"%.200s\"", name) : status;
 }
 
 typedef struct root_iteration {

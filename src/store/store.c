@@ -325,8 +325,9 @@ ipfsa_status ipfsa_store_stat_get(ipfsa_store *s, ipfsa_store_stat *ret, ipfsa_e
   if (status == IPFSA_OK) {
     ipfsa_index_state state = ipfsa_index_state_get(s->index);
     uint64_t packs = ipfsa_store__disk_bytes(s) - ipfsa_index_bytes(s->index);
+    uint64_t others = s->options.others ? s->options.others(s->options.others_ctx) : 0;
     *ret = (ipfsa_store_stat){.n_blocks = state.n_blocks, .n_packs = s->n_packs, .block_bytes = state.block_bytes,
-                              .disk_bytes = packs + ipfsa_index_bytes(s->index), .max_size = s->options.max_size,
+                              .disk_bytes = packs + ipfsa_index_bytes(s->index) + others, .max_size = s->options.max_size,
                               .dead_bytes = packs > state.block_bytes ? packs - state.block_bytes : 0};
   }
   pthread_rwlock_unlock(&s->lock);

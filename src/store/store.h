@@ -9,7 +9,9 @@ typedef struct ipfsa_store ipfsa_store;
 typedef struct ipfsa_store_options {
   bool create;               /* make the folders when missing */
   bool read_only;            /* never writes; works on a read-only file system */
-  uint64_t max_size;         /* hard limit in bytes of packs + index, 0 = none → E_QUOTA before writing */
+  uint64_t max_size;         /* hard limit in bytes of packs, index and others, 0 = none → E_QUOTA before writing */
+  uint64_t (*others)(void *ctx); /* bytes that other things in the repo occupy; may be NULL. Asked when a writer begins, and by stat */
+  void *others_ctx;
   uint64_t max_pack_size;    /* 0 = 4 GiB */
   unsigned lock_timeout_ms;  /* how long begin waits for another writing process; 0 = fail at once → E_LOCKED
                                 "the repo is in use by process N" */
@@ -33,6 +35,9 @@ typedef struct ipfsa_store_stat {
   uint64_t max_size;
 } ipfsa_store_stat;
 ipfsa_status ipfsa_store_stat_get(ipfsa_store *store, ipfsa_store_stat *ret, ipfsa_error *err);
+
+/* May the repo grow by `more` bytes beside the packs? E_QUOTA. */
+ipfsa_status ipfsa_store_check_quota(ipfsa_store *store, uint64_t more, ipfsa_error *err);
 
 /* The cross-process writer lock, for those who write meta tables without a blockstore writer (pins). Re-entrant within the process
  * (counted). */

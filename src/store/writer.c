@@ -31,6 +31,7 @@ struct ipfsa_store_writer {
   uint64_t data_end;    /* in the pack */
   ipfsa_pack active;    /* opened for writing */
   ipfsa_write_queue *queue; /* what is on its way to the pack; made by the first large run */
+  uint64_t others; /* bytes of the repo beside packs and index, when the writer began; counted against a limit only */
 };
 
 /* ---- pending entries ---- */
@@ -148,15 +149,24 @@ static ipfsa_status check_writable(const ipfsa_store *s, ipfsa_error *err) {
   return ipfsa_fail(err, IPFSA_E_POISONED, "a sync of the store failed before; nothing more is written until the repo is opened anew");
 }
 
-static ipfsa_status check_quota(ipfsa_store_writer *w, uint64_t more, ipfsa_error *err) {
-  ipfsa_store *s = w->store;
-  if (!s->options.max_size) return IPFSA_OK;
+static uint64_t other_bytes(const ipfsa_store *s) { return s->options.max_size && s->options.others ? s->options.others(s->options.others_ctx) : 0; }
+
+static ipfsa_status check_limit(ipfsa_store *s, uint64_t others, uint64_t more, ipfsa_error *err) {
   pthread_rwlock_rdlock(&s->lock);
-  uint64_t used = ipfsa_store__disk_bytes(s) + w->records.len;
+  uint64_t used = ipfsa_store__disk_bytes(s), sum;
   pthread_rwlock_unlock(&s->lock);
-  if (used + more + RESERVE <= s->options.max_size || used + more + RESERVE < used) return IPFSA_OK;
+  bool over = __builtin_add_overflow(used, others, &used) || __builtin_add_overflow(used, more, &sum) || __builtin_add_overflow(sum, RESERVE, &sum);
+  if (!over && sum <= s->options.max_size) return IPFSA_OK;
   return ipfsa_fail(err, IPFSA_E_QUOTA, "the repo would pass its limit of %llu bytes (store.max_size); it holds %llu: free space with 'repo gc' or raise the limit",
                     (unsigned long long)s->options.max_size, (unsigned long long)used);
+}
+
+static ipfsa_status check_quota(ipfsa_store_writer *w, uint64_t more, ipfsa_error *err) {
+  return w->store->options.max_size ? check_limit(w->store, w->others + w->records.len, more, err) : IPFSA_OK;
+}
+
+ipfsa_status ipfsa_store_check_quota(ipfsa_store *s, uint64_t more, ipfsa_error *err) {
+  return s->options.max_size ? check_limit(s, other_bytes(s), more, err) : IPFSA_OK;
 }
 
 /* A head behind the last good commit: a table that was torn before anyone counted on it, or one that rotted since. It is left where it is. */
@@ -550,6 +560,7 @@ ipfsa_status ipfsa_store__begin(ipfsa_blockstore *self, ipfsa_blockstore_writer 
   if (!w) return ipfsa_fail_nomem(err);
   w->base.ops = &writer_ops;
   w->store = s;
+  w->others = other_bytes(s);
   w->active.fd = w->active.direct_fd = -1;
   pthread_mutex_init(&w->lock, NULL);
   pthread_mutex_lock(&s->writer_lock);

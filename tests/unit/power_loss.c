@@ -329,9 +329,9 @@ static void apply(const op *o, bool torn) {
   } else if (o->kind == OP_MKDIR) {
     name_of(o->path)->id = -1;
   } else if (o->kind == OP_RENAME) {
-    rename_below(o->path, o->to);
     name_of(o->path)->id = -2;
-    name_of(o->to)->id = o->id;
+    name_of(o->to)->id = o->id; /* before what is below it: names are made in this order */
+    rename_below(o->path, o->to);
   } else if (o->kind == OP_UNLINK) {
     name_of(o->path)->id = -2;
   }

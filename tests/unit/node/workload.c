@@ -659,6 +659,50 @@ static void check_made(world *w, ipfsa_node *node, bool acknowledged, const char
   ipfsa_node_close(fresh);
 }
 
+static ipfsa_status materialise(world *w, ipfsa_node *node, ipfsa_error *err) {
+  char path[IPFSA_MAX_CID_TEXT];
+  ipfsa_materialised *tree = NULL;
+  ipfsa_cid_format(&w->kept, path);
+  ipfsa_status status = ipfsa_materialise(node, path, "user", NULL, &tree, err);
+  ipfsa_materialised_free(tree);
+  return status;
+}
+
+static int count_use(void *ctx, const ipfsa_cid *cid, const char *user) {
+  *(size_t *)ctx += ipfsa_cid_is_none(cid) == false && strcmp(user, "user") == 0;
+  return 0;
+}
+
+/* A use that is written down has a whole tree. One of nobody may still be there: a lease that could not be removed keeps it, whole, while its process lives. */
+static void check_materialised(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
+  char dir[600], path[1000];
+  size_t n_uses = 0, n_trees = 0;
+  ipfsa_error err = {0};
+  ipfsa_gc_options at_once = {.struct_size = sizeof at_once, .lease_grace_s = UINT64_MAX};
+  if (ipfsa_repo_gc(node, &at_once, NULL, &err) || ipfsa_materialise_uses(node, count_use, &n_uses, &err)) fail_msg("%s: %s", where, err.message);
+  if (acknowledged && n_uses != 1) fail_msg("%s: it is materialised, and no use is written down", where);
+  path_in(dir, sizeof dir, w->repo, "materialised");
+  DIR *trees = opendir(dir);
+  for (struct dirent *e; trees && (e = readdir(trees));) {
+    if (e->d_name[0] == '.' || strcmp(e->d_name, "files") == 0) continue;
+    if (snprintf(path, sizeof path, "%s/%s/content", dir, e->d_name) < 0) fail();
+    if (check_out(path, kept_files, where) != 3) fail_msg("%s: %s is not whole", where, path);
+    n_trees++;
+  }
+  if (trees) closedir(trees);
+  if (n_trees < n_uses) fail_msg("%s: %zu trees for %zu uses", where, n_trees, n_uses);
+}
+
+static ipfsa_status evict(world *w, ipfsa_node *node, ipfsa_error *err) {
+  ipfsa_status status = materialise(w, node, err);
+  if (status == IPFSA_OK) status = ipfsa_materialise_release(node, NULL, "user", NULL, err);
+  return status ? status : ipfsa_repo_gc(node, NULL, NULL, err);
+}
+static void check_evicted(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
+  (void)acknowledged;
+  check_materialised(w, node, false, where);
+}
+
 const operation operations[] = {
     {"add a folder", add_folder, check_added, 0, false, WRITES_REPO},
     {"add a large file", add_large, check_large, 0, false, WRITES_REPO},
@@ -684,6 +728,8 @@ const operation operations[] = {
     {"get a file", get_file, check_got_file, 0, false, WRITES_NOTHING},
     {"get over a file", get_over, check_got_over, 0, false, WRITES_OUT},
     {"get a folder", get_folder, check_got_folder, 0, false, WRITES_NOTHING},
+    {"materialise", materialise, check_materialised, MAY_LOOSE, false, WRITES_REPO},
+    {"materialise, release, gc", evict, check_evicted, MAY_LOOSE, false, WRITES_REPO},
     {"get -a", get_tar, NULL, 0, false, WRITES_NOTHING},
     {"cat", cat_large, NULL, 0, false, WRITES_NOTHING},
     {"ls, refs, repo ls", list_all, NULL, 0, false, WRITES_NOTHING},

@@ -8,6 +8,7 @@
 #include <ipfsa/config.h>
 #include <ipfsa/dag.h>
 #include <ipfsa/files.h>
+#include <ipfsa/materialise.h>
 #include <ipfsa/pin.h>
 #include <ipfsa/read.h>
 #include <ipfsa/repo.h>

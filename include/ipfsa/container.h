@@ -73,6 +73,16 @@ typedef struct ipfsa_pull_step {
 } ipfsa_pull_step;
 typedef int (*ipfsa_pull_cb)(void *ctx, const ipfsa_pull_step *step); /* other than 0 cancels */
 
+/* How a container is probed while it is watched (ipfsa/watch.h): kept in its label, so that a watch in another shell finds it. */
+typedef struct ipfsa_probe_options {
+  size_t struct_size;
+  ipfsa_texts probes;      /* as waits: "http:PORT[/path]", …; all must hold. log: said once since the start. At most 16 */
+  int64_t interval_ms;     /* 0 = 5 s */
+  int64_t timeout_ms;      /* of one probe; 0 = 3 s */
+  int64_t start_period_ms; /* failures in it do not count; 0 = 10 s */
+  uint32_t threshold;      /* failures in a row that make it unhealthy; 0 = 3 */
+} ipfsa_probe_options;
+
 typedef struct ipfsa_container_start_options {
   size_t struct_size;
   ipfsa_texts command, entrypoint; /* words; none: the image's */
@@ -100,6 +110,7 @@ typedef struct ipfsa_container_start_options {
   int64_t wait_timeout_ms; /* for all of them; 0 = 60 s */
   ipfsa_pull_cb on_pull;
   void *pull_ctx;
+  const ipfsa_probe_options *probe; /* NULL: none */
 } ipfsa_container_start_options;
 /* Makes and starts it, and waits as asked; a failure leaves nothing behind but a pulled image. One of this name that runs already is no error
  * (*ret_changed false); one that is stopped is started again. E_EXISTS: it was made with other options. image NULL: it must be there (E_NOT_FOUND).

@@ -64,6 +64,7 @@ void cli_out_bytes(cli_context *ctx, const void *data, size_t len);
 int cli_out_write(void *ctx, const void *data, size_t len); /* as an ipfsa_write_cb; ctx is the cli_context */
 /* A name from outside: control characters, escapes and bidi overrides are escaped when standard output is a terminal. */
 void cli_out_name(cli_context *ctx, const void *name, size_t len);
+bool cli_is_terminal(const cli_context *ctx); /* standard output is one */
 void cli_err(cli_context *ctx, const char *format, ...) IPFSA_PRINTF(2, 3); /* standard error, as it is */
 int cli_fail(cli_context *ctx, const ipfsa_error *err);                      /* "Error: message\n", returns 1 */
 int cli_fail_text(cli_context *ctx, const char *format, ...) IPFSA_PRINTF(2, 3); /* likewise */

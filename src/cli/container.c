@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/engine.h"
+#include "cli/mounts.h"
 
 static void print_ports_json(cli_context *ctx, const ipfsa_container *c) {
   cli_out(ctx, ",\"Ports\":[");
@@ -17,7 +18,8 @@ static void print_ports_json(cli_context *ctx, const ipfsa_container *c) {
   cli_out(ctx, "]");
 }
 
-static void print_json(cli_context *ctx, const ipfsa_container *c, const char *more) {
+/* The object without its end: more may follow. */
+static void begin_json(cli_context *ctx, const ipfsa_container *c) {
   cli_out(ctx, "{");
   cli_json_member(ctx, true, "Id", c->id);
   cli_json_member(ctx, false, "Name", c->name);
@@ -27,7 +29,7 @@ static void print_json(cli_context *ctx, const ipfsa_container *c, const char *m
   cli_json_member(ctx, false, "Address", c->address);
   cli_json_number(ctx, false, "ExitCode", c->exit_code);
   print_ports_json(ctx, c);
-  cli_out(ctx, ",\"Ours\":%s%s}\n", c->is_ours ? "true" : "false", more);
+  cli_out(ctx, ",\"Ours\":%s", c->is_ours ? "true" : "false");
 }
 
 static void print_ports(cli_context *ctx, const ipfsa_container *c, const char *before) {
@@ -89,13 +91,14 @@ static bool nano_cpus(cli_context *ctx, uint64_t *ret) {
 static const char *given_or_null(cli_context *ctx, const char *option) { return cli_is_set(ctx, option) ? cli_string(ctx, option) : NULL; }
 
 /* What must be freed afterwards lies in lists. */
-enum { COMMAND, ENTRYPOINT, ENV, PORTS, VOLUMES, TMPFS, NETWORKS, LABELS, WAITS, N_LISTS };
+enum { COMMAND, ENTRYPOINT, ENV, PORTS, VOLUMES, TMPFS, NETWORKS, LABELS, WAITS, PROBES, N_LISTS };
 typedef struct start_lists {
   ipfsa_texts of[N_LISTS], extras;
+  ipfsa_probe_options probe;
 } start_lists;
 
 static bool gather_lists(cli_context *ctx, size_t n_before_command, start_lists *l) {
-  static const char *const names[N_LISTS] = {NULL, "entrypoint", "env", "publish", "volume", "tmpfs", "network", "label", "wait"};
+  static const char *const names[N_LISTS] = {NULL, "entrypoint", "env", "publish", "volume", "tmpfs", "network", "label", "wait", "probe"};
   for (size_t i = 1; i < N_LISTS; i++)
     if (!cli_texts(ctx, names[i], &l->of[i])) return false;
   size_t n = cli_n_args(ctx) > n_before_command ? cli_n_args(ctx) - n_before_command : 0;
@@ -127,9 +130,20 @@ static bool gather(cli_context *ctx, size_t n_before_command, start_lists *l, ip
   return true;
 }
 
+static bool gather_probes(cli_context *ctx, start_lists *l, ipfsa_container_start_options *o) {
+  ipfsa_probe_options *p = &l->probe;
+  *p = (ipfsa_probe_options){.struct_size = sizeof *p, .probes = l->of[PROBES]};
+  uint64_t threshold = cli_uint(ctx, "probe-threshold");
+  p->threshold = threshold < UINT32_MAX ? (uint32_t)threshold : UINT32_MAX;
+  o->probe = p;
+  return cli_duration_ms(ctx, "probe-interval", &p->interval_ms) && cli_duration_ms(ctx, "probe-timeout", &p->timeout_ms) &&
+         cli_duration_ms(ctx, "probe-start-period", &p->start_period_ms);
+}
+
 typedef ipfsa_status (*starter)(ipfsa_engine *, const char *, const char *, const ipfsa_container_start_options *, ipfsa_container **, bool *, ipfsa_error *);
 
-static int start_with(cli_context *ctx, starter start, const char *name, const char *image, size_t n_before_command) {
+/* mounts NULL: this verb has none. */
+static int start_with(cli_context *ctx, starter start, cli_mounts *mounts, const char *name, const char *image, size_t n_before_command) {
   start_lists lists = {0};
   ipfsa_container_start_options options;
   ipfsa_container *c = NULL;
@@ -137,15 +151,20 @@ static int start_with(cli_context *ctx, starter start, const char *name, const c
   ipfsa_error err = {0};
   int code = 1;
   ipfsa_engine *engine = NULL;
-  if (gather(ctx, n_before_command, &lists, &options) && (engine = cli_engine(ctx))) {
-    ipfsa_status status = start(engine, name, image, &options, &c, &changed, &err);
+  if (gather(ctx, n_before_command, &lists, &options) && gather_probes(ctx, &lists, &options) && (engine = cli_engine(ctx))) {
+    bool mounted = mounts && mounts->texts.n;
+    ipfsa_status status = mounted ? cli_mounts_start(ctx, mounts, engine, name, image, &options, &c, &changed, &err) : start(engine, name, image, &options, &c, &changed, &err);
     cli_pull_end(ctx);
-    code = status ? cli_fail(ctx, &err) : 0;
+    code = status == IPFSA_OK ? 0 : *err.message ? cli_fail(ctx, &err) : 1;
   }
   free_lists(&lists);
   if (code) return code;
-  if (cli_json(ctx)) print_json(ctx, c, changed ? ",\"Changed\":true" : ",\"Changed\":false");
-  else {
+  if (cli_json(ctx)) {
+    begin_json(ctx, c);
+    if (mounts) cli_mounts_print(ctx, mounts);
+    cli_out(ctx, ",\"Changed\":%s}\n", changed ? "true" : "false");
+  } else {
+    if (mounts) cli_mounts_print(ctx, mounts);
     cli_name(ctx, c->name, 0);
     cli_out(ctx, " %s%s", strcmp(c->state, "running") == 0 ? "runs" : c->state, changed ? "" : " already");
     print_ports(ctx, c, " ");
@@ -155,11 +174,16 @@ static int start_with(cli_context *ctx, starter start, const char *name, const c
   return 0;
 }
 
-static int run_start(cli_context *ctx) { return start_with(ctx, ipfsa_container_start, cli_arg_at(ctx, 0), cli_arg_at(ctx, 1), 2); }
+static int run_start(cli_context *ctx) {
+  cli_mounts mounts = {0};
+  int code = cli_mounts_gather(ctx, &mounts) ? start_with(ctx, ipfsa_container_start, &mounts, cli_arg_at(ctx, 0), cli_arg_at(ctx, 1), 2) : 1;
+  cli_mounts_release(&mounts);
+  return code;
+}
 
 static int run_start_ipfs(cli_context *ctx) {
   const char *name = cli_n_args(ctx) ? cli_arg_at(ctx, 0) : "ipfs";
-  return start_with(ctx, ipfsa_container_start_ipfs, name, cli_string(ctx, "image"), 1);
+  return start_with(ctx, ipfsa_container_start_ipfs, NULL, name, cli_string(ctx, "image"), 1);
 }
 
 #define START_OPTIONS                                                                                                                               \
@@ -185,6 +209,11 @@ static int run_start_ipfs(cli_context *ctx) {
   {CLI_STRING, "health-cmd", NULL, NULL, "Shell command by which the engine checks health every 5 s"},                                              \
   {CLI_STRINGS, "wait", NULL, NULL, "Wait for http:PORT[/path], tcp:PORT, log:REGEX, exec:COMMAND or healthy; may be given again"},                 \
   {CLI_STRING, "wait-timeout", NULL, "60s", "Longest time for all waits"},                                                                          \
+  {CLI_STRINGS, "probe", NULL, NULL, "How 'container watch' finds out whether it is well, in the form of --wait; may be given again"},              \
+  {CLI_STRING, "probe-interval", NULL, "5s", "Time between probes"},                                                                                \
+  {CLI_STRING, "probe-timeout", NULL, "3s", "Longest time of one probe"},                                                                           \
+  {CLI_STRING, "probe-start-period", NULL, "10s", "Failures do not count so long after a start"},                                                   \
+  {CLI_UINT, "probe-threshold", NULL, "3", "Failures in a row that make it unhealthy"},                                                             \
   {CLI_STRINGS, "cap-add", NULL, NULL, "Capability; those that reach past the container are refused"},                                              \
   {CLI_STRINGS, "runtime", NULL, NULL, "OCI runtime: runc, crun or nvidia"},                                                                        \
   {CLI_STRINGS, "privileged", NULL, NULL, "Refused unless docker.allow_dangerous names it, as all that follow"},                                    \
@@ -197,7 +226,8 @@ static int run_start_ipfs(cli_context *ctx) {
   {CLI_STRINGS, "cgroup-parent", NULL, NULL, "Parent control group"}, {CLI_STRINGS, "volumes-from", NULL, NULL, "Volumes of another container"},    \
   {CLI_STRINGS, "link", NULL, NULL, "Link to another container"}
 
-static const cli_option start_options[] = {START_OPTIONS, CLI_ENGINE_OPTIONS};
+static const cli_option start_options[] = {
+    {CLI_STRINGS, "mount", NULL, NULL, "Show content out of the store, read-only: CID:/target or /ipfs/CID/path:/target; may be given again"}, START_OPTIONS, CLI_ENGINE_OPTIONS};
 static const cli_arg start_args[] = {{"name", CLI_ARG_REQUIRED, "Name of the container."},
                                      {"image", 0, "Its image; left out: the container is there and is started again."},
                                      {"command", CLI_ARG_VARIADIC, "Command and arguments, behind -- when they hold options."},
@@ -270,6 +300,7 @@ static int run_rm(cli_context *ctx) {
     if (ipfsa_container_rm(engine, cli_arg_at(ctx, i), cli_bool(ctx, "force"), &err) != IPFSA_OK) return cli_fail(ctx, &err);
     print_done(ctx, cli_arg_at(ctx, i), "removed", true);
   }
+  cli_release_content(ctx, engine);
   return 0;
 }
 
@@ -304,7 +335,8 @@ const cli_verb cli_verb_container_rm = {.name = "container rm",
 static int list_one(void *arg, const ipfsa_container *c) {
   cli_context *ctx = arg;
   if (cli_json(ctx)) {
-    print_json(ctx, c, "");
+    begin_json(ctx, c);
+    cli_out(ctx, "}\n");
     return 0;
   }
   cli_name(ctx, c->name, 20);
@@ -323,7 +355,9 @@ static int run_ls(cli_context *ctx) {
   if (!engine) return 1;
   ipfsa_container_list_options options = {.struct_size = sizeof options, .all = cli_bool(ctx, "all"), .foreign = cli_bool(ctx, "foreign")};
   ipfsa_error err = {0};
-  return ipfsa_container_list(engine, &options, list_one, ctx, &err) ? cli_fail(ctx, &err) : 0;
+  if (ipfsa_container_list(engine, &options, list_one, ctx, &err) != IPFSA_OK) return cli_fail(ctx, &err);
+  cli_release_content(ctx, engine);
+  return 0;
 }
 
 static int run_inspect(cli_context *ctx) {

@@ -213,7 +213,9 @@ static int run_prune(cli_context *ctx) {
   ipfsa_container_prune_options options = {.struct_size = sizeof options, .containers = cli_bool(ctx, "containers"), .networks = cli_bool(ctx, "networks"),
                                            .volumes = cli_bool(ctx, "volumes")};
   ipfsa_error err = {0};
-  return ipfsa_container_prune(engine, &options, print_pruned, ctx, &err) ? cli_fail(ctx, &err) : 0;
+  if (ipfsa_container_prune(engine, &options, print_pruned, ctx, &err) != IPFSA_OK) return cli_fail(ctx, &err);
+  cli_release_content(ctx, engine);
+  return 0;
 }
 
 static const cli_option prune_options[] = {{CLI_BOOL, "containers", NULL, NULL, "Stopped containers"},

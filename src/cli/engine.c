@@ -1,5 +1,6 @@
 #include "cli/engine.h"
 
+#include <ipfsa/mount.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,12 @@ ipfsa_engine *cli_engine(cli_context *ctx) {
   }
   cli_signals_watch_engine(ctx->engine);
   return ctx->engine;
+}
+
+void cli_release_content(cli_context *ctx, ipfsa_engine *engine) {
+  ipfsa_error err = {0};
+  if (ipfsa_mounts_release_unused(engine, cli_given(ctx, "repo-dir"), NULL, &err) != IPFSA_OK)
+    cli_err(ctx, "content of containers that are gone is not released yet: %s\n", err.message);
 }
 
 void cli_json_member(cli_context *ctx, bool first, const char *key, const char *value) {

@@ -14,6 +14,9 @@
 /* The engine of this call, opened on first use and closed at the end; on failure the error is already printed and NULL comes back: return 1. */
 ipfsa_engine *cli_engine(cli_context *ctx);
 
+/* After containers may have gone: content that none shows any more is released. A failure is only said: what was asked for was done. */
+void cli_release_content(cli_context *ctx, ipfsa_engine *engine);
+
 /* A member of a JSON object: the comma when it is not the first, the key, the value. */
 void cli_json_member(cli_context *ctx, bool first, const char *key, const char *value);
 void cli_json_number(cli_context *ctx, bool first, const char *key, int64_t value);

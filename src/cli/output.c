@@ -80,6 +80,8 @@ static void put_escaped(const unsigned char *p, size_t len, FILE *to) {
   }
 }
 
+bool cli_is_terminal(const cli_context *ctx) { return ctx->out_is_tty; }
+
 void cli_out_name(cli_context *ctx, const void *name, size_t len) {
   if (ctx->out_is_tty) put_escaped(name, len, stdout);
   else fwrite(name, 1, len, stdout);

@@ -40,6 +40,7 @@ extern const cli_verb cli_verb_container_start;
 extern const cli_verb cli_verb_container_start_ipfs;
 extern const cli_verb cli_verb_container_stats;
 extern const cli_verb cli_verb_container_stop;
+extern const cli_verb cli_verb_container_watch;
 extern const cli_verb cli_verb_dag;
 extern const cli_verb cli_verb_dag_export;
 extern const cli_verb cli_verb_dag_get;
@@ -148,6 +149,7 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_container_start_ipfs,
     &cli_verb_container_stats,
     &cli_verb_container_stop,
+    &cli_verb_container_watch,
     &cli_verb_dag,
     &cli_verb_dag_export,
     &cli_verb_dag_get,

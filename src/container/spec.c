@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "container/probe.h"
 #include "hash/hash.h"
 
 #define DEFAULT_PIDS 512
@@ -126,6 +127,21 @@ static ipfsa_status put_mounts(const ipfsa_engine *engine, ipfsa_texts volumes, 
     ipfsa_spec_mount_release(&m);
   }
   return status;
+}
+
+static ipfsa_status put_contents(const ipfsa_spec_facts *facts, json_t *labels, json_t *mounts, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf cids = {0};
+  for (size_t i = 0; i < facts->n_contents; i++) {
+    const ipfsa_content *content = &facts->contents[i];
+    ipfsa_status status = ipfsa_spec_check_target("mount", content->target, content->target, err);
+    if (status) return status;
+    json_t *mount = json_pack("{s:s,s:s,s:s,s:b}", "Type", "bind", "Source", content->source, "Target", content->target, "ReadOnly", 1);
+    if (json_array_append_new(mounts, mount) != 0) return no_text("mount", err);
+    ipfsa_buf_printf(&cids, "%s%s", i ? " " : "", content->cid);
+  }
+  const char *text = ipfsa_buf_cstr(&cids);
+  ipfsa_status status = ipfsa_buf_status(&cids, err);
+  return status || facts->n_contents == 0 ? status : put(labels, IPFSA_LABEL_CID, json_string(text), err);
 }
 
 static ipfsa_status put_tmpfs(ipfsa_texts tmpfs, json_t *host_config, ipfsa_error *err) {
@@ -293,6 +309,8 @@ ipfsa_status ipfsa_spec_build(const ipfsa_engine *engine, const char *name, cons
   if (status == IPFSA_OK) status = put_limits(o, facts, host_config, err);
   if (status == IPFSA_OK) status = put_ports(engine, o->ports, body, host_config, err);
   if (status == IPFSA_OK) status = put_mounts(engine, o->volumes, host_config, err);
+  if (status == IPFSA_OK) status = put_contents(facts, json_object_get(body, "Labels"), json_object_get(host_config, "Mounts"), err);
+  if (status == IPFSA_OK) status = ipfsa_probe_plan_put(o->probe, json_object_get(body, "Labels"), err);
   if (status == IPFSA_OK) status = put_tmpfs(o->tmpfs, host_config, err);
   if (status == IPFSA_OK) status = put_network(engine, name, o->networks, body, host_config, err);
   if (status == IPFSA_OK && o->restart && *o->restart) status = put_restart(o->restart, host_config, err);

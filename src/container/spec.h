@@ -3,6 +3,7 @@
 #ifndef IPFSA_CONTAINER_SPEC_H
 #define IPFSA_CONTAINER_SPEC_H
 
+#include "container/content.h"
 #include "container/names.h"
 
 #define IPFSA_LABEL_SESSION "io.ipfs-accelerate.session"
@@ -12,6 +13,8 @@
 typedef struct ipfsa_spec_facts { /* what the engine and the image say */
   const char *image;      /* as it goes into the body */
   const char *image_user; /* "" when the image names none */
+  const ipfsa_content *contents; /* made by this program, so no check of binds applies */
+  size_t n_contents;
   int64_t n_cpus, memory; /* of the engine's host; 0 = unknown: no limit is set */
 } ipfsa_spec_facts;
 
@@ -25,6 +28,8 @@ typedef struct ipfsa_spec_mount {
   char *source, *target;
 } ipfsa_spec_mount;
 void ipfsa_spec_mount_release(ipfsa_spec_mount *mount);
+/* Absolute, normal, and not / itself? `what` and text are for messages. */
+ipfsa_status ipfsa_spec_check_target(const char *what, const char *text, const char *target, ipfsa_error *err);
 ipfsa_status ipfsa_spec_mount_parse(const ipfsa_engine *engine, const char *text, ipfsa_spec_mount *ret, ipfsa_error *err);
 
 /* The options named one by one: "pid=host", "cap-add=NET_BIND_SERVICE". Sets keys of HostConfig. */

@@ -89,6 +89,11 @@ static ipfsa_status take_modes(const ipfsa_engine *engine, const char *modes, ip
   return IPFSA_OK;
 }
 
+ipfsa_status ipfsa_spec_check_target(const char *what, const char *text, const char *target, ipfsa_error *err) {
+  if (is_normal(target) && strcmp(target, "/") != 0) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_INVALID, "%s \"%.200s\": the target is an absolute path other than / in the container", what, text);
+}
+
 ipfsa_status ipfsa_spec_mount_parse(const ipfsa_engine *engine, const char *text, ipfsa_spec_mount *ret, ipfsa_error *err) {
   const char *first = strchr(text, ':'), *second = first ? strchr(first + 1, ':') : NULL;
   const char *end = second ? second : text + strlen(text);
@@ -98,8 +103,7 @@ ipfsa_status ipfsa_spec_mount_parse(const ipfsa_engine *engine, const char *text
   m.source = ipfsa_strndup(text, (size_t)(first - text));
   m.target = ipfsa_strndup(first + 1, (size_t)(end - first - 1));
   ipfsa_status status = m.source && m.target ? IPFSA_OK : ipfsa_fail_nomem(err);
-  if (status == IPFSA_OK && (!is_normal(m.target) || strcmp(m.target, "/") == 0))
-    status = ipfsa_fail(err, IPFSA_E_INVALID, "volume \"%.200s\": the target is an absolute path other than / in the container", text);
+  if (status == IPFSA_OK) status = ipfsa_spec_check_target("volume", text, m.target, err);
   if (status == IPFSA_OK && second) status = take_modes(engine, second + 1, &m, err);
   if (status == IPFSA_OK) status = m.is_bind ? check_bind(engine, &m, err) : ipfsa_name_check("volume", m.source, err);
   if (status) ipfsa_spec_mount_release(&m);

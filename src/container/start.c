@@ -11,6 +11,8 @@ typedef struct starting {
   ipfsa_engine *engine;
   const char *name, *image;
   const ipfsa_container_start_options *o;
+  const ipfsa_content *contents;
+  size_t n_contents;
   json_t *body;
   bool made, started;       /* by this call */
   json_t *volumes;          /* names of those this call made */
@@ -43,7 +45,7 @@ static ipfsa_status build_body(starting *s, ipfsa_error *err) {
   if (status) return status;
   IPFSA_AUTO_BUF ipfsa_buf image = {0};
   ipfsa_image_put(&image, &ref, true);
-  ipfsa_spec_facts facts = {.image = ipfsa_buf_cstr(&image), .image_user = ""};
+  ipfsa_spec_facts facts = {.image = ipfsa_buf_cstr(&image), .image_user = "", .contents = s->contents, .n_contents = s->n_contents};
   /* First with nothing known: what is refused is refused before anything is asked for or pulled. */
   status = ipfsa_spec_build(s->engine, s->name, s->o, &facts, &s->body, err);
   if (status) return status;
@@ -182,12 +184,12 @@ static ipfsa_status run_steps(starting *s, ipfsa_container **ret, ipfsa_error *e
   return status;
 }
 
-ipfsa_status ipfsa_container_start(ipfsa_engine *engine, const char *name, const char *image, const ipfsa_container_start_options *options, ipfsa_container **ret,
-                                   bool *ret_changed, ipfsa_error *err) {
+ipfsa_status ipfsa_container_start_with(ipfsa_engine *engine, const char *name, const char *image, const ipfsa_container_start_options *options,
+                                        const ipfsa_content *contents, size_t n_contents, ipfsa_container **ret, bool *ret_changed, ipfsa_error *err) {
   ipfsa_error local = {0};
   if (!err) err = &local;
   ipfsa_container_start_options none = {.struct_size = sizeof none};
-  starting s = {.engine = engine, .name = name, .image = image, .o = options ? options : &none};
+  starting s = {.engine = engine, .name = name, .image = image, .o = options ? options : &none, .contents = contents, .n_contents = n_contents};
   ipfsa_status status = ipfsa_name_check("container", name, err);
   if (status == IPFSA_OK) status = ipfsa_container_check_waits(s.o->waits, err);
   if (status == IPFSA_OK) status = check_no_options(&s, err);
@@ -202,6 +204,11 @@ ipfsa_status ipfsa_container_start(ipfsa_engine *engine, const char *name, const
   if (ret) *ret = container;
   else ipfsa_container_free(container);
   return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_container_start(ipfsa_engine *engine, const char *name, const char *image, const ipfsa_container_start_options *options, ipfsa_container **ret,
+                                   bool *ret_changed, ipfsa_error *err) {
+  return ipfsa_container_start_with(engine, name, image, options, NULL, 0, ret, ret_changed, err);
 }
 
 /* --- a Kubo node --- */

@@ -198,6 +198,14 @@ def docker_engine():
             pytest.skip("skipped: dockerd does not run here: " + tail(folder / "log"))
         engine = Engine("docker", folder, folder / "d.sock")
         engine.bridge = bridge.name
+
+        def restart(meanwhile=lambda: None):
+            nonlocal process
+            stop(folder / "d.pid", process)
+            meanwhile()
+            process = start_dockerd(folder, bridge.name, driver)
+            assert process, tail(folder / "log")
+        engine.restart = restart
         engine.make_image(IMAGE)
         yield engine
         engine.remove_all()

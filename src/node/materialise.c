@@ -38,12 +38,11 @@ static bool shared_name(const ipfsa_cid *cid, uint64_t size, char ret[300]) {
   return size >= IPFSA_MATERIALISED_LINK_MIN && snprintf(ret, 300, IPFSA_MATERIALISED_FILES "/%s", name) < 255;
 }
 
-/* A shared file is of the size it had, and its own bytes were verified when it was written. */
+/* Its bytes were verified when it was written, and it is the file it was then. */
 static bool link_file(void *ctx, const ipfsa_cid *cid, uint64_t size, int dirfd, const char *name) {
   making *m = ctx;
-  struct stat st;
   char shared[300];
-  if (!shared_name(cid, size, shared) || ipfsa_fs_stat(m->dirfd, shared, &st, NULL) || (uint64_t)st.st_size != size || !S_ISREG(st.st_mode)) return false;
+  if (!shared_name(cid, size, shared) || !ipfsa_materialised_is_as_kept(m->dirfd, shared)) return false;
   if (ipfsa_fs_link(m->dirfd, shared, dirfd, name, NULL)) return false;
   m->record.n_linked += size;
   return true;
@@ -55,7 +54,7 @@ static void count_file(void *ctx, const ipfsa_cid *cid, uint64_t size, uint64_t 
   char shared[300];
   m->record.n_reflinked += n_cloned;
   m->record.n_copied += size - n_cloned;
-  bool is_shared = n_cloned == 0 && shared_name(cid, size, shared) && ipfsa_fs_link(dirfd, name, m->dirfd, shared, NULL) == IPFSA_OK;
+  bool is_shared = n_cloned == 0 && shared_name(cid, size, shared) && ipfsa_materialised_keep(m->dirfd, shared, dirfd, name);
   if (!is_shared) m->record.own += size - n_cloned;
 }
 

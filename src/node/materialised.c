@@ -16,6 +16,7 @@
 #define NEW_PREFIX "new-"
 #define GONE_PREFIX "gone-"
 #define MAX_RECORD 4096u
+#define PRINT_SUFFIX ".print" /* beside a shared file: what it was when it was kept */
 #define MAX_TREES 65536u /* entries of the folder looked at by one gc: one per CID in use or lately so */
 #define USE_PREFIX "use/"
 #define MAX_USE_NAME 511 /* bytes of a key in LMDB */
@@ -138,6 +139,26 @@ ipfsa_status ipfsa_materialised_read(int dirfd, const char *name, ipfsa_material
   return status;
 }
 
+static void print_path(const char *shared, char ret[320]) { snprintf(ret, 320, "%.300s" PRINT_SUFFIX, shared); }
+
+bool ipfsa_materialised_is_as_kept(int dirfd, const char *shared) {
+  char path[320], print[65];
+  IPFSA_AUTO_FREE char *kept = NULL;
+  size_t len = 0;
+  print_path(shared, path);
+  return ipfsa_materialised_print(dirfd, shared, print, NULL) == IPFSA_OK && ipfsa_fs_read_file(dirfd, path, MAX_RECORD, &kept, &len, NULL) == IPFSA_OK &&
+         strcmp(print, kept) == 0;
+}
+
+bool ipfsa_materialised_keep(int dirfd, const char *shared, int from_dirfd, const char *from) {
+  char path[320], print[65];
+  (void)ipfsa_fs_unlink(dirfd, shared, NULL); /* most often there is none */
+  if (ipfsa_fs_link(from_dirfd, from, dirfd, shared, NULL)) return false;
+  print_path(shared, path);
+  if (ipfsa_materialised_print(dirfd, shared, print, NULL) == IPFSA_OK) (void)ipfsa_fs_replace_file(dirfd, path, print, strlen(print), 0644, NULL); /* without, it is copied again */
+  return true;
+}
+
 ipfsa_status ipfsa_materialised_retire(int dirfd, const char *name, char ret_name[64], ipfsa_error *err) {
   snprintf(ret_name, 64, GONE_PREFIX "%016llx", (unsigned long long)ipfsa_random_u64());
   return ipfsa_fs_rename(dirfd, name, ret_name, err);
@@ -246,9 +267,27 @@ static ipfsa_status retire_unused(ipfsa_node *node, int dirfd, uint64_t lease_gr
   return status;
 }
 
+static bool is_print(const char *name) {
+  size_t len = strlen(name), suffix = strlen(PRINT_SUFFIX);
+  return len > suffix && strcmp(name + len - suffix, PRINT_SUFFIX) == 0;
+}
+
+/* A file that no tree has any more, with its print; a print without a file. */
 static ipfsa_status drop_single(void *ctx, int dirfd, const char *name, const struct stat *st, bool leaving, ipfsa_error *err) {
   (void)ctx;
-  return S_ISREG(st->st_mode) && !leaving && st->st_nlink == 1 ? ipfsa_fs_unlink(dirfd, name, err) : IPFSA_OK;
+  char other[320];
+  struct stat there;
+  if (!S_ISREG(st->st_mode) || leaving) return IPFSA_OK;
+  if (!is_print(name)) {
+    if (st->st_nlink > 1) return IPFSA_OK;
+    print_path(name, other);
+    (void)ipfsa_fs_unlink(dirfd, other, NULL);
+    return ipfsa_fs_unlink(dirfd, name, err);
+  }
+  snprintf(other, sizeof other, "%.*s", (int)(strlen(name) - strlen(PRINT_SUFFIX)), name);
+  if (ipfsa_fs_stat(dirfd, other, &there, NULL) != IPFSA_E_NOT_FOUND) return IPFSA_OK;
+  ipfsa_status status = ipfsa_fs_unlink(dirfd, name, err);
+  return status == IPFSA_E_NOT_FOUND ? IPFSA_OK : status;
 }
 
 ipfsa_status ipfsa_materialised_evict(ipfsa_node *node, uint64_t lease_grace_s, ipfsa_error *err) {

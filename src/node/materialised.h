@@ -33,6 +33,11 @@ ipfsa_status ipfsa_materialised_print(int dirfd, const char *content, char ret[6
 ipfsa_status ipfsa_materialised_write(int treefd, const ipfsa_materialised_record *record, ipfsa_error *err);
 /* E_NOT_FOUND: there is none of this name; E_CHANGED: not as it was made. */
 ipfsa_status ipfsa_materialised_read(int dirfd, const char *name, ipfsa_materialised_record *ret, ipfsa_error *err);
+/* Files to link to. `shared` is a path below dirfd. True: it is the very file that was kept, untouched. */
+bool ipfsa_materialised_is_as_kept(int dirfd, const char *shared);
+/* Keeps a second name of a file that was just written, in the place of one that is of no use; false: it could not be had. */
+bool ipfsa_materialised_keep(int dirfd, const char *shared, int from_dirfd, const char *from);
+
 /* Out of the way, for removal by the next gc or at once. The lock is held. */
 ipfsa_status ipfsa_materialised_retire(int dirfd, const char *name, char ret_name[64], ipfsa_error *err);
 

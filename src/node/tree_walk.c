@@ -72,6 +72,7 @@ ipfsa_status ipfsa_tree_walk(int dirfd, const char *name, ipfsa_tree_cb cb, void
     tree_folder *f = &w->stack[w->depth - 1];
     if (f->next < f->n) {
       status = tell(w, f->fd, f->names[f->next++], err);
+      if (status == IPFSA_E_NOT_FOUND) status = IPFSA_OK; /* it went meanwhile */
       continue;
     }
     status = cb(ctx, w->depth > 1 ? w->stack[w->depth - 2].fd : dirfd, f->name, &f->st, true, err);

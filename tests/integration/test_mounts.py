@@ -10,6 +10,7 @@ import urllib.request
 
 import pytest
 
+import xfs
 from engines import IMAGE, wait_until
 from test_containers import box, docker_box, engine, program_for, rows  # fixtures
 
@@ -92,6 +93,34 @@ def test_a_file_and_a_path_can_be_mounted(box, content):
     done = box("container", "start", "one", IMAGE, "--mount=/ipfs/%s/below/deep:/data/x:ro" % content, "--", "cat", "/data/x")
     assert " by " in done.out and "/data/x shows" in done.out
     assert wait_until(lambda: box("container", "logs", "one").out == "deep\n", 10)
+
+
+def test_a_mount_shares_its_bytes_where_the_file_system_can(docker_engine, program, tmp_path):
+    why = xfs.refusal()
+    if why:
+        pytest.skip("skipped: " + why)
+    try:
+        with xfs.mounted(tmp_path, 320) as place:
+            box = program_for(docker_engine, program, place)
+            box("init")
+            data = os.urandom(8 << 20)
+            (place / "model").mkdir()
+            (place / "model" / "weights").write_bytes(data)
+            (place / "model" / "config").write_text("{}")
+            cid = box.text("add", "-r", "-Q", "--cid-version=1", str(place / "model")).strip()
+            made = rows(box("container", "start", "shared", IMAGE, "--mount=%s:/model" % cid, "--json", "--", "sleep", "600"))[0]
+            assert made["Mounts"][0]["Way"] == "reflink", made
+            tree = place / "repo" / "materialised" / cid / "content"
+            os.sync()
+            assert (tree / "weights").read_bytes() == data and xfs.shared_bytes(tree / "weights") == len(data)
+            assert box("container", "exec", "shared", "cat", "/model/weights").out_bytes == data
+            box("container", "rm", "--force", "shared")
+            box("repo", "gc", "--quiet")
+            assert not tree.exists() and box("cat", cid + "/weights").out_bytes == data  # it is pinned
+    except xfs.Refused as refused:
+        pytest.skip("skipped: %s" % refused)
+    finally:
+        docker_engine.remove_all()
 
 
 def test_a_container_removed_by_others_is_noticed(box, content):

@@ -192,6 +192,45 @@ static void a_large_file_is_shared_with_another_tree(void **state) {
   place_free(p);
 }
 
+/* What was changed through one name is changed under all: it is not handed out again. */
+static void a_shared_file_that_was_touched_is_copied_anew(void **state) {
+  (void)state;
+  ipfsa_error err = {0};
+  ipfsa_materialised *one = NULL, *two = NULL, *three = NULL;
+  char path[900], text[IPFSA_MAX_CID_TEXT + 16];
+  place *p = place_new();
+  assert_ok(make(p, &p->folder, "a", &one, &err));
+  snprintf(path, sizeof path, "%s/large", one->path);
+  assert_int_equal(chmod(path, 0644), 0);
+  FILE *file = fopen(path, "r+b");
+  assert_int_equal(fwrite("X", 1, 1, file), 1);
+  fclose(file);
+  assert_ok(make(p, &p->again, "a", &two, &err));
+  expect_tree(two->path);
+  assert_int_equal(two->n_linked, 0);
+  ipfsa_cid_format(&p->folder, text); /* and the new one is what is linked to from then on */
+  strcat(text, "/large");
+  assert_ok(ipfsa_materialise(p->node, text, "a", NULL, &three, &err));
+  if (two->n_reflinked == 0) assert_int_equal(three->n_linked, LARGE);
+  char *name = strrchr(three->path, '/');
+  *name++ = '\0';
+  assert_true(holds(three->path, name, "large", LARGE));
+  ipfsa_materialised_free(one);
+  ipfsa_materialised_free(two);
+  ipfsa_materialised_free(three);
+  place_free(p);
+}
+
+static size_t n_files(place *p) {
+  char path[400];
+  size_t n = 0;
+  snprintf(path, sizeof path, "%s/materialised/files", p->repo);
+  DIR *dir = opendir(path);
+  for (struct dirent *e; dir && (e = readdir(dir));) n += e->d_name[0] != '.';
+  if (dir) closedir(dir);
+  return n;
+}
+
 static void gc_keeps_what_is_used(void **state) {
   (void)state;
   ipfsa_error err = {0};
@@ -219,8 +258,10 @@ static void gc_keeps_what_is_used(void **state) {
   assert_ok(ipfsa_file_size(p->node, text, &size, &err)); /* its blocks are kept as well */
   release(p, "b");
   assert_int_equal(n_trees(p), 1);
+  if (tree->n_reflinked == 0) assert_int_equal(n_files(p), 2); /* the large one and its print */
   collect(p);
   assert_int_equal(n_trees(p), 0);
+  assert_int_equal(n_files(p), 0);
   assert_int_equal(access(tree->path, F_OK), -1);
   assert_status(ipfsa_file_size(p->node, text, &size, &err), IPFSA_E_NOT_FOUND);
   ipfsa_repo_stat last = {.struct_size = sizeof last};
@@ -369,6 +410,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_tree_is_right_read_only_and_made_once),
       cmocka_unit_test(a_large_file_is_shared_with_another_tree),
+      cmocka_unit_test(a_shared_file_that_was_touched_is_copied_anew),
       cmocka_unit_test(gc_keeps_what_is_used),
       cmocka_unit_test(who_has_a_file_open_keeps_it),
       cmocka_unit_test(a_tree_that_was_touched_is_made_anew),

@@ -238,7 +238,7 @@ const cli_verb cli_verb_container_start = {
     .tagline = "Start a container.",
     .description = "Pulls the image when it is missing, makes the container with safe defaults (no capabilities, no new privileges, read-only root,\n"
                    "limits, ports on loopback) and starts it. One that runs already is no error. When a step or a wait fails, nothing is left behind.",
-    .example = "> ipfs-accelerate container start web busybox -p 8080 --wait=http:8080 -- httpd -f -p 8080 -h /tmp",
+    .example = "> ipfs-accelerate container start web busybox -p 8080 --wait=tcp:8080 -- httpd -f -p 8080 -h /tmp",
     .options = start_options,
     .args = start_args,
     .run = run_start,

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from conftest import PROGRAM, Ipfs
+from engines import IMAGE
 
 
 # What needs another program: run in a test of its own, with one.
@@ -54,8 +55,40 @@ def furnished(tmp_path_factory, program):
     return work, names
 
 
+ENGINE = ("container", "image", "volume", "network")  # groups whose verbs speak to a container engine
+ENDLESS = ("container events", "container logs", "container watch")  # until an interrupt
+ELSEWHERE = {"image pull": "it needs a registry", "container start-ipfs": "it needs the image of Kubo; test_containers.py has one of its own"}
+
+
+def furnish_engine(engine, ipfs, verb):
+    """A real engine with what the examples speak of."""
+    engine.remove_all()
+    for repo in ("busybox", "ipfs/kubo"):
+        assert engine.call("POST", "/images/%s/tag?repo=%s&tag=latest" % (IMAGE, repo))[0] == 201
+    if verb not in ("container start", "image rm"):
+        ipfs("container", "start", "web", "busybox", "--", "sleep", "600")
+    if verb == "container rm":
+        ipfs("container", "stop", "--time=1", "web")
+    if verb in ("volume rm", "network rm"):
+        ipfs(verb.split()[0], "create", "models" if verb == "volume rm" else "inference")
+
+
+@pytest.fixture
+def engine(request):
+    """For the verbs that need one: they are cleared away afterwards."""
+    verb = request.node.callspec.params["verb"]
+    if verb in ELSEWHERE:
+        pytest.skip("skipped: " + ELSEWHERE[verb])
+    if verb.split()[0] not in ENGINE or " " not in verb:
+        yield None
+        return
+    engine = request.getfixturevalue("docker_engine")
+    yield engine
+    engine.remove_all()
+
+
 @pytest.mark.parametrize("verb", verbs())
-def test_the_example_does_what_it_says(furnished, tmp_path, verb):
+def test_the_example_does_what_it_says(furnished, tmp_path, engine, verb):
     source, names = furnished
     commands = examples(verb)
     if not commands:
@@ -76,6 +109,12 @@ def test_the_example_does_what_it_says(furnished, tmp_path, verb):
             command = command.replace(name, real)
         assert "…" not in command, "%s: the test knows no such thing" % command
         env = {**os.environ, "PATH": "%s:%s" % (work / "bin", os.environ["PATH"]), "IPFSA_PATH": str(work / "repo"), "LC_ALL": "C.UTF-8"}
+        if engine:
+            env["DOCKER_HOST"] = engine.host
+            furnish_engine(engine, Ipfs(PROGRAM, work / "repo", env=env), verb)
+        if verb in ENDLESS:
+            command = "timeout --preserve-status --signal=INT 3 " + command
         done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=work, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, timeout=60)
-        assert done.returncode == 0, "%s: %s" % (command, done.stderr)
+        interrupted = verb in ENDLESS and done.returncode == 1 and done.stderr == "Error: cancelled\n"
+        assert done.returncode == 0 or interrupted, "%s: %s" % (command, done.stderr)

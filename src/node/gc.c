@@ -65,20 +65,35 @@ static void report_damaged(gc_run *run) {
   }
 }
 
-/* The first mark, outside of all locks. A root that was unpinned and swept by somebody meanwhile is no reason to give up. */
-static ipfsa_status first_mark(gc_run *run, ipfsa_error *err) {
-  ipfsa_status status = ipfsa_mark_all(&run->mark, err);
-  if (status != IPFSA_E_CORRUPT || ipfsa_cid_is_none(&run->mark.failed_root)) return status;
-  ipfsa_mark_release(&run->mark);
-  status = ipfsa_mark_init(&run->mark, run->node, run->mark.lease_grace_s, err);
+static ipfsa_status start_mark(gc_run *run, uint64_t lease_grace_s, ipfsa_error *err) {
+  ipfsa_status status = ipfsa_mark_init(&run->mark, run->node, lease_grace_s, err);
   run->mark.progress = run->options->progress;
   run->mark.progress_ctx = run->options->progress_ctx;
+  return status;
+}
+
+/* A root, or a block below a pin, that could not be had. */
+static bool misses_pinned(const gc_run *run, ipfsa_status status) {
+  if (status) return status == IPFSA_E_CORRUPT && !ipfsa_cid_is_none(&run->mark.failed_root);
+  for (size_t i = 0; i < run->mark.n_damaged; i++)
+    if (!run->mark.damaged[i].lenient) return true;
+  return false;
+}
+
+/* The first mark, outside of all locks. What is below a block that is missed would be swept, and the index is only a hint: before anything goes by
+ * what it lacks, it is made anew from the packs. Nor is a root that was unpinned and swept by somebody meanwhile a reason to give up. */
+static ipfsa_status first_mark(gc_run *run, ipfsa_error *err) {
+  uint64_t grace = run->mark.lease_grace_s;
+  ipfsa_status status = ipfsa_mark_all(&run->mark, err);
+  if (!misses_pinned(run, status)) return status;
+  ipfsa_mark_release(&run->mark);
+  status = ipfsa_store_reindex(run->node->store, err);
+  ipfsa_status started = start_mark(run, grace, status ? NULL : err);
+  if (status == IPFSA_OK) status = started;
   return status ? status : ipfsa_mark_all(&run->mark, err);
 }
 
 static ipfsa_status collect(gc_run *run, ipfsa_error *err) {
-  run->mark.progress = run->options->progress;
-  run->mark.progress_ctx = run->options->progress_ctx;
   ipfsa_status status = first_mark(run, err);
   if (status == IPFSA_OK) status = ipfsa_store_sweep(run->node->store, keep_block, run, note_removed, run, err);
   if (run->gated) ipfsa_pins_gate_open();
@@ -102,7 +117,7 @@ ipfsa_status ipfsa_repo_gc(ipfsa_node *node, const ipfsa_gc_options *given, ipfs
   if (options.lease_grace_s) grace = options.lease_grace_s == UINT64_MAX ? 0 : options.lease_grace_s;
   if (node->read_only) return ipfsa_fail(err, IPFSA_E_READ_ONLY, "the repo is open for reading only");
   gc_run run = {.node = node, .options = &options};
-  ipfsa_status status = ipfsa_mark_init(&run.mark, node, grace, err);
+  ipfsa_status status = start_mark(&run, grace, err);
   if (status == IPFSA_OK) status = collect(&run, err);
   ipfsa_mark_release(&run.mark);
   if (ret && (status == IPFSA_OK || status == IPFSA_E_PARTIAL)) *ret = run.result;

@@ -158,6 +158,10 @@ void ipfsa_index_trust(ipfsa_index *index) { read_boot_id(index->header->boot_id
 
 bool ipfsa_index_superseded(const ipfsa_index *index) { return atomic_load_explicit(&index->header->superseded, memory_order_acquire) != 0; }
 
+void ipfsa_index_supersede(ipfsa_index *index) {
+  if (index && index->write) atomic_store_explicit(&index->header->superseded, 1, memory_order_release);
+}
+
 ipfsa_index_state ipfsa_index_state_get(const ipfsa_index *index) {
   const index_header *h = index->header;
   return (ipfsa_index_state){(uint32_t)atomic_load(&h->pack), atomic_load(&h->end), atomic_load(&h->n_blocks), atomic_load(&h->block_bytes)};
@@ -254,7 +258,7 @@ ipfsa_status ipfsa_index_grow(int dirfd, ipfsa_index **index, uint64_t more, ipf
     if (fp && at != REMOVED) insert_fingerprint(new, fp, at);
   }
   ipfsa_index_state_set(new, &state);
-  if (old->write) atomic_store_explicit(&old->header->superseded, 1, memory_order_release);
+  ipfsa_index_supersede(old);
   ipfsa_index_close(old);
   *index = new;
   return IPFSA_OK;

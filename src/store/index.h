@@ -38,6 +38,7 @@ void ipfsa_index_restore(ipfsa_index *index);
 void ipfsa_index_checkpoint(ipfsa_index *index, uint64_t n_new, uint64_t every);
 /* The writer has put another file in its place: open it anew. */
 bool ipfsa_index_superseded(const ipfsa_index *index);
+void ipfsa_index_supersede(ipfsa_index *index); /* tells the other processes so; NULL and read-only ones: nothing */
 
 ipfsa_index_state ipfsa_index_state_get(const ipfsa_index *index);
 void ipfsa_index_state_set(ipfsa_index *index, const ipfsa_index_state *state);

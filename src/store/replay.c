@@ -207,13 +207,27 @@ static ipfsa_status recover(ipfsa_store *s, ipfsa_error *err) {
 }
 
 ipfsa_status ipfsa_store__rebuild_index(ipfsa_store *s, bool private_, ipfsa_error *err) {
-  ipfsa_index *index = NULL;
+  ipfsa_index *index = NULL, *old = s->index;
   ipfsa_status status = ipfsa_index_create(s->dirfd, private_, 0, &index, err);
   if (status) return status;
-  ipfsa_index_close(s->index);
   s->index = index;
   s->index_private = private_;
-  return recover(s, err);
+  status = recover(s, err);
+  if (!private_) ipfsa_index_supersede(old);
+  ipfsa_index_close(old);
+  return status;
+}
+
+ipfsa_status ipfsa_store_reindex(ipfsa_store *s, ipfsa_error *err) {
+  ipfsa_blockstore_writer *w = NULL;
+  ipfsa_status status = ipfsa_blockstore_begin(&s->base, &w, err); /* the writer's turn: nobody else changes packs or index */
+  if (status) return status;
+  pthread_rwlock_wrlock(&s->lock);
+  status = ipfsa_store__rebuild_index(s, false, err);
+  pthread_rwlock_unlock(&s->lock);
+  if (status == IPFSA_OK && s->n_torn) status = ipfsa_store__bury_torn(s, w, err);
+  ipfsa_writer_close(w);
+  return status;
 }
 
 ipfsa_status ipfsa_store__restore_index(ipfsa_store *s, ipfsa_error *err) {

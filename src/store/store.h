@@ -44,6 +44,10 @@ ipfsa_status ipfsa_store_check_quota(ipfsa_store *store, uint64_t more, ipfsa_er
 ipfsa_status ipfsa_store_lock(ipfsa_store *store, ipfsa_error *err);
 void ipfsa_store_unlock(ipfsa_store *store);
 
+/* The index anew from the packs' tables, which are the truth: for a block that is missed and may only be hidden by a damaged index. Takes the
+ * writer's turn. */
+ipfsa_status ipfsa_store_reindex(ipfsa_store *store, ipfsa_error *err);
+
 /* Reclaims: every block for which keep() says false goes. `on_removed` per block (may be NULL). Crash-safe: rewritten packs are durable before
  * the list of packs changes in one transaction. It takes the writer's turn (waiting for an open writer of this process to close) and the
  * store's lock first; keep() is called only then, with no other lock or transaction held: it may read blocks and write meta tables, and its

@@ -248,7 +248,7 @@ static void copy_tree(const char *from, const char *to) {
 static void flip_and_write(const char *name, uint64_t stride, bool without_index) {
   char path[700], index[700];
   struct stat st;
-  bool in_pack = strncmp(name, "packs/", 6) == 0, in_index = strcmp(name, "index") == 0;
+  bool in_pack = strncmp(name, "packs/", 6) == 0;
   snprintf(path, sizeof path, "%s/%s", r.dir, name);
   assert_int_equal(stat(path, &st), 0);
   snprintf(path, sizeof path, "%s/%s", r.copy, name);
@@ -263,13 +263,11 @@ static void flip_and_write(const char *name, uint64_t stride, bool without_index
     flip(path, off, bit);
     bool opened = open_repo(r.copy, false, &node, &err) == IPFSA_OK;
     if (opened) {
-      bool pinned = pins_there(node), here = all_there(node);
-      /* gc goes by the index. A slot that leads nowhere makes a block look missing; then whoever reads is told, and the index is to be deleted. */
-      ipfsa_status status = in_index && !here ? IPFSA_E_CORRUPT : ipfsa_repo_gc(node, &(ipfsa_gc_options){.struct_size = sizeof(ipfsa_gc_options), .lease_grace_s = UINT64_MAX}, NULL, &err);
+      bool pinned = pins_there(node);
+      ipfsa_status status = ipfsa_repo_gc(node, &(ipfsa_gc_options){.struct_size = sizeof(ipfsa_gc_options), .lease_grace_s = UINT64_MAX}, NULL, &err);
       if (!pinned && status == IPFSA_OK) fail_msg("%s: pins cannot be read, and gc went on", where);
       ipfsa_node_close(node);
       node = NULL;
-      if (in_index && !here) unlink(index);
     }
     if (!in_pack && opened && strncmp(name, "meta/", 5) != 0) {
       if (!look(r.copy, false)) fail_msg("%s: something is lost", where);

@@ -62,3 +62,44 @@ def test_wrong_calls_change_nothing(ipfs):
         done = ipfs("files", *args, check=False, stdin=b"x")
         assert done.code == 1 and "Error: " in done.err, args
     assert ipfs.text("files", "stat", "--hash", "/") == before
+
+
+def test_a_missing_block_is_named(ipfs):
+    """A folder whose block is gone is not an empty place: nothing is read as absent, and nothing is written over it."""
+    ipfs("files", "mkdir", "-p", "/a/b")
+    ipfs("files", "write", "--create", "/a/b/f", stdin=b"kept")
+    gone = ipfs.text("files", "stat", "--hash", "/a/b")
+    ipfs("block", "rm", gone)
+    before = ipfs.text("files", "stat", "--hash", "/")
+    for args in (["ls", "/a/b"], ["stat", "/a/b"], ["stat", "/a/b/f"], ["read", "/a/b/f"], ["rm", "/a/b/f"], ["mkdir", "/a/b/c"], ["mkdir", "-p", "/a/b/c"],
+                 ["write", "--create", "/a/b/g"], ["write", "--create", "--parents", "/a/b/g"], ["cp", "/a/b/f", "/x"], ["cp", "--force", "/a", "/a/b/x"],
+                 ["mv", "/a/b/f", "/x"], ["chmod", "0644", "/a/b/f"], ["touch", "/a/b/f"], ["chcid", "--cid-version=1", "/a/b"], ["flush", "/a/b"]):
+        done = ipfs("files", *args, check=False, stdin=b"x")
+        said = done.out + done.err
+        assert done.code == 1 and gone in said and "does not exist" not in said, (args, said)
+    done = ipfs("add", "--to-files=/a/b/", check=False, stdin=b"x")
+    assert done.code == 1 and gone in done.err
+    assert ipfs.text("files", "stat", "--hash", "/") == before
+    assert "Local: " in ipfs.text("files", "stat", "--with-local", "/") and "100.00%" not in ipfs.text("files", "stat", "--with-local", "/")
+    ipfs("files", "rm", "--force", "-r", "/a/b")  # what is broken can be taken away
+
+
+def test_count_zero_takes_nothing(ipfs):
+    ipfs("files", "write", "--create", "/f", stdin=b"hello")
+    ipfs("files", "write", "--count=0", "/f", stdin=b"xxxxx")
+    assert ipfs("files", "read", "/f").out_bytes == b"hello"
+    ipfs("files", "write", "--count=2", "/f", stdin=b"xxxxx")
+    assert ipfs("files", "read", "/f").out_bytes == b"xxllo"
+    ipfs("files", "write", "--count=0", "--truncate", "/f", stdin=b"xxxxx")
+    ipfs("files", "write", "--count=0", "--create", "/new", stdin=b"xxxxx")
+    assert ipfs("files", "read", "/f").out_bytes == ipfs("files", "read", "/new").out_bytes == b""
+
+
+def test_chroot_is_protected_from_gc(ipfs):
+    root = ipfs.text("add", "-Qw", "--pin=false", "--stdin-name=f", stdin=b"content")
+    ipfs("files", "chroot", "--confirm", root)
+    ipfs("repo", "gc", "--grace=0")
+    assert ipfs("files", "read", "/f").out_bytes == b"content"
+    ipfs("files", "chroot", "--confirm")
+    ipfs("repo", "gc", "--grace=0")
+    assert ipfs.text("files", "ls") == "" and ipfs("cat", root + "/f", check=False).code == 1

@@ -118,6 +118,7 @@ WANTED = {
     "repo version --enc=json": ("out", "our repo format"),
     "repo fsck": ("err", "no such command"),
     "ls": ("err", "the hint to type ctrl-d is given on a terminal only"),
+    "--cid-base=nope version": (ALL, "a base that there is not is refused by every command"),
     "nope": ("err", "suggestions of our own verbs"),
     "--enc=xml cid base32 %s" % HELLO: (ALL, "XML is not supported, and said so"),
 }

@@ -479,6 +479,31 @@ static ipfsa_status make_folder(world *w, ipfsa_node *node, ipfsa_error *err) {
   return ipfsa_files_mkdir(node, "/a/b", true, IPFSA_UNSET, NULL, err);
 }
 
+static ipfsa_status change_mode(world *w, ipfsa_node *node, ipfsa_error *err) {
+  (void)w;
+  return ipfsa_files_chmod(node, "/dir/f", 0640, err);
+}
+static void check_mode(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
+  (void)w;
+  ipfsa_error err = {0};
+  ipfsa_files_stat st;
+  if (ipfsa_files_stat_get(node, "/dir/f", &st, &err)) fail_msg("%s: files stat: %s", where, err.message);
+  if (st.mode != 0640 && (acknowledged || st.mode != 0)) fail_msg("%s: the mode is %o", where, st.mode);
+}
+
+static ipfsa_status change_root(world *w, ipfsa_node *node, ipfsa_error *err) {
+  ipfsa_cid old, made;
+  return ipfsa_files_chroot(node, &w->kept, &old, &made, err);
+}
+static void check_root(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
+  ipfsa_error err = {0};
+  ipfsa_files_stat st;
+  if (ipfsa_files_stat_get(node, "/", &st, &err)) fail_msg("%s: files stat: %s", where, err.message);
+  bool changed = ipfsa_cid_equal(&st.cid, &w->kept);
+  if (acknowledged && !changed) fail_msg("%s: the root is not the new one", where);
+  if (!changed) expect_in_files(node, "/dir/f", "files f", 1500, where);
+}
+
 static ipfsa_status save_config(world *w, ipfsa_node *node, ipfsa_error *err) {
   (void)w;
   return ipfsa_node_config_set(node, "import.cid_version", "1", true, err);
@@ -722,6 +747,8 @@ const operation operations[] = {
     {"files cp", copy_in, check_copied, 0, false, WRITES_REPO},
     {"files mv", move, check_moved, MAY_FILES, false, WRITES_REPO},
     {"files rm", remove_file, check_removed, MAY_FILES, false, WRITES_REPO},
+    {"files chmod", change_mode, check_mode, 0, false, WRITES_REPO},
+    {"files chroot", change_root, check_root, MAY_FILES, false, WRITES_REPO},
     {"files mkdir", make_folder, NULL, 0, false, WRITES_REPO},
     {"config set", save_config, check_saved, 0, false, WRITES_REPO},
     {"config replace", replace_config, check_saved, 0, false, WRITES_REPO},

@@ -60,7 +60,7 @@ lint: build
 
 # All of it takes about half an hour and 60 GB; `make bench BENCH="file car"` measures some groups and keeps the results of the others.
 bench: build
-	@tools/install-deps bench
+	@tools/install-deps bench test
 	@tools/install-peers
 	@ninja -C $(BUILD) -j $(JOBS) --quiet bench-tools
 	@bench/run $(PROGRAM) $(BENCH)

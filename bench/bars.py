@@ -91,6 +91,12 @@ def start(results):
         yield at_most("start of the program, `%s`" % name, 5, seconds * 1e3 if seconds else None, "ms")
 
 
+def container(results):
+    row = results.row("container", "container start")
+    ours, theirs = row.seconds(), row.seconds("docker run -d")
+    return at_most("`container start`, over what `docker run -d` with the same limits takes", 30, (ours - theirs) * 1e3 if ours and theirs else None, "ms")
+
+
 def verdicts(results):
     yield kernel(results)
     for group, name, who, least, work in SPEED:
@@ -103,4 +109,5 @@ def verdicts(results):
     yield from ranges(results)
     yield from scale(results)
     yield from start(results)
+    yield container(results)
     yield from memory(results)

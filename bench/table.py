@@ -2,7 +2,7 @@
 from bars import verdicts
 
 GROUPS = {"start": "Starting", "file": "One file", "folder": "A folder of small files", "car": "CAR", "repo": "The repo", "ranges": "A range, a process each",
-          "reflink": "XFS with shared extents"}
+          "reflink": "XFS with shared extents", "container": "Containers"}
 PLOTS = [("kernels", "sha2-256 on one core"), ("speed", "bytes a second"), ("folder", "small files a second"), ("memory", "peak memory"), ("ranges", "random ranges"),
          ("scale", "a growing store")]
 

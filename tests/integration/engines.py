@@ -2,6 +2,7 @@
 run skips aloud. What they need is installed by `tools/install-deps test`.
 
 `docker_engine`: Debian's dockerd. `podman_engine`: Podman's service, which answers Docker's API. Both hold the image test/busybox:1."""
+import contextlib
 import http.client
 import io
 import json
@@ -180,13 +181,17 @@ def start_dockerd(folder, bridge, driver):
     return None
 
 
-@pytest.fixture(scope="session")
-def docker_engine():
+class Unavailable(Exception):
+    """Why no engine can run here."""
+
+
+@contextlib.contextmanager
+def docker():
     if os.geteuid() != 0:
-        pytest.skip("skipped: a container engine of the test's own needs root")
+        raise Unavailable("a container engine of the test's own needs root")
     lacking = missing("dockerd", "containerd", "runc", "busybox")
     if lacking:
-        pytest.skip("skipped: %s missing: run tools/install-deps test" % ", ".join(lacking))
+        raise Unavailable("%s missing: run tools/install-deps test" % ", ".join(lacking))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ipfsa-docker-", dir="/var/tmp"))
     bridge, process = Bridge(), None
     try:
@@ -195,7 +200,7 @@ def docker_engine():
             if process:
                 break
         if not process:
-            pytest.skip("skipped: dockerd does not run here: " + tail(folder / "log"))
+            raise Unavailable("dockerd does not run here: " + tail(folder / "log"))
         engine = Engine("docker", folder, folder / "d.sock")
         engine.bridge = bridge.name
 
@@ -214,6 +219,16 @@ def docker_engine():
             stop(folder / "d.pid", process)
         bridge.remove()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def docker_engine():
+    with contextlib.ExitStack() as stack:
+        try:
+            engine = stack.enter_context(docker())
+        except Unavailable as why:
+            pytest.skip("skipped: %s" % why)
+        yield engine
 
 
 OCI_WRAP = """#!/bin/sh

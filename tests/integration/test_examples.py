@@ -113,7 +113,7 @@ def test_the_example_does_what_it_says(furnished, tmp_path, engine, verb):
             env["DOCKER_HOST"] = engine.host
             furnish_engine(engine, Ipfs(PROGRAM, work / "repo", env=env), verb)
         if verb in ENDLESS:
-            command = "timeout --preserve-status --signal=INT 3 " + command
+            command = "timeout --foreground --preserve-status --signal=INT 3 " + command
         done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=work, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, timeout=60)
         interrupted = verb in ENDLESS and done.returncode == 1 and done.stderr == "Error: cancelled\n"

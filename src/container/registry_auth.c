@@ -5,29 +5,22 @@
 #include "codec/json.h"
 #include "container/challenge.h"
 #include "container/registry_inside.h"
+#include "http/request.h"
 
 #define MAX_TOKEN_ANSWER 65536 /* bytes; own limit */
 
-static void put_encoded(ipfsa_buf *url, const char *text) {
-  for (; *text; text++) {
-    uint8_t c = (uint8_t)*text;
-    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || strchr("-._~", c);
-    ipfsa_buf_printf(url, plain ? "%c" : "%%%02X", c);
-  }
-}
-
 static ipfsa_status token_url(const ipfsa_registry *r, const char *path, const ipfsa_challenge *c, ipfsa_buf *url, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf scope = {0};
   ipfsa_origin realm;
   ipfsa_status status = ipfsa_url_parse(c->realm, &realm, NULL, err);
   if (status) return ipfsa_error_prefix(err, status, "its token server");
   if (r->place.origin.tls && !realm.tls) return ipfsa_fail(err, IPFSA_E_DENIED, "its token server speaks http, though the registry itself speaks https");
   ipfsa_buf_append(url, c->realm, strcspn(c->realm, "#"));
-  ipfsa_buf_str(url, strchr(c->realm, '?') ? "&service=" : "?service=");
-  put_encoded(url, c->service);
-  ipfsa_buf_str(url, "&scope=");
-  if (*c->scope) put_encoded(url, c->scope);
-  else if (*path) put_encoded(url, "repository:"), put_encoded(url, path), put_encoded(url, ":pull");
-  else put_encoded(url, "registry:catalog:*");
+  ipfsa_http_put_query(url, "service", c->service);
+  if (!*c->scope && *path) ipfsa_buf_printf(&scope, "repository:%s:pull", path);
+  else ipfsa_buf_str(&scope, *c->scope ? c->scope : "registry:catalog:*");
+  if ((status = ipfsa_buf_status(&scope, err))) return status;
+  ipfsa_http_put_query(url, "scope", ipfsa_buf_cstr(&scope));
   return ipfsa_buf_status(url, err);
 }
 

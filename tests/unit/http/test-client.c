@@ -1,6 +1,8 @@
 #include "http/client.h"
 
 #include <netdb.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #include "base/alloc.h"
 #include "base/fault.h"
@@ -334,6 +336,76 @@ static void proxies_are_honoured(void **state) {
   server_stop(&s);
 }
 
+/* openssl's test server in a folder of its own: /r is a redirect to plain http, /ok an answer. -1: there is no openssl here. */
+static pid_t start_tls(const char *dir, uint16_t http_port, uint16_t *ret_port, FILE **ret_said) {
+  char command[2048];
+  int out[2];
+  snprintf(command, sizeof command,
+           "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 "
+           "-keyout key.pem -out cert.pem 2>/dev/null && printf 'HTTP/1.0 302 X\\r\\nLocation: http://127.0.0.1:%u/\\r\\n\\r\\n' >r && "
+           "printf 'HTTP/1.0 200 OK\\r\\n\\r\\nhello' >ok", dir, http_port);
+  if (system(command) != 0) return -1;
+  assert_int_equal(pipe(out), 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    dup2(out[1], STDOUT_FILENO);
+    if (!freopen("/dev/null", "w", stderr)) _exit(127);
+    if (chdir(dir) == 0) execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-HTTP", "-cert", "cert.pem", "-key", "key.pem", (char *)NULL);
+    _exit(127);
+  }
+  close(out[1]);
+  FILE *said = fdopen(out[0], "r");
+  char line[256];
+  unsigned port = 0;
+  while (!port && fgets(line, sizeof line, said)) (void)!sscanf(line, "ACCEPT 127.0.0.1:%u", &port);
+  *ret_port = (uint16_t)port;
+  *ret_said = said; /* open while it runs: it goes on talking */
+  return pid;
+}
+
+/* Certificates are checked against the authorities, and https does not lead to http, also where both origins were named. */
+static void tls_is_checked_and_kept(void **state) {
+  (void)state;
+  if (left_out) skip();
+  server s = {.answers = {OK_ANSWER}};
+  server_start(&s);
+  char *dir = test_temp_dir(), url[64], ca[512];
+  uint16_t port = 0;
+  FILE *said = NULL;
+  pid_t pid = start_tls(dir, s.port, &port, &said);
+  if (pid < 0) printf("skipped: openssl cannot make a certificate here\n");
+  if (pid > 0) {
+    ipfsa_error err = {0};
+    ipfsa_origin origins[2];
+    snprintf(url, sizeof url, "https://127.0.0.1:%u", port);
+    assert_ok(ipfsa_url_parse(url, &origins[0], NULL, &err));
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", s.port);
+    assert_ok(ipfsa_url_parse(url, &origins[1], NULL, &err));
+    snprintf(ca, sizeof ca, "%s/cert.pem", dir);
+    static const struct {
+      bool trusted;
+      const char *path;
+      ipfsa_status status;
+    } rows[] = {{false, "ok", IPFSA_E_IO}, {true, "ok", IPFSA_OK}, {true, "r", IPFSA_E_DENIED}};
+    for (size_t i = 0; i < 3; i++) {
+      ipfsa_http_client *client = NULL;
+      ipfsa_http_settings settings = {.private_origins = origins, .n_private_origins = 2, .ca_file = rows[i].trusted ? ca : NULL};
+      assert_ok(ipfsa_http_client_new(&settings, &client, &err));
+      got g = ask(client, plain, "https://127.0.0.1:%u/%s", port, rows[i].path);
+      if (g.status != rows[i].status) fail_msg("%zu: %s (%s)", i, ipfsa_status_to_string(g.status), g.err.message);
+      drop(&g);
+      ipfsa_http_client_free(client);
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    fclose(said);
+  }
+  assert_int_equal(s.n_requests, 0);
+  server_stop(&s);
+  test_remove_tree(dir);
+  if (pid < 0) skip();
+}
+
 /* Every allocation on the way may fail, libcurl's own too: an error, or the whole answer. */
 static void memory_may_run_out(void **state) {
   (void)state;
@@ -385,7 +457,7 @@ int main(void) {
       cmocka_unit_test(an_answer_is_read),         cmocka_unit_test(private_origins_are_refused), cmocka_unit_test(names_are_judged_by_their_address),
       cmocka_unit_test(redirects_are_checked),     cmocka_unit_test(redirects_have_a_limit),      cmocka_unit_test(bodies_have_a_limit),
       cmocka_unit_test(headers_have_a_limit),      cmocka_unit_test(waiting_ends),                cmocka_unit_test(broken_answers_are_errors),
-      cmocka_unit_test(proxies_are_honoured),      cmocka_unit_test(memory_may_run_out),
+      cmocka_unit_test(proxies_are_honoured),      cmocka_unit_test(tls_is_checked_and_kept),   cmocka_unit_test(memory_may_run_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

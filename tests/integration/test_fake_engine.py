@@ -195,7 +195,7 @@ def test_a_pull_shows_its_steps_and_names_the_tag(fake, run):
     (answer(404, {"message": "manifest for busybox:latest not found: manifest unknown: x"}), "name and tag"),
     (chunked(b'{"status":"Pulling"', end=True), "middle of an object"),
     (chunked(b'{"status":"' + b"x" * (1 << 20) + b'"}'), "1048576"),
-])
+], ids=["error", "old error", "not found", "cut", "too long"])  # the name of a test is in its environment, which has a limit
 def test_a_pull_that_fails(fake, run, stream, words):
     engine = fake()
     pull_script(engine, stream)

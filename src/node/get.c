@@ -4,7 +4,7 @@
 #include <ipfsa/read.h>
 
 #include "base/clock.h"
-#include "node/get.h"
+#include "node/get_small.h"
 #include "node/path.h"
 #include "unixfs/clone.h"
 #include "unixfs/reader.h"
@@ -12,15 +12,15 @@
 #define PARALLEL_MIN (2u << 20) /* bytes; below, starting threads takes longer than reading */
 #define MAX_GET_DEPTH IPFSA_MAX_PATH_SEGMENTS
 
-typedef struct get_entry {
-  char *name;
-  ipfsa_cid cid;
-} get_entry;
+#define SMALL_AT_ONCE 1024 /* entries whose small files are made before the rest of them */
 
 typedef struct open_folder {
   int fd;
-  get_entry *entries;
+  ipfsa_get_entry *entries;
   size_t n, cap, next;
+  size_t looked; /* of the entries before this one, the small files are made, */
+  size_t failed; /* and the one at this index failed: why */
+  ipfsa_error why;
   ipfsa_unixfs_meta meta;
 } open_folder;
 
@@ -43,8 +43,7 @@ static ipfsa_status check_name(ipfsa_bytes name, ipfsa_error *err) {
   return IPFSA_OK;
 }
 
-/* mode without setuid, setgid and sticky; the time as it is. Best effort: the bytes are what was asked for. */
-static void restore_meta(int fd, const ipfsa_unixfs_meta *meta) {
+void ipfsa_get_restore_meta(int fd, const ipfsa_unixfs_meta *meta) {
   if (meta->mode) (void)fchmod(fd, meta->mode & 0777);
   struct timespec times[2] = {{0, UTIME_OMIT}, {meta->mtime_s, meta->mtime_ns}};
   if (meta->has_mtime) (void)futimens(fd, times);
@@ -105,7 +104,7 @@ static ipfsa_status get_file(get_run *run, const ipfsa_cid *cid, int dirfd, cons
   uint64_t n_shared = status == IPFSA_OK ? share_file(run, cid, ipfsa_file_reader_size(r), fd, pool) : 0;
   if (status == IPFSA_OK) status = copy_file(run, r, fd, n_shared, err);
   ipfsa_unixfs_meta meta = ipfsa_file_reader_meta(r);
-  if (fd >= 0 && status == IPFSA_OK) restore_meta(fd, &meta);
+  if (fd >= 0 && status == IPFSA_OK) ipfsa_get_restore_meta(fd, &meta);
   if (status == IPFSA_OK) status = settle_owned(run, fd, 0444 | (meta.mode & 0111), err);
   if (status == IPFSA_OK && run->owned) run->owned->written(run->owned->ctx, cid, ipfsa_file_reader_size(r), n_shared, dirfd, name);
   if (fd >= 0 && status) (void)ipfsa_fs_unlink(dirfd, name, NULL); /* no half a file under its name */
@@ -150,7 +149,7 @@ static int collect_entry(void *ctx, const ipfsa_dir_entry *entry) {
   if (!name || !ipfsa_grow((void **)&f->entries, &f->cap, f->n + 1, sizeof *f->entries)) return ipfsa_free(name), 1;
   memcpy(name, entry->name.data, entry->name.len);
   name[entry->name.len] = '\0';
-  f->entries[f->n++] = (get_entry){name, entry->cid};
+  f->entries[f->n++] = (ipfsa_get_entry){name, entry->cid, entry->tsize, false};
   return 0;
 }
 
@@ -176,7 +175,7 @@ static ipfsa_status open_new_folder(get_run *run, const ipfsa_cid *cid, const ip
   if (status == IPFSA_OK) status = ipfsa_fs_mkdir(dirfd, name, 0755, err);
   if (status) return status;
   open_folder *f = &run->stack[run->depth];
-  *f = (open_folder){.fd = ipfsa_fs_open(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, err), .meta = *meta};
+  *f = (open_folder){.fd = ipfsa_fs_open(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, err), .meta = *meta, .failed = SIZE_MAX};
   if (f->fd < 0) return err->status;
   run->depth++;
   status = ipfsa_dir_list(run->node->bs, cid, collect_entry, f, err);
@@ -199,17 +198,32 @@ static ipfsa_status get_one(get_run *run, const ipfsa_cid *cid, int dirfd, const
   return get_file(run, cid, dirfd, name, err);
 }
 
+/* The small files among the next entries. One that fails is told of when its turn comes: what lies before it may fail as well. */
+static ipfsa_status make_small(get_run *run, open_folder *f, ipfsa_error *err) {
+  size_t n = f->n - f->next < SMALL_AT_ONCE ? f->n - f->next : SMALL_AT_ONCE, failed;
+  ipfsa_small_files files = {run->node, f->fd, f->entries + f->next, n, &run->o, &run->at};
+  ipfsa_status status = ipfsa_get_small(&files, &failed, &f->why);
+  f->looked = f->next + n;
+  if (status == IPFSA_OK) return IPFSA_OK;
+  if (failed == n) return *err = f->why, status;
+  f->failed = f->next + failed;
+  return IPFSA_OK;
+}
+
 static ipfsa_status get_below(get_run *run, ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
   while (status == IPFSA_OK && run->depth) {
     open_folder *f = &run->stack[run->depth - 1];
     if (f->next < f->n) {
-      get_entry *entry = &f->entries[f->next++];
-      status = get_one(run, &entry->cid, f->fd, entry->name, err);
+      if (f->next == f->looked && !run->owned) status = make_small(run, f, err);
+      if (status) break;
+      const ipfsa_get_entry *entry = &f->entries[f->next++];
+      if (f->next - 1 == f->failed) *err = f->why, status = f->why.status;
+      else if (!entry->done) status = get_one(run, &entry->cid, f->fd, entry->name, err);
       if (status == IPFSA_E_EXISTS) ipfsa_error_prefix(err, status, "the directory holds the name %s twice", entry->name);
       continue;
     }
-    restore_meta(f->fd, &f->meta);
+    ipfsa_get_restore_meta(f->fd, &f->meta);
     status = settle_owned(run, f->fd, 0555, err);
     close_folder(f);
     run->depth--;

@@ -5,6 +5,7 @@
 #include <ipfsa/read.h>
 
 #include "node/node.h"
+#include "unixfs/unixfs.h"
 
 /* E_NO_SPACE when the file system of `where` has not `size` bytes left, as `what` says of itself. Where nobody can tell, the writing will. */
 ipfsa_status ipfsa_get_check_room(const char *what, const char *where, uint64_t size, ipfsa_error *err);
@@ -20,5 +21,8 @@ typedef struct ipfsa_get_owned {
 /* Makes `name` in dirfd, where nothing of that name is. A failure may leave some of it there. owned NULL: as ipfsa_get. */
 ipfsa_status ipfsa_get_at(ipfsa_node *node, const ipfsa_cid *cid, int dirfd, const char *name, const ipfsa_get_options *options,
                           const ipfsa_get_owned *owned, ipfsa_error *err);
+
+/* Mode without setuid, setgid and sticky; the time as it is. Best effort: the bytes are what was asked for. */
+void ipfsa_get_restore_meta(int fd, const ipfsa_unixfs_meta *meta);
 
 #endif

@@ -141,11 +141,23 @@ def shared(results):
     return lines + [""] if lines else []
 
 
+def tunnel(results):
+    found = [row for row in results.group("tunnel") if row.values]
+    if not found:
+        return []
+    lines = ["## Tunnels", "", "`bench-relay`: what carries a tunnel's bytes, in a process of its own, beside a loopback connection without it. Where there are fewer than three "
+             "processors for source, relay and sink, they share them.", "", "| work | ours | direct | ours ÷ direct |", "|---|---|---|---|"]
+    for row in found:
+        unit = row.values["ours"][0]["unit"]
+        lines.append("| %s, %s | %.1f | %.1f | %s |" % (row.name, unit, row.value("ours"), row.value("direct"), ratio(row.value("ours"), row.value("direct"))))
+    return lines + [""]
+
+
 def page(results, plots):
     lines = ["# Benchmarks", ""] + heading(results) + [""] + bars(results) + [""]
     for name, title in PLOTS:
         if name in plots:
             lines += ["![%s](plots/%s.svg)" % (title, name), ""]
-    lines += kernels(results) + rows(results) + shared(results) + range_rows(results) + scale(results)
+    lines += kernels(results) + rows(results) + shared(results) + range_rows(results) + scale(results) + tunnel(results)
     lines += ["Skipped: %s (%s)." % (record["row"], record["why"]) for record in results.skipped]
     return "\n".join(lines).rstrip() + "\n"

@@ -102,6 +102,10 @@ extern const cli_verb cli_verb_resolve;
 extern const cli_verb cli_verb_stats;
 extern const cli_verb cli_verb_stats_hash;
 extern const cli_verb cli_verb_stats_repo;
+extern const cli_verb cli_verb_tunnel;
+extern const cli_verb cli_verb_tunnel_create;
+extern const cli_verb cli_verb_tunnel_ls;
+extern const cli_verb cli_verb_tunnel_rm;
 extern const cli_verb cli_verb_version;
 extern const cli_verb cli_verb_version_deps;
 extern const cli_verb cli_verb_volume;
@@ -211,6 +215,10 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_stats,
     &cli_verb_stats_hash,
     &cli_verb_stats_repo,
+    &cli_verb_tunnel,
+    &cli_verb_tunnel_create,
+    &cli_verb_tunnel_ls,
+    &cli_verb_tunnel_rm,
     &cli_verb_version,
     &cli_verb_version_deps,
     &cli_verb_volume,

@@ -28,6 +28,10 @@ ipfsa_status ipfsa_container_read_logs(ipfsa_engine *engine, const char *name, c
 /* The last lines it said, at most room - 1 bytes, control characters taken out and values of its environment hidden; "" when there are none. */
 void ipfsa_container_last_words(ipfsa_engine *engine, const char *name, ipfsa_texts env, char *ret, size_t room);
 
+/* Begins a program and its stream (frames; 101 when both directions are open); ret_id names it to the engine. *ret stays NULL on failure. */
+#define IPFSA_EXEC_ID 80u
+ipfsa_status ipfsa_container_exec_begin(ipfsa_engine *engine, const char *name, ipfsa_texts command, const ipfsa_container_exec_options *options, uint64_t deadline,
+                                        char ret_id[IPFSA_EXEC_ID], ipfsa_engine_reply **ret, ipfsa_error *err);
 /* Exec by a deadline. */
 ipfsa_status ipfsa_container_run(ipfsa_engine *engine, const char *name, ipfsa_texts command, const ipfsa_container_exec_options *options, uint64_t deadline,
                                  ipfsa_container_output_cb cb, void *ctx, int64_t *ret_exit_code, ipfsa_error *err);

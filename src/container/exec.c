@@ -172,20 +172,26 @@ static ipfsa_status exit_code_of(ipfsa_engine *engine, const char *id, uint64_t 
   return IPFSA_OK;
 }
 
+ipfsa_status ipfsa_container_exec_begin(ipfsa_engine *engine, const char *name, ipfsa_texts command, const ipfsa_container_exec_options *o, uint64_t deadline,
+                                        char ret_id[IPFSA_EXEC_ID], ipfsa_engine_reply **ret, ipfsa_error *err) {
+  ipfsa_status status = create_exec(engine, name, command, o, deadline, ret_id, IPFSA_EXEC_ID, err);
+  if (status) return status;
+  IPFSA_AUTO_BUF ipfsa_buf target = {0};
+  ipfsa_buf_printf(&target, "/exec/%s/start", ret_id);
+  IPFSA_AUTO_JSON json_t *body = json_pack("{s:b,s:b}", "Detach", 0, "Tty", 0);
+  ipfsa_engine_call call = {.method = "POST", .target = &target, .body = body, .upgrade = true, .waits = true, .deadline = deadline};
+  status = ipfsa_engine_begin(engine, &call, ret, err);
+  return status ? ipfsa_error_prefix(err, status, "exec in container %s", name) : IPFSA_OK;
+}
+
 ipfsa_status ipfsa_container_run(ipfsa_engine *engine, const char *name, ipfsa_texts command, const ipfsa_container_exec_options *options, uint64_t deadline,
                                  ipfsa_container_output_cb cb, void *ctx, int64_t *ret_exit_code, ipfsa_error *err) {
   ipfsa_container_exec_options none = {.struct_size = sizeof none};
   const ipfsa_container_exec_options *o = options ? options : &none;
-  char id[80];
-  ipfsa_status status = create_exec(engine, name, command, o, deadline, id, sizeof id, err);
-  if (status) return status;
-  IPFSA_AUTO_BUF ipfsa_buf target = {0};
-  ipfsa_buf_printf(&target, "/exec/%s/start", id);
-  IPFSA_AUTO_JSON json_t *body = json_pack("{s:b,s:b}", "Detach", 0, "Tty", 0);
+  char id[IPFSA_EXEC_ID];
   ipfsa_engine_reply *reply = NULL;
-  ipfsa_engine_call call = {.method = "POST", .target = &target, .body = body, .upgrade = true, .waits = true, .deadline = deadline};
-  status = ipfsa_engine_begin(engine, &call, &reply, err);
-  if (status) return ipfsa_error_prefix(err, status, "exec in container %s", name);
+  ipfsa_status status = ipfsa_container_exec_begin(engine, name, command, o, deadline, id, &reply, err);
+  if (status) return status;
   if (ipfsa_engine_reply_status(reply) == 101) status = pump_all(engine, reply, o, deadline ? deadline : IPFSA_NO_DEADLINE, cb, ctx, err);
   else if (o->use_stdin) status = ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "exec in container %s: this engine passes no input on", name);
   else status = ipfsa_container_read_output(reply, false, cb ? cb : no_output, ctx, err);

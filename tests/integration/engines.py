@@ -73,7 +73,7 @@ class Engine:
             if (network.get("Labels") or {}).get("io.ipfs-accelerate.managed"):
                 self.call("DELETE", "/networks/" + network["Id"])
 
-    def make_image(self, name, files=(), config=(), folders=()):
+    def make_image(self, name, files=(), config=(), folders=(), applets=APPLETS):
         """The busybox root with more files in it; config: changes in Dockerfile words, such as "CMD [...]"."""
         data = io.BytesIO()
         with tarfile.open(fileobj=data, mode="w") as tar:
@@ -82,7 +82,7 @@ class Engine:
                 info.type, info.mode = tarfile.DIRTYPE, mode
                 tar.addfile(info)
             tar.add("/bin/busybox", "bin/busybox")
-            for applet in APPLETS:
+            for applet in applets:
                 info = tarfile.TarInfo("bin/" + applet)
                 info.type, info.linkname = tarfile.SYMTYPE, "busybox"
                 tar.addfile(info)

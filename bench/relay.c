@@ -1,0 +1,89 @@
+/* How fast bytes come through a tunnel's relay, beside a connection without one: a source, a sink and, between them, a process that relays, as a
+ * tunnel is one. Usage: bench-relay direct|relay MIB. One JSON line: bytes a second, and the time of a round trip of one byte. */
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "container/relay.h"
+
+#define PIECE (256u << 10)
+#define ROUND_TRIPS 20000
+
+static void fail(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+static int listen_somewhere(struct sockaddr_in *ret) {
+  socklen_t len = sizeof *ret;
+  *ret = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (bind(fd, (struct sockaddr *)ret, sizeof *ret) != 0 || listen(fd, 8) != 0 || getsockname(fd, (struct sockaddr *)ret, &len) != 0) fail("listen");
+  return fd;
+}
+
+static int connect_to(const struct sockaddr_in *to, int flags) {
+  int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(fd, (const struct sockaddr *)to, sizeof *to) != 0) fail("connect");
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (flags && fcntl(fd, F_SETFL, flags) != 0) fail("fcntl");
+  return fd;
+}
+
+/* The server: answers single bytes, then takes everything to the end and answers once. */
+static void serve(int listener) {
+  static char data[PIECE];
+  int on = 1, fd = accept(listener, NULL, NULL);
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  for (int i = 0; i < ROUND_TRIPS; i++)
+    if (read(fd, data, 1) != 1 || write(fd, data, 1) != 1) fail("round trip");
+  while (read(fd, data, sizeof data) > 0) {}
+  if (write(fd, "!", 1) != 1) fail("last word");
+  _exit(0);
+}
+
+static void relay(int listener, const struct sockaddr_in *to) {
+  ipfsa_relay *relay = NULL;
+  ipfsa_error err = {0};
+  signal(SIGPIPE, SIG_IGN);
+  int near = accept4(listener, NULL, NULL, SOCK_NONBLOCK), on = 1;
+  setsockopt(near, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ipfsa_status status = ipfsa_relay_new(0, &relay, &err);
+  if (status == IPFSA_OK) status = ipfsa_relay_add(relay, (ipfsa_relay_end){.fd = near}, (ipfsa_relay_end){.fd = connect_to(to, O_NONBLOCK)}, &err);
+  while (status == IPFSA_OK && ipfsa_relay_count(relay).n_open) status = ipfsa_relay_step(relay, -1, &err);
+  if (status) fprintf(stderr, "%s\n", err.message);
+  _exit(status != IPFSA_OK);
+}
+
+int main(int argc, char **argv) {
+  static char data[PIECE];
+  if (argc != 3) return 1;
+  uint64_t total = strtoull(argv[2], NULL, 10) << 20;
+  struct sockaddr_in server, between;
+  int server_fd = listen_somewhere(&server), between_fd = listen_somewhere(&between);
+  if (fork() == 0) serve(server_fd);
+  bool direct = strcmp(argv[1], "direct") == 0;
+  if (!direct && fork() == 0) relay(between_fd, &server);
+  int fd = connect_to(direct ? &server : &between, 0);
+  uint64_t start = ipfsa_clock_monotonic_ns();
+  for (int i = 0; i < ROUND_TRIPS; i++)
+    if (write(fd, data, 1) != 1 || read(fd, data, 1) != 1) fail("round trip");
+  double round_trip = (double)(ipfsa_clock_monotonic_ns() - start) / ROUND_TRIPS;
+  start = ipfsa_clock_monotonic_ns();
+  for (uint64_t left = total; left; left -= left < PIECE ? left : PIECE)
+    if (write(fd, data, left < PIECE ? left : PIECE) != (ssize_t)(left < PIECE ? left : PIECE)) fail("write");
+  shutdown(fd, SHUT_WR);
+  if (read(fd, data, 1) != 1) fail("last word");
+  double seconds = (double)(ipfsa_clock_monotonic_ns() - start) / 1e9;
+  printf("{\"bytes_per_second\":%.0f,\"round_trip_ns\":%.0f}\n", (double)total / seconds, round_trip);
+  while (wait(NULL) > 0) {}
+  return 0;
+}

@@ -10,8 +10,8 @@ from conftest import PROGRAM, Ipfs
 from engines import IMAGE
 
 
-# What needs another program: run in a test of its own, with one.
-ELSEWHERE = {"ipfs-accelerate marketplace 127.0.0.1:5000/team/model:v2 --json | jq .digest"}
+# The one command of an example that needs another program: run in a test of its own, with one.
+COMMANDS_ELSEWHERE = {"ipfs-accelerate marketplace 127.0.0.1:5000/team/model:v2 --json | jq .digest"}
 
 
 def verbs():
@@ -55,7 +55,7 @@ def furnished(tmp_path_factory, program):
     return work, names
 
 
-ENGINE = ("container", "image", "volume", "network")  # groups whose verbs speak to a container engine
+ENGINE = ("container", "image", "volume", "network", "tunnel")  # groups whose verbs speak to a container engine
 ENDLESS = ("container events", "container logs", "container watch")  # until an interrupt
 ELSEWHERE = {"image pull": "it needs a registry", "container start-ipfs": "it needs the image of Kubo; test_containers.py has one of its own"}
 
@@ -71,6 +71,8 @@ def furnish_engine(engine, ipfs, verb):
         ipfs("container", "stop", "--time=1", "web")
     if verb in ("volume rm", "network rm"):
         ipfs(verb.split()[0], "create", "models" if verb == "volume rm" else "inference")
+    if verb == "tunnel rm":
+        ipfs("tunnel", "create", "web", "0:80")
 
 
 @pytest.fixture
@@ -103,12 +105,15 @@ def test_the_example_does_what_it_says(furnished, tmp_path, engine, verb):
             shutil.rmtree(work / "model")
         if verb == "files cp":
             command = command.replace("/models/llama", "/models/other")
-        if command in ELSEWHERE:
+        if command in COMMANDS_ELSEWHERE:
             continue
         for name, real in names.items():
             command = command.replace(name, real)
         assert "…" not in command, "%s: the test knows no such thing" % command
-        env = {**os.environ, "PATH": "%s:%s" % (work / "bin", os.environ["PATH"]), "IPFSA_PATH": str(work / "repo"), "LC_ALL": "C.UTF-8"}
+        (work / "run").mkdir(mode=0o700)
+        env = {**os.environ, "PATH": "%s:%s" % (work / "bin", os.environ["PATH"]), "IPFSA_PATH": str(work / "repo"), "LC_ALL": "C.UTF-8",
+               "XDG_RUNTIME_DIR": str(work / "run")}
+        command = command.replace("8080:", "0:")  # whatever else runs on this machine
         if engine:
             env["DOCKER_HOST"] = engine.host
             furnish_engine(engine, Ipfs(PROGRAM, work / "repo", env=env), verb)
@@ -117,4 +122,6 @@ def test_the_example_does_what_it_says(furnished, tmp_path, engine, verb):
         done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=work, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, timeout=60)
         interrupted = verb in ENDLESS and done.returncode == 1 and done.stderr == "Error: cancelled\n"
+        for tunnel in (work / "run").glob("ipfs-accelerate/tunnels/*"):
+            subprocess.run([PROGRAM, "tunnel", "rm", tunnel.name], env=env, stderr=subprocess.DEVNULL)
         assert done.returncode == 0 or interrupted, "%s: %s" % (command, done.stderr)

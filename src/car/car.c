@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "codec/varint.h"
+#include "ipld/block.h"
 #include "ipld/value.h"
 
 enum { STAGE_START, STAGE_V2_HEADER, STAGE_V2_SKIP, STAGE_HEADER, STAGE_SECTIONS, STAGE_END };
@@ -29,6 +30,8 @@ void ipfsa_car_reader_filled(ipfsa_car_reader *r, size_t n) {
   if (n == 0) r->ended = true;
   r->in.len += n;
 }
+
+uint64_t ipfsa_car_reader_wants(const ipfsa_car_reader *r) { return r->off + r->in.len; }
 
 ipfsa_status ipfsa_car_reader_feed(ipfsa_car_reader *r, ipfsa_bytes bytes, ipfsa_error *err) {
   uint8_t *room = NULL;
@@ -134,12 +137,35 @@ static ipfsa_status skip_padding(ipfsa_car_reader *r, ipfsa_error *err) {
   return IPFSA_OK;
 }
 
+/* A large block of which the head is here and the rest is not: whoever wants its bytes reads them where they lie. */
+static bool take_away(ipfsa_car_reader *r) {
+  ipfsa_cursor c = rest(r);
+  uint64_t len;
+  if (!r->away_end || !ipfsa_cursor_varint(&c, &len) || len < IPFSA_CAR_AWAY_MIN || len > IPFSA_MAX_CAR_SECTION) return false;
+  uint64_t begin = r->off + r->pos + ipfsa_cursor_offset(&c), end = begin + len;
+  size_t here = ipfsa_cursor_left(&c);
+  if (here >= len || here < IPFSA_MAX_CID || end > r->away_end) return false;
+  ipfsa_cid cid;
+  if (ipfsa_cursor_cid(&c, &cid, NULL) != IPFSA_OK) return false; /* told when the section is here */
+  uint64_t off = r->off + r->pos + ipfsa_cursor_offset(&c), data_len = end - off;
+  if (data_len < IPFSA_CAR_AWAY_MIN || data_len > IPFSA_MAX_BLOCK) return false;
+  r->cid = cid;
+  r->away_off = off;
+  r->away_len = (uint32_t)data_len;
+  r->n_blocks++;
+  r->off = end;
+  r->pos = 0;
+  ipfsa_buf_clear(&r->in);
+  return true;
+}
+
 static ipfsa_status take_section(ipfsa_car_reader *r, ipfsa_car_event *ret, ipfsa_error *err) {
   bool at_end = r->off + r->pos >= r->payload_end || (r->ended && r->pos == r->in.len && r->payload_end == UINT64_MAX);
   if (at_end) {
     r->stage = STAGE_END;
     return *ret = IPFSA_CAR_END, IPFSA_OK;
   }
+  if (take_away(r)) return *ret = IPFSA_CAR_AWAY, IPFSA_OK;
   ipfsa_bytes section;
   bool more;
   ipfsa_status status = take_framed(r, IPFSA_MAX_CAR_SECTION, &section, &more, err);

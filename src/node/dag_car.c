@@ -8,7 +8,9 @@
 
 #define OUTPUT_FLUSH (1u << 20) /* bytes gathered before they are handed on */
 #define LARGE_BLOCK (1u << 16)  /* bytes; written without a copy */
-#define READ_SIZE (1u << 20)    /* bytes read at a time */
+#define READ_SIZE (1u << 20)    /* bytes read at a time, where all that is read is wanted here; */
+#define HEAD_SIZE 4096          /* where large blocks are read by the workers, only what stands between them */
+#define READ_AHEAD (8u << 20)   /* bytes asked for before the workers come to them */
 
 typedef struct export_run {
   ipfsa_write_cb write;
@@ -64,6 +66,10 @@ ipfsa_status ipfsa_dag_export(ipfsa_node *node, const ipfsa_cid *root, ipfsa_wri
 typedef struct import_run {
   ipfsa_node *node;
   ipfsa_dag_import_options o;
+  int fd;
+  uint64_t begin;  /* of the archive in the file, where it can be read anywhere (reader.away_end) */
+  size_t read_len; /* of the next read */
+  uint64_t ahead;  /* up to here it was asked for */
   ipfsa_car_reader reader;
   ipfsa_blockstore_writer *w;
   ipfsa_intake *intake;
@@ -71,44 +77,72 @@ typedef struct import_run {
   ipfsa_progress at;
 } import_run;
 
-static ipfsa_status take_block(import_run *run, ipfsa_error *err) {
-  const ipfsa_cid *cid = &run->reader.cid;
-  ipfsa_status status = ipfsa_cid_check_allowed(cid, err);
-  if (status) return ipfsa_error_prefix(err, status, "block %llu", (unsigned long long)run->reader.n_blocks);
-  status = ipfsa_intake_put(run->intake, run->reader.n_blocks, cid, run->reader.data, err);
+static ipfsa_status take_block(import_run *run, bool away, ipfsa_error *err) {
+  const ipfsa_car_reader *r = &run->reader;
+  ipfsa_status status = ipfsa_cid_check_allowed(&r->cid, err);
+  if (status) return ipfsa_error_prefix(err, status, "block %llu", (unsigned long long)r->n_blocks);
+  if (away) status = ipfsa_intake_put_from(run->intake, r->n_blocks, &r->cid, run->fd, run->begin + r->away_off, r->away_len, err);
+  else status = ipfsa_intake_put(run->intake, r->n_blocks, &r->cid, r->data, err);
   if (status) return status;
+  if (away) run->read_len = HEAD_SIZE;
   run->result.n_blocks++;
-  run->result.n_bytes += run->reader.data.len;
+  run->result.n_bytes += away ? r->away_len : r->data.len;
   return IPFSA_OK;
 }
 
-static ipfsa_status read_on(import_run *run, int fd, ipfsa_error *err) {
+/* A file can be read anywhere: its large blocks are left to the workers. */
+static void choose_reading(import_run *run) {
+  struct stat st;
+  off_t at = lseek(run->fd, 0, SEEK_CUR);
+  run->read_len = READ_SIZE;
+  if (at < 0 || ipfsa_fs_fstat(run->fd, &st, NULL) != IPFSA_OK || !S_ISREG(st.st_mode) || st.st_size <= at) return;
+  run->begin = (uint64_t)at;
+  run->reader.away_end = (uint64_t)(st.st_size - at);
+  run->read_len = HEAD_SIZE;
+}
+
+/* From a disk, heads alone would come one by one. */
+static void ask_ahead(import_run *run, uint64_t at) {
+  if (at + READ_AHEAD / 2 < run->ahead) return;
+  run->ahead = at + READ_AHEAD;
+  if (!ipfsa_fs_is_cached(run->fd, at) || !ipfsa_fs_is_cached(run->fd, run->ahead - 1)) ipfsa_fs_will_need(run->fd, at, READ_AHEAD);
+}
+
+static ipfsa_status read_at_hand(import_run *run, uint8_t *room, size_t *ret_len, ipfsa_error *err) {
+  if (!run->reader.away_end) return ipfsa_fs_read(run->fd, room, run->read_len, ret_len, err);
+  uint64_t at = run->begin + ipfsa_car_reader_wants(&run->reader);
+  ask_ahead(run, at);
+  return ipfsa_fs_read_at(run->fd, room, run->read_len, at, ret_len, err);
+}
+
+static ipfsa_status read_on(import_run *run, ipfsa_error *err) {
   uint8_t *room = NULL;
   size_t n = 0;
-  ipfsa_status status = ipfsa_car_reader_room(&run->reader, READ_SIZE, &room, err);
-  if (status == IPFSA_OK) status = ipfsa_fs_read(fd, room, READ_SIZE, &n, err);
+  ipfsa_status status = ipfsa_car_reader_room(&run->reader, run->read_len, &room, err);
+  if (status == IPFSA_OK) status = read_at_hand(run, room, &n, err);
   if (status) return status;
   ipfsa_car_reader_filled(&run->reader, n);
-  run->at.done_bytes += n;
+  if (run->read_len < READ_SIZE) run->read_len *= 2; /* until a large block comes */
+  run->at.done_bytes = ipfsa_car_reader_wants(&run->reader);
   bool stop = ipfsa_node_is_cancelled(run->node) || (run->o.progress && run->o.progress(run->o.progress_ctx, &run->at) != 0);
   return stop ? ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled") : IPFSA_OK;
 }
 
-static ipfsa_status read_archive(import_run *run, int fd, ipfsa_error *err) {
+static ipfsa_status read_archive(import_run *run, ipfsa_error *err) {
   for (;;) {
     ipfsa_car_event event;
     ipfsa_status status = ipfsa_car_reader_next(&run->reader, &event, err);
     if (status || event == IPFSA_CAR_END) return status;
-    if (event == IPFSA_CAR_BLOCK) status = take_block(run, err);
-    if (event == IPFSA_CAR_NEED) status = read_on(run, fd, err);
+    if (event == IPFSA_CAR_BLOCK || event == IPFSA_CAR_AWAY) status = take_block(run, event == IPFSA_CAR_AWAY, err);
+    if (event == IPFSA_CAR_NEED) status = read_on(run, err);
     if (status) return status;
   }
 }
 
 /* Of two things that are wrong, the one that comes first in the archive is told: blocks that were read before are looked at first. */
-static ipfsa_status take_archive(import_run *run, int fd, ipfsa_error *err) {
+static ipfsa_status take_archive(import_run *run, ipfsa_error *err) {
   ipfsa_error earlier = {0};
-  ipfsa_status status = read_archive(run, fd, err), taken = IPFSA_OK;
+  ipfsa_status status = read_archive(run, err), taken = IPFSA_OK;
   if (status != IPFSA_E_CANCELLED) taken = ipfsa_intake_finish(run->intake, &earlier);
   if (taken == IPFSA_OK) return status;
   if (err) *err = earlier;
@@ -131,10 +165,11 @@ static ipfsa_status pin_roots(import_run *run, ipfsa_error *err) {
 
 ipfsa_status ipfsa_dag_import(ipfsa_node *node, int fd, const char *name, const ipfsa_dag_import_options *given, ipfsa_dag_import_result *ret,
                               ipfsa_error *err) {
-  import_run run = {.node = node, .o = IPFSA_OPTIONS(ipfsa_dag_import_options, given)};
+  import_run run = {.node = node, .o = IPFSA_OPTIONS(ipfsa_dag_import_options, given), .fd = fd};
+  choose_reading(&run);
   ipfsa_status status = ipfsa_blockstore_begin(node->bs, &run.w, err);
   if (status == IPFSA_OK) status = ipfsa_intake_new(node, run.w, &run.intake, err);
-  if (status == IPFSA_OK) status = take_archive(&run, fd, err);
+  if (status == IPFSA_OK) status = take_archive(&run, err);
   if (status) ipfsa_error_prefix(err, status, "%s", name);
   if (status == IPFSA_OK) status = ipfsa_writer_commit(run.w, err);
   if (status == IPFSA_OK) status = pin_roots(&run, err);

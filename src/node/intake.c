@@ -12,6 +12,8 @@
 typedef struct batch_block {
   ipfsa_cid cid;
   uint64_t number;
+  int fd; /* −1: its bytes are there; else the worker reads them from this file, */
+  uint64_t off; /* at this place */
 } batch_block;
 
 typedef struct batch {
@@ -91,10 +93,22 @@ static void match_sha256(const batch *b, size_t first, size_t n, bool *ret_good)
   }
 }
 
-static ipfsa_status verify(batch *b) {
-  for (size_t at = 0; at < b->n; at += 64) {
+static ipfsa_status read_block(batch *b, size_t i) {
+  const batch_block *block = &b->blocks[i];
+  size_t got = 0;
+  if (block->fd < 0) return IPFSA_OK;
+  ipfsa_status status = ipfsa_fs_read_at(block->fd, b->room + b->leaves[i].off, b->leaves[i].len, block->off, &got, &b->err);
+  if (status == IPFSA_OK && got < b->leaves[i].len)
+    status = ipfsa_fail(&b->err, IPFSA_E_CHANGED, "the archive was cut short at byte %llu while it was read; import it again when it is at rest",
+                        (unsigned long long)(block->off + got));
+  return status ? ipfsa_error_prefix(&b->err, status, "block %llu", (unsigned long long)block->number) : IPFSA_OK;
+}
+
+/* The first n blocks. */
+static ipfsa_status verify(batch *b, size_t n_blocks) {
+  for (size_t at = 0; at < n_blocks; at += 64) {
     bool good[64];
-    size_t n = b->n - at < 64 ? b->n - at : 64;
+    size_t n = n_blocks - at < 64 ? n_blocks - at : 64;
     match_sha256(b, at, n, good);
     for (size_t i = at; i < at + n; i++) {
       ipfsa_status status = good[i - at] ? IPFSA_OK : ipfsa_cid_verify(&b->blocks[i].cid, data_of(b, i), &b->err);
@@ -104,9 +118,21 @@ static ipfsa_status verify(batch *b) {
   return IPFSA_OK;
 }
 
+/* What is wrong with a block before one that cannot be read comes first. */
+static ipfsa_status work(batch *b) {
+  ipfsa_status unread = IPFSA_OK;
+  size_t n = 0;
+  while (n < b->n && (unread = read_block(b, n)) == IPFSA_OK) n++;
+  ipfsa_error why = b->err;
+  ipfsa_status status = verify(b, n);
+  if (status || unread == IPFSA_OK) return status;
+  b->err = why;
+  return unread;
+}
+
 static void run_task(ipfsa_task *task) {
   batch *b = (batch *)task;
-  b->status = verify(b);
+  b->status = work(b);
   pthread_mutex_lock(&b->owner->lock);
   b->done = true;
   pthread_cond_signal(&b->owner->finished);
@@ -180,21 +206,34 @@ static ipfsa_status put_at_once(ipfsa_intake *in, uint64_t number, const ipfsa_c
   return before;
 }
 
-ipfsa_status ipfsa_intake_put(ipfsa_intake *in, uint64_t number, const ipfsa_cid *cid, ipfsa_bytes data, ipfsa_error *err) {
-  if (ipfsa_cid_is_identity(cid) || data.len > IPFSA_MAX_BLOCK) return put_at_once(in, number, cid, data, err);
+/* Room for a block in the batch at hand; *ret is where its bytes go. */
+static ipfsa_status add_block(ipfsa_intake *in, const batch_block *block, size_t len, uint8_t **ret, ipfsa_error *err) {
   batch *b = current(in);
   ipfsa_status status = IPFSA_OK;
-  if (b->n == MAX_BLOCKS || place(b, data.len) + data.len > ROOM) status = turn(in, err), b = current(in);
+  if (b->n == MAX_BLOCKS || place(b, len) + len > ROOM) status = turn(in, err), b = current(in);
   if (status == IPFSA_OK) status = make_room(b, err);
   if (status) return status;
-  size_t at = place(b, data.len);
+  size_t at = place(b, len);
   memset(b->room + b->len, 0, at - b->len);
-  if (data.len) memcpy(b->room + at, data.data, data.len);
-  batch_block *block = &b->blocks[b->n];
-  *block = (batch_block){*cid, number};
-  b->leaves[b->n++] = (ipfsa_leaf){cid->mh.code, block->cid.mh.digest, cid->mh.len, (uint32_t)at, (uint32_t)data.len};
-  b->len = at + data.len;
+  b->blocks[b->n] = *block;
+  const ipfsa_multihash *mh = &b->blocks[b->n].cid.mh;
+  b->leaves[b->n++] = (ipfsa_leaf){mh->code, mh->digest, mh->len, (uint32_t)at, (uint32_t)len};
+  b->len = at + len;
+  *ret = b->room + at;
   return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_intake_put(ipfsa_intake *in, uint64_t number, const ipfsa_cid *cid, ipfsa_bytes data, ipfsa_error *err) {
+  if (ipfsa_cid_is_identity(cid) || data.len > IPFSA_MAX_BLOCK) return put_at_once(in, number, cid, data, err);
+  uint8_t *at = NULL;
+  ipfsa_status status = add_block(in, &(batch_block){*cid, number, -1, 0}, data.len, &at, err);
+  if (status == IPFSA_OK && data.len) memcpy(at, data.data, data.len);
+  return status;
+}
+
+ipfsa_status ipfsa_intake_put_from(ipfsa_intake *in, uint64_t number, const ipfsa_cid *cid, int fd, uint64_t off, uint32_t len, ipfsa_error *err) {
+  uint8_t *at = NULL;
+  return add_block(in, &(batch_block){*cid, number, fd, off}, len, &at, err);
 }
 
 ipfsa_status ipfsa_intake_finish(ipfsa_intake *in, ipfsa_error *err) {

@@ -84,6 +84,48 @@ def test_archives_that_lie(ipfs):
     assert ipfs("cat", text_of(raw_cid(good))).out_bytes == good
 
 
+def wrapped(inner):
+    """The archive as the inside of a CARv2, behind some padding and before something that is no index."""
+    return b"\x0a\xa1\x67version\x02" + bytes(16) + (11 + 40 + 9).to_bytes(8, "little") + len(inner).to_bytes(8, "little") + bytes(8) + bytes(9) + inner + b"\xff" * 50
+
+
+def archives_of_large_blocks():
+    """Large blocks between small ones, and what can be wrong with them."""
+    data = [hashlib.shake_128(b"%d" % i).digest(n) for i, n in enumerate([300000, 10, 16384, 16383, 2097152, 70000, 0, 20000])]
+    blocks = [(raw_cid(d), d) for d in data]
+    whole = car(blocks[0][0], blocks)
+    yield whole
+    yield wrapped(whole)
+    yield wrapped(whole)[:-50]
+    for end in (100, 5000, 300200, 310000, len(whole) - 20100, len(whole) - 20020, len(whole) - 19000, len(whole) - 1):
+        yield whole[:end]
+    for i in (0, 2, 4, 7):
+        yield car(blocks[0][0], [(cid, d[:-1] + b"?" if k == i else d) for k, (cid, d) in enumerate(blocks)])
+    yield car(blocks[0][0], [(blocks[0][0], data[0]), (b"\x01\x55\xd5\x01\x10" + bytes(16), data[2]), (blocks[1][0], b"")])
+    yield car(blocks[0][0], [(b"\x01\x55\x00\x04abcd", data[2])])
+    yield whole + varint(2097152 + 169) + bytes(2097152 + 169)
+    yield whole + varint(20000) + b"\x01" + b"\xff" * 19999
+    yield whole + b"\x00"
+
+
+def test_archives_in_files_are_taken_as_from_pipes(ipfs, tmp_path):
+    for number, archive in enumerate(archives_of_large_blocks()):
+        answers = []
+        for way in ("pipe", "file"):
+            ipfs.env = {**ipfs.env, "IPFSA_PATH": str(tmp_path / ("%s-%d" % (way, number)))}
+            ipfs("init")
+            if way == "pipe":
+                done = subprocess.run([ipfs.program, "dag", "import", "--stats"], env=ipfs.env, input=archive, capture_output=True)
+            else:
+                (tmp_path / "x.car").write_bytes(b"behind" + archive)
+                with open(tmp_path / "x.car", "rb", buffering=0) as file:
+                    file.seek(6)
+                    done = subprocess.run([ipfs.program, "dag", "import", "--stats"], env=ipfs.env, stdin=file, capture_output=True)
+            answers.append((done.returncode, done.stdout, done.stderr, sorted(ipfs.text("refs", "local").split())))
+        assert answers[0] == answers[1], number
+        assert (answers[0][0] == 0) == (number < 3), (number, answers[0])
+
+
 def test_blocks_at_the_limit(ipfs):
     at, past = bytes(2097152), bytes(2097153)
     ipfs("block", "put", stdin=at)

@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
-#include <sys/statvfs.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -208,10 +208,19 @@ void ipfsa_fs_wont_need(int fd, uint64_t off, uint64_t len) {
   (void)posix_fadvise(fd, (off_t)off, (off_t)len, POSIX_FADV_DONTNEED);
 }
 
-ipfsa_status ipfsa_fs_free_space(const char *path, uint64_t *ret, ipfsa_error *err) {
-  struct statvfs st;
-  if (RETRY(statvfs(path, &st)) != 0) return ipfsa_fail_errno(err, errno, "statvfs %s", path);
-  if (st.f_blocks == 0 || __builtin_mul_overflow((uint64_t)st.f_bavail, (uint64_t)st.f_frsize, ret)) *ret = UINT64_MAX; /* it does not say */
+/* linux/magic.h; bcachefs has none there. */
+static bool kind_may_share(long kind) { return kind == 0x58465342 /* XFS */ || kind == (long)0x9123683E /* Btrfs */ || kind == (long)0xca451a4e /* bcachefs */; }
+
+ipfsa_status ipfsa_fs_room_at(const char *path, ipfsa_fs_room *ret, ipfsa_error *err) {
+  struct statfs st;
+  if (RETRY(statfs(path, &st)) != 0) return ipfsa_fail_errno(err, errno, "statfs %s", path);
+  ipfsa_fs_room room = {UINT64_MAX, 0, UINT64_MAX, 0, {0, 0}, kind_may_share((long)st.f_type)};
+  memcpy(room.id, &st.f_fsid, sizeof room.id);
+  uint64_t unit = (uint64_t)(st.f_frsize ? st.f_frsize : st.f_bsize), bytes, all;
+  if (st.f_blocks && !__builtin_mul_overflow((uint64_t)st.f_bavail, unit, &bytes) && !__builtin_mul_overflow((uint64_t)st.f_blocks, unit, &all))
+    room.bytes = bytes, room.all_bytes = all;
+  if (st.f_files) room.files = (uint64_t)st.f_ffree, room.all_files = (uint64_t)st.f_files;
+  *ret = room;
   return IPFSA_OK;
 }
 

@@ -36,7 +36,14 @@ ipfsa_status ipfsa_fs_clone(int fd, uint64_t off, int from_fd, uint64_t from_off
 void ipfsa_fs_will_need(int fd, uint64_t off, uint64_t len);
 bool ipfsa_fs_is_cached(int fd, uint64_t off); /* is this byte in memory? As of now; to see whether asking for a range is worth it */
 void ipfsa_fs_wont_need(int fd, uint64_t off, uint64_t len); /* a hint as well: what is in memory of it need not stay there */
-ipfsa_status ipfsa_fs_free_space(const char *path, uint64_t *ret, ipfsa_error *err); /* bytes that this user may still write there */
+/* What this user may still write there, and how much there is in all. UINT64_MAX and 0: the file system does not say. */
+typedef struct ipfsa_fs_room {
+  uint64_t bytes, all_bytes;
+  uint64_t files, all_files; /* names that it can still take; many file systems make room for them as they come */
+  int id[2];                 /* of the file system, while it is mounted */
+  bool may_share;            /* it is of a kind that can share extents between files (XFS, Btrfs, bcachefs) */
+} ipfsa_fs_room;
+ipfsa_status ipfsa_fs_room_at(const char *path, ipfsa_fs_room *ret, ipfsa_error *err);
 ipfsa_status ipfsa_fs_datasync(int fd, ipfsa_error *err);
 ipfsa_status ipfsa_fs_sync(int fd, ipfsa_error *err);
 ipfsa_status ipfsa_fs_sync_dir(int dirfd, const char *path, ipfsa_error *err); /* fsync of a folder by path */

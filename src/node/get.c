@@ -4,6 +4,7 @@
 #include <ipfsa/read.h>
 
 #include "base/clock.h"
+#include "node/get_room.h"
 #include "node/get_small.h"
 #include "node/path.h"
 #include "unixfs/clone.h"
@@ -29,6 +30,7 @@ typedef struct get_run {
   ipfsa_get_options o;
   const ipfsa_get_owned *owned; /* NULL: what is made belongs to the caller of get */
   ipfsa_progress at;
+  ipfsa_get_claim claim;
   open_folder stack[MAX_GET_DEPTH];
   size_t depth;
   bool shares_nothing; /* the target's file system and the store's */
@@ -49,23 +51,27 @@ void ipfsa_get_restore_meta(int fd, const ipfsa_unixfs_meta *meta) {
   if (meta->has_mtime) (void)futimens(fd, times);
 }
 
-ipfsa_status ipfsa_get_check_room(const char *what, const char *where, uint64_t size, ipfsa_error *err) {
-  uint64_t left;
-  if (ipfsa_fs_free_space(where, &left, NULL) != IPFSA_OK || size <= left) return IPFSA_OK;
-  return ipfsa_fail(err, IPFSA_E_NO_SPACE, "%.200s says that it has %llu bytes, and the target has room for %llu; name another place with -o", what,
-                    (unsigned long long)size, (unsigned long long)left);
-}
-
 /* A folder may say less than its files do. */
-static ipfsa_status check_file_room(int fd, const char *name, uint64_t size, ipfsa_error *err) {
+static ipfsa_status check_file_room(const get_run *run, int fd, const char *name, uint64_t size, ipfsa_error *err) {
   char path[64];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-  return size > PARALLEL_MIN ? ipfsa_get_check_room(name, path, size, err) : IPFSA_OK;
+  return size > PARALLEL_MIN ? ipfsa_get_check_room(run->shares_nothing ? NULL : run->node->repo_path, name, path, size, err) : IPFSA_OK;
+}
+
+static bool is_stopped(get_run *run) {
+  return ipfsa_node_is_cancelled(run->node) || (run->o.progress && run->o.progress(run->o.progress_ctx, &run->at) != 0);
+}
+
+static bool tell_shared(void *ctx, uint64_t len) {
+  get_run *run = ctx;
+  run->at.done_bytes += len;
+  return is_stopped(run);
 }
 
 /* How many of the first bytes the file shares with the packs, verified. */
 static uint64_t share_file(get_run *run, const ipfsa_cid *cid, uint64_t size, int fd, ipfsa_pool *pool) {
-  return size <= PARALLEL_MIN || run->shares_nothing ? 0 : ipfsa_clone_file(run->node->bs, cid, size, fd, pool, &run->shares_nothing);
+  ipfsa_clone_told told = {tell_shared, run};
+  return size <= PARALLEL_MIN || run->shares_nothing ? 0 : ipfsa_clone_file(run->node->bs, cid, size, fd, pool, &told, &run->shares_nothing);
 }
 
 /* What is owned is read-only, and on the disk before anyone is told of it. */
@@ -78,7 +84,6 @@ static ipfsa_status settle_owned(get_run *run, int fd, mode_t mode, ipfsa_error 
 static ipfsa_status copy_file(get_run *run, ipfsa_file_reader *r, int fd, uint64_t done, ipfsa_error *err) {
   uint64_t size = ipfsa_file_reader_size(r);
   ipfsa_status status = done ? ipfsa_file_reader_seek(r, done, err) : IPFSA_OK;
-  run->at.done_bytes += done;
   while (status == IPFSA_OK && done < size) {
     ipfsa_bytes piece;
     status = ipfsa_file_reader_next(r, &piece, err);
@@ -87,8 +92,7 @@ static ipfsa_status copy_file(get_run *run, ipfsa_file_reader *r, int fd, uint64
     status = ipfsa_fs_write_at(fd, piece.data, piece.len, done, err);
     done += piece.len;
     run->at.done_bytes += piece.len;
-    bool stop = ipfsa_node_is_cancelled(run->node) || (run->o.progress && run->o.progress(run->o.progress_ctx, &run->at) != 0);
-    if (status == IPFSA_OK && stop) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
+    if (status == IPFSA_OK && is_stopped(run)) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
   }
   return status;
 }
@@ -100,7 +104,7 @@ static ipfsa_status get_file(get_run *run, const ipfsa_cid *cid, int dirfd, cons
   ipfsa_pool *pool = NULL;
   if (ipfsa_file_reader_size(r) > PARALLEL_MIN && ipfsa_node_pool(run->node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool);
   int fd = ipfsa_fs_open(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0644, err);
-  status = fd < 0 ? err->status : check_file_room(fd, name, ipfsa_file_reader_size(r), err);
+  status = fd < 0 ? err->status : check_file_room(run, fd, name, ipfsa_file_reader_size(r), err);
   uint64_t n_shared = status == IPFSA_OK ? share_file(run, cid, ipfsa_file_reader_size(r), fd, pool) : 0;
   if (status == IPFSA_OK) status = copy_file(run, r, fd, n_shared, err);
   ipfsa_unixfs_meta meta = ipfsa_file_reader_meta(r);
@@ -143,49 +147,45 @@ static ipfsa_status get_symlink(get_run *run, const ipfsa_cid *cid, int dirfd, c
   return ipfsa_fs_symlink(target, dirfd, name, err);
 }
 
-static int collect_entry(void *ctx, const ipfsa_dir_entry *entry) {
-  open_folder *f = ctx;
-  char *name = ipfsa_malloc(entry->name.len + 1);
-  if (!name || !ipfsa_grow((void **)&f->entries, &f->cap, f->n + 1, sizeof *f->entries)) return ipfsa_free(name), 1;
-  memcpy(name, entry->name.data, entry->name.len);
-  name[entry->name.len] = '\0';
-  f->entries[f->n++] = (ipfsa_get_entry){name, entry->cid, entry->tsize, false};
-  return 0;
-}
-
-typedef struct name_check {
-  ipfsa_status status;
-  ipfsa_error *err;
-} name_check;
-
-static int check_entry(void *ctx, const ipfsa_dir_entry *entry) {
-  name_check *check = ctx;
-  check->status = check_name(entry->name, check->err);
-  return check->status != IPFSA_OK;
-}
-
-static ipfsa_status open_new_folder(get_run *run, const ipfsa_cid *cid, const ipfsa_unixfs_meta *meta, int dirfd, const char *name,
-                                    ipfsa_error *err) {
-  if (run->depth == MAX_GET_DEPTH) return ipfsa_fail(err, IPFSA_E_LIMIT, "over %d folders in one another", MAX_GET_DEPTH);
-  ipfsa_error why = {0};
-  name_check check = {IPFSA_OK, &why};
-  ipfsa_status status = ipfsa_dir_list(run->node->bs, cid, check_entry, &check, err);
-  if (check.status && err) *err = why;
-  if (check.status) return check.status;
-  if (status == IPFSA_OK) status = ipfsa_fs_mkdir(dirfd, name, 0755, err);
-  if (status) return status;
-  open_folder *f = &run->stack[run->depth];
-  *f = (open_folder){.fd = ipfsa_fs_open(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, err), .meta = *meta, .failed = SIZE_MAX};
-  if (f->fd < 0) return err->status;
-  run->depth++;
-  status = ipfsa_dir_list(run->node->bs, cid, collect_entry, f, err);
-  return status == IPFSA_E_CANCELLED ? ipfsa_fail_nomem(err) : status;
-}
-
 static void close_folder(open_folder *f) {
   for (size_t i = 0; i < f->n; i++) ipfsa_free(f->entries[i].name);
   ipfsa_free(f->entries);
   ipfsa_fs_close(&f->fd);
+}
+
+typedef struct collecting {
+  open_folder *f;
+  ipfsa_status status;
+  ipfsa_error why;
+} collecting;
+
+static int collect_entry(void *ctx, const ipfsa_dir_entry *entry) {
+  collecting *c = ctx;
+  open_folder *f = c->f;
+  c->status = check_name(entry->name, &c->why);
+  char *name = c->status ? NULL : ipfsa_strndup((const char *)entry->name.data, entry->name.len);
+  if (c->status == IPFSA_OK && (!name || !ipfsa_grow((void **)&f->entries, &f->cap, f->n + 1, sizeof *f->entries))) {
+    ipfsa_free(name);
+    c->status = ipfsa_fail_nomem(&c->why);
+  }
+  if (c->status) return 1;
+  f->entries[f->n++] = (ipfsa_get_entry){name, entry->cid, entry->tsize, false};
+  return 0;
+}
+
+/* Nothing is made before all of its names are known to be harmless. */
+static ipfsa_status open_new_folder(get_run *run, const ipfsa_cid *cid, const ipfsa_unixfs_meta *meta, int dirfd, const char *name,
+                                    ipfsa_error *err) {
+  if (run->depth == MAX_GET_DEPTH) return ipfsa_fail(err, IPFSA_E_LIMIT, "over %d folders in one another", MAX_GET_DEPTH);
+  open_folder *f = &run->stack[run->depth++]; /* closed with the others, whatever comes */
+  *f = (open_folder){.fd = -1, .meta = *meta, .failed = SIZE_MAX};
+  collecting c = {f, IPFSA_OK, {0}};
+  ipfsa_status status = ipfsa_dir_list(run->node->bs, cid, collect_entry, &c, err);
+  if (c.status) return *err = c.why, c.status;
+  if (status == IPFSA_OK) status = ipfsa_fs_mkdir(dirfd, name, 0755, err);
+  if (status) return status;
+  f->fd = ipfsa_fs_open(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, err);
+  return f->fd < 0 ? err->status : IPFSA_OK;
 }
 
 static ipfsa_status get_one(get_run *run, const ipfsa_cid *cid, int dirfd, const char *name, ipfsa_error *err) {
@@ -218,6 +218,10 @@ static ipfsa_status get_below(get_run *run, ipfsa_error *err) {
       if (f->next == f->looked && !run->owned) status = make_small(run, f, err);
       if (status) break;
       const ipfsa_get_entry *entry = &f->entries[f->next++];
+      run->claim.bytes = run->at.done_bytes;
+      status = ipfsa_get_check_claim(&run->claim, f->fd, err);
+      if (status) break;
+      run->claim.entries++;
       if (f->next - 1 == f->failed) *err = f->why, status = f->why.status;
       else if (!entry->done) status = get_one(run, &entry->cid, f->fd, entry->name, err);
       if (status == IPFSA_E_EXISTS) ipfsa_error_prefix(err, status, "the directory holds the name %s twice", entry->name);
@@ -260,6 +264,8 @@ static ipfsa_status get_over_file(get_run *run, const ipfsa_cid *cid, const char
   return status;
 }
 
+static uint64_t size_said(const ipfsa_unixfs_stat *st) { return st->type == IPFSA_UNIXFS_FILE || st->is_raw_block ? st->size : st->cumulative; }
+
 ipfsa_status ipfsa_get_at(ipfsa_node *node, const ipfsa_cid *cid, int dirfd, const char *name, const ipfsa_get_options *options,
                           const ipfsa_get_owned *owned, ipfsa_error *err) {
   get_run *run = ipfsa_calloc(1, sizeof *run);
@@ -267,7 +273,9 @@ ipfsa_status ipfsa_get_at(ipfsa_node *node, const ipfsa_cid *cid, int dirfd, con
   run->node = node;
   run->o = IPFSA_OPTIONS(ipfsa_get_options, options);
   run->owned = owned;
-  ipfsa_status status = get_one(run, cid, dirfd, name, err);
+  ipfsa_unixfs_stat st;
+  ipfsa_status status = ipfsa_unixfs_stat_get(node->bs, cid, &st, err);
+  if (status == IPFSA_OK) run->claim.said = size_said(&st), status = get_one(run, cid, dirfd, name, err);
   if (status == IPFSA_OK) status = get_below(run, err);
   while (run->depth) close_folder(&run->stack[--run->depth]);
   ipfsa_free(run);
@@ -287,14 +295,14 @@ ipfsa_status ipfsa_get(ipfsa_node *node, const char *path, const char *target, c
   if (!run) return ipfsa_fail_nomem(err);
   run->node = node;
   run->o = IPFSA_OPTIONS(ipfsa_get_options, given);
-  run->at.total_bytes = st.type == IPFSA_UNIXFS_FILE || st.is_raw_block ? st.size : st.cumulative;
+  run->claim.said = run->at.total_bytes = size_said(&st);
   bool folder = st.type == IPFSA_UNIXFS_DIRECTORY || st.type == IPFSA_UNIXFS_HAMT;
   bool exists = lstat(target, &there) == 0;
   IPFSA_AUTO_FREE char *parent = folder_of(target);
   if (folder && exists) status = ipfsa_fail(err, IPFSA_E_EXISTS, "%s exists already; name another place with -o", target);
   else if (exists && S_ISDIR(there.st_mode)) status = ipfsa_fail(err, IPFSA_E_EXISTS, "%s is a folder; name a file with -o", target);
   else if (!parent) status = ipfsa_fail_nomem(err);
-  else status = ipfsa_get_check_room(path, parent, run->at.total_bytes, err);
+  else status = ipfsa_get_check_room(node->repo_path, path, parent, run->at.total_bytes, err);
   if (status == IPFSA_OK && folder) status = get_one(run, &at.cid, AT_FDCWD, target, err);
   else if (status == IPFSA_OK) status = get_over_file(run, &at.cid, target, exists, err);
   if (status == IPFSA_OK) status = get_below(run, err);

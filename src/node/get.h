@@ -7,9 +7,6 @@
 #include "node/node.h"
 #include "unixfs/unixfs.h"
 
-/* E_NO_SPACE when the file system of `where` has not `size` bytes left, as `what` says of itself. Where nobody can tell, the writing will. */
-ipfsa_status ipfsa_get_check_room(const char *what, const char *where, uint64_t size, ipfsa_error *err);
-
 /* What becomes of a get that this program owns: files 0444 and the x bits they have, folders 0555, each on the disk before the call returns. */
 typedef struct ipfsa_get_owned {
   /* True: the file stands at `name` now, as a second name of one that is here already. */

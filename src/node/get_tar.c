@@ -2,6 +2,7 @@
 #include <ipfsa/read.h>
 
 #include "node/get.h"
+#include "node/get_room.h"
 #include "node/path.h"
 #include "unixfs/reader.h"
 
@@ -191,7 +192,7 @@ ipfsa_status ipfsa_get_tar(ipfsa_node *node, const char *path, ipfsa_write_cb wr
   ipfsa_get_options o = IPFSA_OPTIONS(ipfsa_get_options, given);
   ipfsa_status status = ipfsa_node_resolve(node, path, &at, err);
   if (status == IPFSA_OK && o.room_in) status = ipfsa_unixfs_stat_get(node->bs, &at.cid, &st, err);
-  if (status == IPFSA_OK && o.room_in) status = ipfsa_get_check_room(path, o.room_in, st.cumulative > st.size ? st.cumulative : st.size, err);
+  if (status == IPFSA_OK && o.room_in) status = ipfsa_get_check_room(NULL, path, o.room_in, st.cumulative > st.size ? st.cumulative : st.size, err);
   if (status) return status;
   tar_run *run = ipfsa_calloc(1, sizeof *run);
   if (!run) return ipfsa_fail_nomem(err);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "node/get.h"
+#include "node/get_room.h"
 #include "node/materialised.h"
 #include "node/path.h"
 #include "node/tree_walk.h"
@@ -68,11 +69,12 @@ static ipfsa_way way_of(const ipfsa_materialised_record *r) {
 
 static ipfsa_status check_room(making *m, uint64_t size, ipfsa_error *err) {
   char path[64];
-  uint64_t left;
+  ipfsa_fs_room room;
   snprintf(path, sizeof path, "/proc/self/fd/%d", m->dirfd);
-  if (ipfsa_fs_free_space(path, &left, NULL) == IPFSA_OK && size > left)
+  if (ipfsa_get_may_share(path, path)) return IPFSA_OK; /* most of it takes no room; what it took is checked when it is made */
+  if (ipfsa_fs_room_at(path, &room, NULL) == IPFSA_OK && size > room.bytes)
     return ipfsa_fail(err, IPFSA_E_NO_SPACE, "%.120s has %llu bytes and there is room for %llu in %.200s; free some, or move the repo", m->name, (unsigned long long)size,
-                      (unsigned long long)left, m->node->repo_path);
+                      (unsigned long long)room.bytes, m->node->repo_path);
   return ipfsa_store_check_quota(m->node->store, size, err);
 }
 
@@ -117,6 +119,7 @@ static ipfsa_status make_tree(making *m, uint64_t size, const ipfsa_materialise_
   IPFSA_AUTO_FD int treefd = ipfsa_fs_open_dir(m->dirfd, temp, err);
   status = treefd < 0 ? err->status : ipfsa_fs_flock(treefd, true, err); /* gc leaves it alone */
   if (status == IPFSA_OK) status = fill_tree(m, treefd, o, err);
+  if (status == IPFSA_OK) status = ipfsa_store_check_quota(m->node->store, m->record.own, err);
   if (status == IPFSA_OK) status = publish(m, temp, gone, err);
   if (status || !m->made) (void)ipfsa_tree_remove(m->dirfd, temp, NULL); /* after its rename there is none of this name */
   if (*gone) (void)ipfsa_tree_remove(m->dirfd, gone, NULL);              /* what stays of it goes with the next gc */

@@ -119,10 +119,15 @@ static ipfsa_status share_batch(clone_run *run, uint64_t off) {
   return status;
 }
 
-uint64_t ipfsa_clone_file(ipfsa_blockstore *bs, const ipfsa_cid *file, uint64_t size, int fd, ipfsa_pool *pool, bool *ret_refused) {
-  uint64_t done = 0, len;
+bool ipfsa_clone_is_off(void) {
   const char *wish = getenv("IPFSA_REFLINK");
-  if (wish && strcmp(wish, "off") == 0) return 0;
+  return wish && strcmp(wish, "off") == 0;
+}
+
+uint64_t ipfsa_clone_file(ipfsa_blockstore *bs, const ipfsa_cid *file, uint64_t size, int fd, ipfsa_pool *pool, const ipfsa_clone_told *told,
+                          bool *ret_refused) {
+  uint64_t done = 0, len;
+  if (ipfsa_clone_is_off()) return 0;
   clone_run *run = ipfsa_calloc(1, sizeof *run);
   if (!run || ipfsa_span_map_new(bs, file, size, &run->spans, NULL) != IPFSA_OK) return ipfsa_free(run), 0;
   run->bs = bs;
@@ -136,6 +141,7 @@ uint64_t ipfsa_clone_file(ipfsa_blockstore *bs, const ipfsa_cid *file, uint64_t 
     if (status == IPFSA_E_NOT_SUPPORTED) *ret_refused = true;
     if (status || !verify_batch(run, done)) break;
     done += len;
+    if (told->more(told->ctx, len)) break;
   }
   pthread_cond_destroy(&run->finished);
   pthread_mutex_destroy(&run->lock);

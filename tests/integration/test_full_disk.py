@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from conftest import Ipfs
-from test_bad_input import refused
+from test_bad_input import car, directory, pb_cid, refused, text_of
 
 
 @pytest.fixture
@@ -64,3 +64,20 @@ def test_a_repo_that_cannot_be_written_to(node, small_disk, tmp_path):
                         (["files", "rm", "/f"], None), (["dag", "put"], b"{}"), (["repo", "verify", "--repair"], None)):
         code = 3 if args[:2] == ["repo", "verify"] else 1
         assert "read-only" in refused(node, *args, stdin=stdin, code=code), args
+
+
+def test_folders_that_say_they_are_empty(program, tmp_path, small_disk):
+    """Sixty levels of two folders each, of no size by their links: what they really are would take every name that the disk has."""
+    subprocess.run(["mount", "-o", "remount,nr_inodes=8000", str(small_disk)], check=True)
+    node = Ipfs(program, tmp_path / "repo", cwd=tmp_path)
+    node("init")
+    level = directory([])
+    blocks = [(pb_cid(level), level)]
+    for _ in range(60):
+        level = directory([(blocks[-1][0], b"a", 0), (blocks[-1][0], b"b", 0)])
+        blocks.append((pb_cid(level), level))
+    node("dag", "import", stdin=car(pb_cid(level), blocks[::-1]))
+    said = refused(node, "get", "-o", small_disk / "out", text_of(pb_cid(level)))
+    assert "has more" in said and "a twentieth" in said
+    left = os.statvfs(small_disk)
+    assert left.f_files * 0.03 < left.f_ffree < left.f_files * 0.05

@@ -129,6 +129,18 @@ def test_get_shares_the_pages_of_whole_leaves(node, mount):
     assert (mount / "apart").read_bytes() == data
 
 
+def test_a_copy_that_fits_by_sharing_alone(node, mount):
+    data = content(48 * MIB)
+    cid = node.text("add", "-Q", "--cid-version=1", stdin=data)
+    with open(mount / "fill", "wb") as fill:
+        room = os.statvfs(mount)
+        os.posix_fallocate(fill.fileno(), 0, room.f_bavail * room.f_frsize - 24 * MIB)
+    node("get", "-o", mount / "copy", cid)
+    assert (mount / "copy").read_bytes() == data
+    assert "room" in node("get", "-o", mount / "plain", cid, check=False, env={"IPFSA_REFLINK": "off"}).err
+    assert not (mount / "plain").exists()
+
+
 @pytest.mark.parametrize("at", [0, 3 * MIB + 5, 6 * MIB - 1])
 def test_damage_is_not_shared(node, mount, at):
     data = content(6 * MIB + 99)

@@ -37,7 +37,7 @@ IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_repo_default_path(char **ret, ipfsa_err
 /* Stops calls in progress on this node at their next safe point; they fail with E_CANCELLED. Async-signal-safe. */
 IPFSA_API void ipfsa_node_cancel(ipfsa_node *node);
 
-#define IPFSA_REPO_VERSION 1
+#define IPFSA_REPO_VERSION 2
 
 #ifdef __cplusplus
 }

@@ -237,7 +237,7 @@ static const cli_option migrate_options[] = {{CLI_INT, "to", NULL, NULL, "Target
 const cli_verb cli_verb_repo_migrate = {.name = "repo migrate",
                                         .tagline = "Apply repository migrations to a specific version.",
                                         .description = "There is one version of the repo so far, so that there is nothing to do.",
-                                        .example = "> ipfs-accelerate repo migrate\nRepository is already at version 1.",
+                                        .example = "> ipfs-accelerate repo migrate\nRepository is already at version 2.",
                                         .options = migrate_options,
                                         .run = run_migrate};
 

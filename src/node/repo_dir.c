@@ -64,6 +64,10 @@ static ipfsa_status check_marker(int fd, const char *path, ipfsa_error *err) {
     return ipfsa_fail(err, IPFSA_E_VERSION,
                       "the repo %s is of version %u, this program knows version %d; use a newer program", path, version,
                       IPFSA_REPO_VERSION);
+  if (version < IPFSA_REPO_VERSION) /* its records of pins and roots have no checksums */
+    return ipfsa_fail(err, IPFSA_E_VERSION,
+                      "the repo %s is of version %u, this program knows version %d alone; take its content out with the program that made it (dag export), or use another folder",
+                      path, version, IPFSA_REPO_VERSION);
   return IPFSA_OK;
 }
 

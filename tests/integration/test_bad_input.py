@@ -299,9 +299,13 @@ def test_repos_of_others(program, tmp_path):
     assert sorted(p.name for p in (tmp_path / "kubo").iterdir()) == ["datastore_spec", "version"]
     node("init", env={"IPFSA_PATH": str(tmp_path / "mine")})
     marker = tmp_path / "mine/ipfs-accelerate"
-    marker.write_text(marker.read_text().replace("1", "99"))
-    done = node("pin", "ls", check=False, env={"IPFSA_PATH": str(tmp_path / "mine")})
-    assert done.code == 1 and "version 99" in done.err
+    made = marker.read_text()
+    for version, words in (("99", "a newer program"), ("1", "the program that made it")):
+        marker.write_text("ipfs-accelerate repo, version %s\n" % version)
+        done = node("pin", "ls", check=False, env={"IPFSA_PATH": str(tmp_path / "mine")})
+        assert done.code == 1 and "version " + version in done.err and words in done.err
+    marker.write_text(made)
+    assert node("pin", "ls", env={"IPFSA_PATH": str(tmp_path / "mine")}).out == ""
 
 
 def test_second_writer_waits_and_then_says_who(ipfs, tmp_path):

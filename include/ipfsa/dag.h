@@ -28,9 +28,9 @@ typedef struct ipfsa_dag_summary {
   uint64_t unique_blocks, total_size, shared_size;
   double ratio;
 } ipfsa_dag_summary;
-/* roots and stats have n elements. */
-IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_dag_stat_get(ipfsa_node *node, const ipfsa_cid *roots, size_t n, ipfsa_dag_stat *ret_stats,
-                                                      ipfsa_dag_summary *ret, ipfsa_error *err);
+/* roots and stats have n elements. progress, which may be NULL: blocks and bytes counted; not 0 stops with E_CANCELLED. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_dag_stat_get(ipfsa_node *node, const ipfsa_cid *roots, size_t n, ipfsa_progress_cb progress, void *progress_ctx,
+                                                      ipfsa_dag_stat *ret_stats, ipfsa_dag_summary *ret, ipfsa_error *err);
 
 /* CARv1 of the DAG below root: depth-first, links in order, each CID once; the bytes Kubo writes. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_dag_export(ipfsa_node *node, const ipfsa_cid *root, ipfsa_write_cb write, void *ctx,

@@ -64,9 +64,9 @@ typedef struct ipfsa_pin_verdict {
 } ipfsa_pin_verdict;
 typedef int (*ipfsa_pin_verdict_cb)(void *ctx, const ipfsa_pin_verdict *verdict);
 /* Is every DAG below a recursive pin complete? Nodes are read and checked; leaves are looked up and not read: ipfsa_repo_verify reads them.
- * cb once per pin. OK also when pins are bad. *ret_n_bad: bad pins. */
-IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_pin_verify(ipfsa_node *node, ipfsa_pin_verdict_cb cb, void *ctx, uint64_t *ret_n_bad,
-                                                    ipfsa_error *err);
+ * cb once per pin. OK also when pins are bad. *ret_n_bad: bad pins. progress, which may be NULL: done_items blocks; not 0 stops with E_CANCELLED. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_pin_verify(ipfsa_node *node, ipfsa_pin_verdict_cb cb, void *ctx, ipfsa_progress_cb progress, void *progress_ctx,
+                                                    uint64_t *ret_n_bad, ipfsa_error *err);
 
 #ifdef __cplusplus
 }

@@ -82,6 +82,7 @@ void cli_json_string(cli_context *ctx, const void *text, size_t len); /* quoted 
 typedef struct cli_progress cli_progress;
 cli_progress *cli_progress_start(cli_context *ctx, const char *label, bool wanted); /* may be NULL: then it shows nothing */
 int cli_progress_step(void *progress, const ipfsa_progress *p); /* an ipfsa_progress_cb; ctx may be NULL */
+void cli_progress_hide(cli_progress *progress);                  /* clears the line before something is printed; the next step draws it again */
 void cli_progress_end(cli_progress *progress);                   /* clears the line */
 
 /* "1.4 MB" (powers of 1000, as Kubo's -H) into a static ring of 4. */

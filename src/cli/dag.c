@@ -147,7 +147,9 @@ static int run_stat(cli_context *ctx) {
   ipfsa_error err = {0};
   ipfsa_status status = node && roots && stats ? IPFSA_OK : IPFSA_E_NOMEM;
   for (size_t i = 0; status == IPFSA_OK && i < n; i++) status = ipfsa_resolve(node, cli_arg_at(ctx, i), &roots[i], NULL, &err);
-  if (status == IPFSA_OK) status = ipfsa_dag_stat_get(node, roots, n, stats, &sum, &err);
+  cli_progress *progress = status == IPFSA_OK ? cli_progress_start(ctx, "counted", cli_bool(ctx, "progress")) : NULL;
+  if (status == IPFSA_OK) status = ipfsa_dag_stat_get(node, roots, n, progress ? cli_progress_step : NULL, progress, stats, &sum, &err);
+  cli_progress_end(progress);
   if (status == IPFSA_OK) (cli_json(ctx) ? print_stat_json : print_stat_text)(ctx, roots, stats, n, &sum);
   free(roots);
   free(stats);

@@ -242,6 +242,7 @@ const cli_verb cli_verb_pin_update = {.name = "pin update",
 typedef struct pin_checker {
   cli_context *ctx;
   bool verbose, quiet, json;
+  cli_progress *progress;
 } pin_checker;
 
 static void print_verdict_json(cli_context *ctx, const ipfsa_pin_verdict *v) {
@@ -257,6 +258,7 @@ static void print_verdict_json(cli_context *ctx, const ipfsa_pin_verdict *v) {
 static int print_verdict(void *arg, const ipfsa_pin_verdict *v) {
   pin_checker *c = arg;
   if (v->ok && !c->verbose) return 0;
+  cli_progress_hide(c->progress);
   if (c->json) print_verdict_json(c->ctx, v);
   else if (c->quiet) cli_out(c->ctx, "%s\n", cli_cid(c->ctx, v->cid));
   else {
@@ -268,13 +270,17 @@ static int print_verdict(void *arg, const ipfsa_pin_verdict *v) {
 }
 
 static int run_verify(cli_context *ctx) {
-  pin_checker c = {ctx, cli_bool(ctx, "verbose"), cli_bool(ctx, "quiet"), cli_json(ctx)};
+  pin_checker c = {ctx, cli_bool(ctx, "verbose"), cli_bool(ctx, "quiet"), cli_json(ctx), NULL};
   if (c.verbose && c.quiet) return cli_fail_text(ctx, "the --verbose and --quiet options can not be used at the same time");
   ipfsa_node *node = cli_node(ctx, false, false);
   if (!node) return 1;
   ipfsa_error err = {0};
   uint64_t n_bad = 0;
-  if (ipfsa_pin_verify(node, print_verdict, &c, &n_bad, &err) != IPFSA_OK) return cli_fail(ctx, &err);
+  cli_progress *progress = cli_progress_start(ctx, "verified", true);
+  c.progress = progress;
+  ipfsa_status status = ipfsa_pin_verify(node, print_verdict, &c, progress ? cli_progress_step : NULL, progress, &n_bad, &err);
+  cli_progress_end(progress);
+  if (status) return cli_fail(ctx, &err);
   return n_bad ? 1 : 0;
 }
 

@@ -70,7 +70,12 @@ int cli_progress_step(void *progress, const ipfsa_progress *at) {
   return 0;
 }
 
-void cli_progress_end(cli_progress *p) {
+void cli_progress_hide(cli_progress *p) {
   if (p && p->shown) fprintf(stderr, "\r\033[K");
+  if (p) p->shown = false;
+}
+
+void cli_progress_end(cli_progress *p) {
+  cli_progress_hide(p);
   free(p);
 }

@@ -66,7 +66,10 @@ typedef struct stat_run {
   ipfsa_cid_set *all;
   ipfsa_dag_stat *stat;
   ipfsa_dag_summary *sum;
-  bool out_of_memory;
+  ipfsa_progress_cb progress;
+  void *progress_ctx;
+  ipfsa_progress at;
+  bool out_of_memory, cancelled;
 } stat_run;
 
 static int count_block(void *ctx, const ipfsa_dag_visit *at) {
@@ -78,12 +81,16 @@ static int count_block(void *ctx, const ipfsa_dag_visit *at) {
   run->stat->size += at->size;
   if (is_new) run->sum->unique_blocks++, run->sum->total_size += at->size;
   else run->sum->shared_size += at->size;
-  return 0;
+  run->at.done_items++;
+  run->at.done_bytes += at->size;
+  run->cancelled = run->progress && run->progress(run->progress_ctx, &run->at) != 0;
+  return run->cancelled;
 }
 
-ipfsa_status ipfsa_dag_stat_get(ipfsa_node *node, const ipfsa_cid *roots, size_t n, ipfsa_dag_stat *ret_stats, ipfsa_dag_summary *ret, ipfsa_error *err) {
+ipfsa_status ipfsa_dag_stat_get(ipfsa_node *node, const ipfsa_cid *roots, size_t n, ipfsa_progress_cb progress, void *progress_ctx,
+                                ipfsa_dag_stat *ret_stats, ipfsa_dag_summary *ret, ipfsa_error *err) {
   ipfsa_dag_summary sum = {0};
-  stat_run run = {.sum = &sum};
+  stat_run run = {.sum = &sum, .progress = progress, .progress_ctx = progress_ctx};
   ipfsa_status status = ipfsa_cid_set_new(&run.all, err);
   for (size_t i = 0; status == IPFSA_OK && i < n; i++) {
     ret_stats[i] = (ipfsa_dag_stat){0};
@@ -91,6 +98,7 @@ ipfsa_status ipfsa_dag_stat_get(ipfsa_node *node, const ipfsa_cid *roots, size_t
     ipfsa_dag_walk_options walk = {.leaves = IPFSA_DAG_LEAVES_SIZED, .visit = count_block, .ctx = &run};
     status = ipfsa_dag_walk(node, &roots[i], &walk, err);
     if (run.out_of_memory) status = ipfsa_fail_nomem(err);
+    if (run.cancelled) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
   }
   ipfsa_cid_set_free(run.all);
   if (status) return status;

@@ -8,8 +8,11 @@ typedef struct pin_verification {
   ipfsa_node *node;
   ipfsa_pin_verdict_cb cb;
   void *ctx;
+  ipfsa_progress_cb progress;
+  void *progress_ctx;
+  ipfsa_progress at;
   ipfsa_cid_set *seen; /* shared while all pins were good: what was seen then is good below, too */
-  bool out_of_memory;
+  bool out_of_memory, cancelled;
   uint64_t n_bad_pins;
   ipfsa_pin_bad *bad;
   size_t n_listed, bad_cap;
@@ -31,13 +34,16 @@ static bool note_bad(pin_verification *v, const ipfsa_cid *cid, const ipfsa_erro
 static int verify_block(void *ctx, const ipfsa_dag_visit *at) {
   pin_verification *v = ctx;
   v->verdict.n_blocks++;
+  v->at.done_items++;
   v->out_of_memory = at->status && !note_bad(v, at->cid, at->why);
-  return v->out_of_memory;
+  v->cancelled = v->progress && v->progress(v->progress_ctx, &v->at) != 0;
+  return v->out_of_memory || v->cancelled;
 }
 
 static ipfsa_status verify_dag(pin_verification *v, const ipfsa_cid *root) {
   ipfsa_dag_walk_options walk = {.leaves = IPFSA_DAG_LEAVES_SIZED, .take_faults = true, .visit = verify_block, .ctx = v, .seen = v->seen};
   ipfsa_status status = ipfsa_dag_walk(v->node, root, &walk, &v->err);
+  if (v->cancelled) return ipfsa_fail(&v->err, IPFSA_E_CANCELLED, "cancelled");
   return v->out_of_memory ? ipfsa_fail_nomem(&v->err) : status;
 }
 
@@ -63,8 +69,9 @@ static int verify_pin(void *ctx, const ipfsa_pin *pin) {
   return v->cb(v->ctx, &v->verdict);
 }
 
-ipfsa_status ipfsa_pin_verify(ipfsa_node *node, ipfsa_pin_verdict_cb cb, void *ctx, uint64_t *ret_n_bad, ipfsa_error *err) {
-  pin_verification v = {.node = node, .cb = cb, .ctx = ctx};
+ipfsa_status ipfsa_pin_verify(ipfsa_node *node, ipfsa_pin_verdict_cb cb, void *ctx, ipfsa_progress_cb progress, void *progress_ctx, uint64_t *ret_n_bad,
+                              ipfsa_error *err) {
+  pin_verification v = {.node = node, .cb = cb, .ctx = ctx, .progress = progress, .progress_ctx = progress_ctx};
   ipfsa_status status = ipfsa_cid_set_new(&v.seen, err);
   if (status == IPFSA_OK) status = ipfsa_pins_iterate(node->store, verify_pin, &v, err);
   ipfsa_cid_set_free(v.seen);

@@ -54,6 +54,8 @@ LONG = {
     "pin add": (["pin", "add", "CID"], ["pin "]),
     "repo gc": (["repo", "gc"], ["gc ", " blocks"]),
     "repo verify": (["repo", "verify"], ["verify ", " / 3.1 MB", "%"]),
+    "pin verify": (["pin", "verify"], ["verified ", " blocks"]),
+    "dag stat": (["dag", "stat", "CID"], ["counted ", "B/s"]),
 }
 
 

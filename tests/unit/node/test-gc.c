@@ -524,7 +524,7 @@ static void acknowledged_pins_are_complete_beside_gc(void **state) {
     pthread_mutex_destroy(&s.lock[i]);
   }
   int broken = 0;
-  assert_ok(ipfsa_pin_verify(&s.f->node, count_broken, &broken, NULL, &err));
+  assert_ok(ipfsa_pin_verify(&s.f->node, count_broken, &broken, NULL, NULL, NULL, &err));
   assert_int_equal(broken, 0);
   fixture_free(s.f);
 }

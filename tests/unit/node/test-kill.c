@@ -130,7 +130,7 @@ static void one_life(fixture *f, char *last) {
   fixture_open(f); /* at once: no lock is left behind (kubo#8725) */
   for (int i = 0; i < N_TREES; i++) check_tree(f, i, last[i]);
   ipfsa_store_verify_result result;
-  assert_ok(ipfsa_pin_verify(&f->node, refuse_broken, NULL, NULL, &err));
+  assert_ok(ipfsa_pin_verify(&f->node, refuse_broken, NULL, NULL, NULL, NULL, &err));
   assert_ok(ipfsa_store_verify(f->node.store, false, refuse_damage, NULL, NULL, NULL, &result, &err));
   ipfsa_store_close(f->node.store);
   f->node.store = NULL;

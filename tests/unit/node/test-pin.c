@@ -138,12 +138,12 @@ static void verify_tells_which_pin_misses_what(void **state) {
   assert_ok(ipfsa_pin_add(&f->node, &both, NULL, &err));
   verdicts all = {0};
   uint64_t n_bad = 9;
-  assert_ok(ipfsa_pin_verify(&f->node, note_verdict, &all, &n_bad, &err));
+  assert_ok(ipfsa_pin_verify(&f->node, note_verdict, &all, NULL, NULL, &n_bad, &err));
   assert_int_equal(all.ok, 3);
   assert_int_equal(n_bad, 0);
   remove_block(f, &b[2]); /* below b and below both */
   all = (verdicts){0};
-  assert_ok(ipfsa_pin_verify(&f->node, note_verdict, &all, &n_bad, &err));
+  assert_ok(ipfsa_pin_verify(&f->node, note_verdict, &all, NULL, NULL, &n_bad, &err));
   assert_int_equal(all.ok, 1);
   assert_int_equal(all.broken, 2);
   assert_int_equal(n_bad, 2);

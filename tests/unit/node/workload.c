@@ -282,7 +282,7 @@ static void check_pins(ipfsa_node *node, const char *where) {
   char what[256] = "";
   uint64_t n_bad = 0;
   ipfsa_error err = {0};
-  if (ipfsa_pin_verify(node, note_bad, what, &n_bad, &err)) fail_msg("%s: pin verify: %s", where, err.message);
+  if (ipfsa_pin_verify(node, note_bad, what, NULL, NULL, &n_bad, &err)) fail_msg("%s: pin verify: %s", where, err.message);
   if (n_bad) fail_msg("%s: a pin is not complete: %s", where, what);
 }
 

@@ -63,6 +63,7 @@ static ipfsa_status take_framed(ipfsa_car_reader *r, uint64_t max, ipfsa_bytes *
   if (len > max) return ipfsa_fail_at(err, IPFSA_E_LIMIT, r->off + r->pos, "CAR: a part of %llu bytes at byte %llu; at most %llu are taken", (unsigned long long)len,
                                       (unsigned long long)(r->off + r->pos), (unsigned long long)max);
   if (len == 0) return malformed(r, err, "an empty section");
+  if (r->payload_end && r->off + r->pos + ipfsa_cursor_offset(&c) + len > r->payload_end) return malformed(r, err, "a section that goes beyond the end that the CARv2 header names");
   if (!ipfsa_cursor_take(&c, len, ret)) {
     if (r->ended) return malformed(r, err, "unexpected EOF: a section is cut short");
     return *ret_more = true, IPFSA_OK;
@@ -144,7 +145,7 @@ static bool take_away(ipfsa_car_reader *r) {
   if (!r->away_end || !ipfsa_cursor_varint(&c, &len) || len < IPFSA_CAR_AWAY_MIN || len > IPFSA_MAX_CAR_SECTION) return false;
   uint64_t begin = r->off + r->pos + ipfsa_cursor_offset(&c), end = begin + len;
   size_t here = ipfsa_cursor_left(&c);
-  if (here >= len || here < IPFSA_MAX_CID || end > r->away_end) return false;
+  if (here >= len || here < IPFSA_MAX_CID || end > r->away_end || end > r->payload_end) return false;
   ipfsa_cid cid;
   if (ipfsa_cursor_cid(&c, &cid, NULL) != IPFSA_OK) return false; /* told when the section is here */
   uint64_t off = r->off + r->pos + ipfsa_cursor_offset(&c), data_len = end - off;

@@ -84,9 +84,9 @@ def test_archives_that_lie(ipfs):
     assert ipfs("cat", text_of(raw_cid(good))).out_bytes == good
 
 
-def wrapped(inner):
-    """The archive as the inside of a CARv2, behind some padding and before something that is no index."""
-    return b"\x0a\xa1\x67version\x02" + bytes(16) + (11 + 40 + 9).to_bytes(8, "little") + len(inner).to_bytes(8, "little") + bytes(8) + bytes(9) + inner + b"\xff" * 50
+def wrapped(inner, short=0):
+    """The archive as the inside of a CARv2, behind some padding and before something that is no index. short: bytes that the header leaves out."""
+    return b"\x0a\xa1\x67version\x02" + bytes(16) + (11 + 40 + 9).to_bytes(8, "little") + (len(inner) - short).to_bytes(8, "little") + bytes(8) + bytes(9) + inner + b"\xff" * 50
 
 
 def archives_of_large_blocks():
@@ -97,6 +97,8 @@ def archives_of_large_blocks():
     yield whole
     yield wrapped(whole)
     yield wrapped(whole)[:-50]
+    yield wrapped(whole, 1)
+    yield wrapped(whole, 20020)
     for end in (100, 5000, 300200, 310000, len(whole) - 20100, len(whole) - 20020, len(whole) - 19000, len(whole) - 1):
         yield whole[:end]
     for i in (0, 2, 4, 7):
@@ -106,6 +108,16 @@ def archives_of_large_blocks():
     yield whole + varint(2097152 + 169) + bytes(2097152 + 169)
     yield whole + varint(20000) + b"\x01" + b"\xff" * 19999
     yield whole + b"\x00"
+
+
+def test_an_archive_that_ends_inside_a_section(ipfs, tmp_path):
+    data = bytes(range(256)) * 100
+    whole = car(raw_cid(data), [(raw_cid(data), data)])
+    for short in (1, 25000, len(whole) - 60):
+        (tmp_path / "file.car").write_bytes(wrapped(whole, short))
+        assert "CARv2 header" in refused(ipfs, "dag", "import", stdin=wrapped(whole, short))
+        assert "CARv2 header" in refused(ipfs, "dag", "import", tmp_path / "file.car")
+    assert ipfs.text("refs", "local") == ""
 
 
 def test_archives_in_files_are_taken_as_from_pipes(ipfs, tmp_path):

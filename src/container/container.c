@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "container/container_inside.h"
 
 #define MAX_PORTS 1000 /* of one container; a range of more is a mistake of the image */
@@ -263,11 +264,11 @@ static ipfsa_status hand_on(const json_t *entry, ipfsa_container_cb cb, void *ct
 }
 
 ipfsa_status ipfsa_container_list(ipfsa_engine *engine, const ipfsa_container_list_options *options, ipfsa_container_cb cb, void *ctx, ipfsa_error *err) {
-  bool all = options && options->all, foreign = options && options->foreign;
+  ipfsa_container_list_options o = IPFSA_OPTIONS(ipfsa_container_list_options, options);
   IPFSA_AUTO_BUF ipfsa_buf target = {0};
   ipfsa_buf_str(&target, "/containers/json");
-  if (all) ipfsa_http_put_query(&target, "all", "1");
-  if (!foreign) ipfsa_engine_put_filters(&target, json_pack("{s:[s]}", "label", IPFSA_CONTAINER_LABEL "=1"));
+  if (o.all) ipfsa_http_put_query(&target, "all", "1");
+  if (!o.foreign) ipfsa_engine_put_filters(&target, json_pack("{s:[s]}", "label", IPFSA_CONTAINER_LABEL "=1"));
   IPFSA_AUTO_JSON json_t *list = NULL;
   ipfsa_status status = ipfsa_engine_ask(engine, &(ipfsa_engine_call){.method = "GET", .target = &target}, &list, NULL, err);
   json_t *entry;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "container/container_inside.h"
 
 #define REMEMBERED 64        /* events of the last moments: enough to drop what a new connection repeats */
@@ -71,8 +72,7 @@ static bool may_pass(ipfsa_status status, const ipfsa_error *err) {
 ipfsa_status ipfsa_container_events(ipfsa_engine *engine, const ipfsa_container_events_options *options, ipfsa_container_event_cb cb, void *ctx, ipfsa_error *err) {
   ipfsa_error local = {0};
   if (!err) err = &local;
-  ipfsa_container_events_options none = {.struct_size = sizeof none};
-  const ipfsa_container_events_options *o = options ? options : &none;
+  const ipfsa_container_events_options copy = IPFSA_OPTIONS(ipfsa_container_events_options, options), *o = &copy;
   follower f = {.cb = cb, .ctx = ctx, .foreign = o->foreign};
   bool connected = false;
   for (;;) {

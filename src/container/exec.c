@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "container/container_inside.h"
 #include "container/frames.h"
 
@@ -186,8 +187,7 @@ ipfsa_status ipfsa_container_exec_begin(ipfsa_engine *engine, const char *name, 
 
 ipfsa_status ipfsa_container_run(ipfsa_engine *engine, const char *name, ipfsa_texts command, const ipfsa_container_exec_options *options, uint64_t deadline,
                                  ipfsa_container_output_cb cb, void *ctx, int64_t *ret_exit_code, ipfsa_error *err) {
-  ipfsa_container_exec_options none = {.struct_size = sizeof none};
-  const ipfsa_container_exec_options *o = options ? options : &none;
+  const ipfsa_container_exec_options copy = IPFSA_OPTIONS(ipfsa_container_exec_options, options), *o = &copy;
   char id[IPFSA_EXEC_ID];
   ipfsa_engine_reply *reply = NULL;
   ipfsa_status status = ipfsa_container_exec_begin(engine, name, command, o, deadline, id, &reply, err);

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "container/container_inside.h"
 
 ipfsa_status ipfsa_image_look(ipfsa_engine *engine, const ipfsa_reference *ref, json_t **ret, ipfsa_error *err) {
@@ -75,8 +76,7 @@ static ipfsa_status check_pulled(ipfsa_engine *engine, const ipfsa_reference *re
 }
 
 ipfsa_status ipfsa_image_pull(ipfsa_engine *engine, const char *name, const ipfsa_image_pull_options *options, ipfsa_error *err) {
-  ipfsa_image_pull_options none = {.struct_size = sizeof none};
-  const ipfsa_image_pull_options *o = options ? options : &none;
+  const ipfsa_image_pull_options copy = IPFSA_OPTIONS(ipfsa_image_pull_options, options), *o = &copy;
   ipfsa_reference ref;
   ipfsa_status status = ipfsa_image_parse(engine, name, &ref, err);
   if (status) return status;

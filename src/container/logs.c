@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "container/container_inside.h"
 #include "container/frames.h"
 #include "container/secrets.h"
@@ -70,9 +71,9 @@ ipfsa_status ipfsa_container_logs(ipfsa_engine *engine, const char *name, const 
   IPFSA_AUTO_JSON json_t *json = NULL;
   ipfsa_status status = ipfsa_container_look_ours(engine, name, &json, err);
   if (status) return status;
-  ipfsa_container_logs_options none = {.struct_size = sizeof none};
+  ipfsa_container_logs_options o = IPFSA_OPTIONS(ipfsa_container_logs_options, options);
   bool is_raw = ipfsa_json_bool(ipfsa_json_at(json, "Config", NULL), "Tty");
-  return ipfsa_container_read_logs(engine, name, options ? options : &none, is_raw, false, 0, cb, ctx, err);
+  return ipfsa_container_read_logs(engine, name, &o, is_raw, false, 0, cb, ctx, err);
 }
 
 typedef struct last_words {

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "container/probe.h"
 
 #define DEFAULT_INTERVAL_MS 5000
@@ -19,8 +20,9 @@ static ipfsa_status check_span(const char *name, int64_t ms, ipfsa_error *err) {
 
 static json_int_t or_default(int64_t value, int64_t otherwise) { return value > 0 ? value : otherwise; }
 
-ipfsa_status ipfsa_probe_plan_put(const ipfsa_probe_options *o, json_t *labels, ipfsa_error *err) {
-  if (!o || o->probes.n == 0) return IPFSA_OK;
+ipfsa_status ipfsa_probe_plan_put(const ipfsa_probe_options *options, json_t *labels, ipfsa_error *err) {
+  const ipfsa_probe_options copy = IPFSA_OPTIONS(ipfsa_probe_options, options), *o = &copy;
+  if (o->probes.n == 0) return IPFSA_OK;
   if (o->probes.n > IPFSA_MAX_PROBES) return ipfsa_fail(err, IPFSA_E_LIMIT, "over %u probes of one container", IPFSA_MAX_PROBES);
   if (o->threshold > MAX_THRESHOLD) return ipfsa_fail(err, IPFSA_E_INVALID, "probe threshold %u: at most %d", o->threshold, MAX_THRESHOLD);
   ipfsa_status status = check_span("interval", o->interval_ms, err);

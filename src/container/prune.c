@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "container/container_inside.h"
 
 #define FRESH_S 600 /* a container that was made and never started this recently may be about to be */
@@ -84,11 +85,13 @@ static ipfsa_status prune_networks(pruner *p, ipfsa_error *err) {
   return status;
 }
 
-ipfsa_status ipfsa_container_prune(ipfsa_engine *engine, const ipfsa_container_prune_options *o, ipfsa_container_pruned_cb cb, void *ctx, ipfsa_error *err) {
+ipfsa_status ipfsa_container_prune(ipfsa_engine *engine, const ipfsa_container_prune_options *options, ipfsa_container_pruned_cb cb, void *ctx,
+                                   ipfsa_error *err) {
+  ipfsa_container_prune_options o = IPFSA_OPTIONS(ipfsa_container_prune_options, options);
   pruner p = {engine, cb, ctx};
-  bool none = !o || (!o->containers && !o->volumes && !o->networks);
-  ipfsa_status status = none || o->containers ? prune_containers(&p, err) : IPFSA_OK;
-  if (status == IPFSA_OK && (none || o->networks)) status = prune_networks(&p, err);
-  if (status == IPFSA_OK && !none && o->volumes) status = prune_volumes(&p, err);
+  bool none = !o.containers && !o.volumes && !o.networks;
+  ipfsa_status status = none || o.containers ? prune_containers(&p, err) : IPFSA_OK;
+  if (status == IPFSA_OK && (none || o.networks)) status = prune_networks(&p, err);
+  if (status == IPFSA_OK && !none && o.volumes) status = prune_volumes(&p, err);
   return status;
 }

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "container/container_inside.h"
 #include "container/secrets.h"
 #include "container/spec.h"
@@ -188,8 +189,8 @@ ipfsa_status ipfsa_container_start_with(ipfsa_engine *engine, const char *name, 
                                         const ipfsa_content *contents, size_t n_contents, ipfsa_container **ret, bool *ret_changed, ipfsa_error *err) {
   ipfsa_error local = {0};
   if (!err) err = &local;
-  ipfsa_container_start_options none = {.struct_size = sizeof none};
-  starting s = {.engine = engine, .name = name, .image = image, .o = options ? options : &none, .contents = contents, .n_contents = n_contents};
+  ipfsa_container_start_options o = IPFSA_OPTIONS(ipfsa_container_start_options, options);
+  starting s = {.engine = engine, .name = name, .image = image, .o = &o, .contents = contents, .n_contents = n_contents};
   ipfsa_status status = ipfsa_name_check("container", name, err);
   if (status == IPFSA_OK) status = ipfsa_container_check_waits(s.o->waits, err);
   if (status == IPFSA_OK) status = check_no_options(&s, err);
@@ -220,8 +221,8 @@ ipfsa_status ipfsa_container_start_ipfs(ipfsa_engine *engine, const char *name, 
                                         bool *ret_changed, ipfsa_error *err) {
   static const char *const ports[] = {"127.0.0.1::5001", "127.0.0.1::8080", "127.0.0.1::4001", "127.0.0.1::4001/udp"};
   static const char *const waits[] = {"log:Daemon is ready"}; /* works on an engine far away as well */
-  ipfsa_container_start_options o = {.struct_size = sizeof o};
-  if (options) o = *options;
+  ipfsa_container_start_options o = IPFSA_OPTIONS(ipfsa_container_start_options, options);
+  o.struct_size = sizeof o;
   ipfsa_status status = ipfsa_name_check("container", name, err);
   if (status) return status;
   IPFSA_AUTO_BUF ipfsa_buf volume = {0};

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/options.h"
 #include "base/pool.h"
 #include "container/names.h"
 #include "container/relay.h"
@@ -105,8 +106,7 @@ static void describe(ipfsa_tunnel *t, const char *container, uint16_t port, cons
 }
 
 ipfsa_status ipfsa_tunnel_start(ipfsa_engine *engine, const char *container, uint16_t port, const ipfsa_tunnel_options *options, ipfsa_tunnel **ret, ipfsa_error *err) {
-  ipfsa_tunnel_options none = {.struct_size = sizeof none};
-  const ipfsa_tunnel_options *o = options ? options : &none;
+  const ipfsa_tunnel_options copy = IPFSA_OPTIONS(ipfsa_tunnel_options, options), *o = &copy;
   ipfsa_tunnel *t = ipfsa_calloc(1, sizeof *t);
   if (!t) {
     ipfsa_engine_close(engine);

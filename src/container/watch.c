@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/options.h"
 
 #define DEFAULT_BACKOFF_MS 1000
 #define DEFAULT_MAX_BACKOFF_MS 60000
@@ -237,8 +238,7 @@ static void init(ipfsa_watch *w, ipfsa_engine *engine, const ipfsa_watch_options
 ipfsa_status ipfsa_container_watch(ipfsa_engine *engine, const ipfsa_watch_options *options, ipfsa_watch_cb cb, void *ctx, ipfsa_error *err) {
   ipfsa_error local = {0};
   if (!err) err = &local;
-  ipfsa_watch_options none = {.struct_size = sizeof none};
-  const ipfsa_watch_options *o = options ? options : &none;
+  const ipfsa_watch_options copy = IPFSA_OPTIONS(ipfsa_watch_options, options), *o = &copy;
   for (size_t i = 0; i < o->names.n; i++) {
     json_t *json = NULL;
     ipfsa_status status = ipfsa_container_look_ours(engine, o->names.items[i], &json, err);

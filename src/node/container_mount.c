@@ -117,18 +117,15 @@ static int note_unused(void *ctx, const ipfsa_cid *cid, const char *user) {
   return 0;
 }
 
-static ipfsa_status user_at(ipfsa_engine *engine, const char *name, char *ret, size_t room, ipfsa_error *err) {
-  ipfsa_engine_info info;
-  ipfsa_status status = ipfsa_engine_about(engine, &info, err);
-  if (status == IPFSA_OK) snprintf(ret, room, "%s%s at %s", *name ? "container " : "", name, info.address);
-  return status;
+static void user_at(ipfsa_engine *engine, const char *name, char *ret, size_t room) {
+  snprintf(ret, room, "%s%s at %s", *name ? "container " : "", name, ipfsa_engine_address_text(engine));
 }
 
 static ipfsa_status release_unused(ipfsa_node *node, ipfsa_engine *engine, const char *only_user, size_t *ret_n, ipfsa_error *err) {
   cid_list shown = {0};
   unused_scan scan = {.shown = &shown, .only_user = only_user};
-  ipfsa_status status = user_at(engine, "", scan.engine, sizeof scan.engine, err);
-  if (status == IPFSA_OK) status = ipfsa_container_each_content(engine, note_shown, &shown, err);
+  user_at(engine, "", scan.engine, sizeof scan.engine);
+  ipfsa_status status = ipfsa_container_each_content(engine, note_shown, &shown, err);
   if (shown.full) status = ipfsa_fail_nomem(err);
   if (status == IPFSA_OK) status = ipfsa_materialise_uses(node, note_unused, &scan, err);
   if (scan.full) status = ipfsa_fail_nomem(err);
@@ -183,12 +180,12 @@ static ipfsa_status prepare(mounting *m, const char *name, ipfsa_error *err) {
   if (!ipfsa_engine_is_local(m->engine))
     return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "content can be mounted where the engine is on this machine; give this one a volume, or run the program there");
   if (texts.n > MAX_MOUNTS) return ipfsa_fail(err, IPFSA_E_LIMIT, "over %u mounts of one container", MAX_MOUNTS);
-  ipfsa_status status = user_at(m->engine, name, m->user, sizeof m->user, err);
-  if (status) return status;
+  user_at(m->engine, name, m->user, sizeof m->user);
   m->mounts = ipfsa_calloc(texts.n + 1, sizeof *m->mounts);
   m->contents = ipfsa_calloc(texts.n + 1, sizeof *m->contents);
   if (!m->mounts || !m->contents) return ipfsa_fail_nomem(err);
   m->n = texts.n;
+  ipfsa_status status = IPFSA_OK;
   for (size_t i = 0; i < m->n && status == IPFSA_OK; i++) status = parse_mount(texts.items[i], &m->mounts[i], err);
   return status;
 }

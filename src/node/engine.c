@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "container/engine.h"
 #include "node/repo_dir.h"
 
@@ -15,12 +16,11 @@ static ipfsa_status repo_path_of(const ipfsa_engine_options *o, char **ret, ipfs
 }
 
 ipfsa_status ipfsa_engine_open(const ipfsa_engine_options *options, ipfsa_engine **ret, ipfsa_error *err) {
-  ipfsa_engine_options none = {.struct_size = sizeof none};
-  const ipfsa_engine_options *o = options ? options : &none;
+  ipfsa_engine_options o = IPFSA_OPTIONS(ipfsa_engine_options, options);
   IPFSA_AUTO_FREE char *repo = NULL;
   IPFSA_AUTO_BUF ipfsa_buf path = {0};
   ipfsa_config *config = NULL;
-  ipfsa_status status = repo_path_of(o, &repo, err);
+  ipfsa_status status = repo_path_of(&o, &repo, err);
   if (status) return status;
   ipfsa_buf_printf(&path, "%s/" IPFSA_REPO_CONFIG, repo);
   const char *file = ipfsa_buf_cstr(&path);
@@ -32,8 +32,8 @@ ipfsa_status ipfsa_engine_open(const ipfsa_engine_options *options, ipfsa_engine
   status = ipfsa_config_list(config, "docker.allow_dangerous", &dangerous, &n_dangerous, err);
   if (status == IPFSA_OK) status = ipfsa_config_list(config, "docker.allowed_registries", &registries, &n_registries, err);
   ipfsa_engine_params params = {
-      .host = o->host, .context = o->context, .configured_host = ipfsa_config_string(config, "docker.host"),
-      .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : ipfsa_config_int(config, "docker.timeout") * 1000,
+      .host = o.host, .context = o.context, .configured_host = ipfsa_config_string(config, "docker.host"),
+      .timeout_ms = o.timeout_ms > 0 ? o.timeout_ms : ipfsa_config_int(config, "docker.timeout") * 1000,
       .allow_dangerous = {(const char *const *)dangerous, n_dangerous}, .registries = {(const char *const *)registries, n_registries}, .repo_path = repo};
   if (status == IPFSA_OK) status = ipfsa_engine_connect(&params, ret, err);
   ipfsa_config_list_free(dangerous, n_dangerous);

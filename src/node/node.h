@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/options.h"
 #include "base/pool.h"
 #include "config/config.h"
 #include "store/pins.h"
@@ -28,15 +29,5 @@ struct ipfsa_node {
 ipfsa_status ipfsa_node_pool(ipfsa_node *node, ipfsa_pool **ret, ipfsa_error *err);
 ipfsa_status ipfsa_node_job_pool(ipfsa_node *node, ipfsa_pool **ret, ipfsa_error *err);
 static inline bool ipfsa_node_is_cancelled(const ipfsa_node *node) { return __atomic_load_n(&node->cancelled, __ATOMIC_RELAXED) != 0; }
-
-/* Reads a struct that a caller compiled against an older header may have made shorter: copies struct_size bytes over zeros. */
-#define IPFSA_OPTIONS(type, given)                                                                 \
-  ({                                                                                               \
-    type options_;                                                                                 \
-    memset(&options_, 0, sizeof options_);                                                         \
-    const type *given_ = (given);                                                                  \
-    if (given_) memcpy(&options_, given_, given_->struct_size < sizeof options_ ? given_->struct_size : sizeof options_); \
-    options_;                                                                                      \
-  })
 
 #endif

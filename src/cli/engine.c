@@ -88,12 +88,21 @@ void cli_texts_free(ipfsa_texts *texts) {
   *texts = (ipfsa_texts){0};
 }
 
+/* The engine's words, short, and without what a terminal would obey. */
+static void put_plain(const char *text, char *ret, size_t room) {
+  size_t n = 0;
+  for (; text[n] && n + 1 < room; n++) ret[n] = text[n] >= 0x20 && text[n] < 0x7f ? text[n] : '?';
+  ret[n] = '\0';
+}
+
 int cli_pull_step(void *arg, const ipfsa_pull_step *step) {
   cli_context *ctx = arg;
   if (!ctx->err_is_tty) return 0;
-  cli_err(ctx, "\r\033[K");
-  if (step->total_bytes) cli_err(ctx, "pull %.20s: %s of %s", step->layer, cli_human_bytes(step->done_bytes), cli_human_bytes(step->total_bytes));
-  else cli_err(ctx, "pull %.20s", step->layer);
+  char layer[21], status[41];
+  put_plain(step->layer, layer, sizeof layer);
+  put_plain(step->status, status, sizeof status);
+  cli_err(ctx, "\r\033[Kpull %s%s%s", layer, *layer ? ": " : "", status);
+  if (step->total_bytes) cli_err(ctx, " %s of %s", cli_human_bytes(step->done_bytes), cli_human_bytes(step->total_bytes));
   return 0;
 }
 

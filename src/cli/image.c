@@ -13,12 +13,30 @@ static int print_step(void *arg, const ipfsa_pull_step *step) {
   return 0;
 }
 
+#define MAX_PASSWORD 4096u /* bytes: tokens of registries are up to some 2 KiB */
+
+/* The first line of standard input: a password on the command line could be seen by everyone on this machine. */
+static bool read_password(cli_context *ctx, char ret[MAX_PASSWORD]) {
+  if (!cli_is_set(ctx, "username")) return cli_fail_text(ctx, "--password-stdin needs --username"), false;
+  if (!fgets(ret, MAX_PASSWORD, stdin)) return cli_fail_text(ctx, "no password on standard input"), false;
+  size_t len = strcspn(ret, "\r\n");
+  if (len + 1 >= MAX_PASSWORD) return cli_fail_text(ctx, "the password on standard input is over %u bytes", MAX_PASSWORD - 2), false;
+  ret[len] = '\0';
+  return true;
+}
+
 static int run_pull(cli_context *ctx) {
+  char password[MAX_PASSWORD];
+  bool has_password = cli_bool(ctx, "password-stdin");
+  if (cli_is_set(ctx, "username") && !has_password) return cli_fail_text(ctx, "--username needs --password-stdin");
+  if (has_password && !read_password(ctx, password)) return 1;
   ipfsa_engine *engine = cli_engine(ctx);
   if (!engine) return 1;
   ipfsa_image_pull_options options = {.struct_size = sizeof options, .cb = print_step, .ctx = ctx, .platform = cli_is_set(ctx, "platform") ? cli_string(ctx, "platform") : NULL};
+  if (has_password) options.username = cli_string(ctx, "username"), options.password = password;
   ipfsa_error err = {0};
   ipfsa_status status = ipfsa_image_pull(engine, cli_arg_at(ctx, 0), &options, &err);
+  explicit_bzero(password, sizeof password);
   cli_pull_end(ctx);
   if (status) return cli_fail(ctx, &err);
   if (!cli_json(ctx)) cli_out(ctx, "pulled %s\n", cli_arg_at(ctx, 0));
@@ -64,7 +82,10 @@ static int run_rm(cli_context *ctx) {
   return 0;
 }
 
-static const cli_option pull_options[] = {{CLI_STRING, "platform", NULL, NULL, "Platform, such as linux/arm64"}, CLI_ENGINE_OPTIONS};
+static const cli_option pull_options[] = {{CLI_STRING, "platform", NULL, NULL, "Platform, such as linux/arm64"},
+                                          {CLI_STRING, "username", NULL, NULL, "User of the registry. Default: the login of 'docker login'"},
+                                          {CLI_BOOL, "password-stdin", NULL, NULL, "The password is the first line of standard input"},
+                                          CLI_ENGINE_OPTIONS};
 static const cli_option engine_options[] = {CLI_ENGINE_OPTIONS};
 static const cli_option rm_options[] = {{CLI_BOOL, "force", "f", NULL, "Also when stopped containers use it"}, CLI_ENGINE_OPTIONS};
 static const cli_arg one_name[] = {{"name", CLI_ARG_REQUIRED, "[host[:port]/]path[:tag][@sha256:digest]"}, {0}};
@@ -73,7 +94,8 @@ static const cli_arg names[] = {{"name", CLI_ARG_REQUIRED | CLI_ARG_VARIADIC, "N
 const cli_verb cli_verb_image = {.name = "image", .tagline = "Images of containers.", .example = "ipfs-accelerate image ls"};
 const cli_verb cli_verb_image_pull = {.name = "image pull",
                                       .tagline = "Pull an image.",
-                                      .description = "From a registry that docker.allowed_registries names, or any where it is empty. A digest in the name is checked; without tag it is latest.",
+                                      .description = "From a registry that docker.allowed_registries names, or any where it is empty. A digest in the name is checked; without tag it is latest.\n"
+                                                     "The login that 'docker login' or 'podman login' left for the registry is used, unless another is given.",
                                       .example = "> ipfs-accelerate image pull ipfs/kubo:latest",
                                       .options = pull_options,
                                       .args = one_name,

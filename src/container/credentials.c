@@ -14,6 +14,8 @@
 
 static const ipfsa_basen base64 = {.kind = IPFSA_BASEN_BITS, .alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", .bits = 6, .pad = true};
 
+#define BASIC "Basic " /* RFC 7617 */
+
 void ipfsa_secret_free(char *secret) {
   if (secret) explicit_bzero(secret, strlen(secret));
   ipfsa_free(secret);
@@ -46,12 +48,23 @@ static const json_t *find_key(const json_t *object, const char *host) {
 
 static ipfsa_status make_basic(ipfsa_bytes user_and_password, char **ret, ipfsa_error *err) {
   ipfsa_buf out = {0};
-  ipfsa_buf_str(&out, "Basic ");
+  ipfsa_buf_str(&out, BASIC);
   ipfsa_basen_encode(&base64, user_and_password, &out);
   ipfsa_buf_u8(&out, 0);
   ipfsa_status status = ipfsa_buf_status(&out, err);
   if (status == IPFSA_OK && !(*ret = ipfsa_strdup((const char *)out.data))) status = ipfsa_fail_nomem(err);
   wipe(&out);
+  return status;
+}
+
+ipfsa_status ipfsa_credentials_pair(const ipfsa_credentials *c, char **ret, ipfsa_error *err) {
+  ipfsa_buf plain = {0};
+  ipfsa_status status = ipfsa_basen_decode(&base64, ipfsa_bytes_str(c->basic + strlen(BASIC)), &plain, err);
+  ipfsa_buf_u8(&plain, 0);
+  if (status == IPFSA_OK) status = ipfsa_buf_status(&plain, err);
+  if (status == IPFSA_OK && strlen((const char *)plain.data) + 1 != plain.len) status = ipfsa_fail(err, IPFSA_E_MALFORMED, "a login in Docker's config.json holds a NUL byte; log in again");
+  if (status == IPFSA_OK && !(*ret = ipfsa_strdup((const char *)plain.data))) status = ipfsa_fail_nomem(err);
+  wipe(&plain);
   return status;
 }
 

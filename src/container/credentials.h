@@ -14,6 +14,8 @@ typedef struct ipfsa_credentials { /* zeroed is valid: none */
 /* For a registry by its host as references have it ("docker.io", "localhost:5000"). A missing file is none. path NULL: $DOCKER_CONFIG/config.json,
  * else ~/.docker/config.json. Errors never quote the file. */
 ipfsa_status ipfsa_credentials_find(const char *path, const char *host, ipfsa_credentials *ret, ipfsa_error *err);
+/* "user:password", for those who want it in another form. NUL bytes in it are E_MALFORMED. Owned, ipfsa_secret_free. */
+ipfsa_status ipfsa_credentials_pair(const ipfsa_credentials *credentials, char **ret, ipfsa_error *err);
 void ipfsa_credentials_release(ipfsa_credentials *credentials);
 /* Frees a text after overwriting it. */
 void ipfsa_secret_free(char *secret);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "container/container_inside.h"
+#include "container/pull_auth.h"
 
 ipfsa_status ipfsa_image_look(ipfsa_engine *engine, const ipfsa_reference *ref, json_t **ret, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf name = {0}, target = {0};
@@ -35,24 +36,12 @@ static int hand_on(void *ctx, const json_t *object) {
   return p->cb(p->ctx, &step);
 }
 
-/* base64url of {"username","password","serveraddress"}, which engines want in a header. */
-static ipfsa_status auth_header(const char *registry, const char *username, const char *password, char **ret, ipfsa_error *err) {
-  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  IPFSA_AUTO_JSON json_t *json = username ? json_pack("{s:s,s:s,s:s}", "username", username, "password", password ? password : "", "serveraddress", registry) : json_object();
-  char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-  if (!text) return ipfsa_fail(err, IPFSA_E_INVALID, "the registry's user name and password must be UTF-8 text");
-  IPFSA_AUTO_BUF ipfsa_buf out = {0};
-  size_t len = strlen(text);
-  for (size_t i = 0; i < len; i += 3) {
-    uint32_t v = (uint32_t)(uint8_t)text[i] << 16 | (i + 1 < len ? (uint32_t)(uint8_t)text[i + 1] << 8 : 0) | (i + 2 < len ? (uint8_t)text[i + 2] : 0);
-    for (size_t k = 0; k < 4; k++) ipfsa_buf_u8(&out, i + k <= len ? (uint8_t)digits[v >> (18 - 6 * k) & 63] : '=');
-  }
-  memset(text, 0, len);
-  free(text); /* jansson allocated it */
-  (void)ipfsa_buf_cstr(&out);
-  if (ipfsa_buf_status(&out, err)) return out.failed;
-  *ret = (char *)ipfsa_buf_take(&out, &len);
-  return IPFSA_OK;
+/* A pull that was denied, although a login is kept where we do not look. */
+static ipfsa_status explain_denial(ipfsa_status status, const ipfsa_pull_auth *auth, ipfsa_error *err) {
+  if (!err || status != IPFSA_E_DENIED || !*auth->note) return status;
+  char told[sizeof err->message];
+  snprintf(told, sizeof told, "%s", err->message);
+  return ipfsa_fail(err, status, "%.*s (%s)", 300, told, auth->note);
 }
 
 /* Was what the name promised pulled? An engine may give another platform without a word. */
@@ -75,27 +64,34 @@ static ipfsa_status check_pulled(ipfsa_engine *engine, const ipfsa_reference *re
   return IPFSA_OK;
 }
 
+static void put_pull(ipfsa_buf *target, const ipfsa_reference *ref, const char *platform) {
+  IPFSA_AUTO_BUF ipfsa_buf image = {0};
+  ipfsa_image_put(&image, ref, false);
+  ipfsa_buf_str(target, "/images/create");
+  ipfsa_http_put_query(target, "fromImage", ipfsa_buf_cstr(&image));
+  ipfsa_http_put_query(target, "tag", *ref->digest ? ref->digest : *ref->tag ? ref->tag : "latest"); /* without one all tags would come */
+  if (platform && *platform) ipfsa_http_put_query(target, "platform", platform);
+  if (image.failed && !target->failed) target->failed = image.failed;
+}
+
 ipfsa_status ipfsa_image_pull(ipfsa_engine *engine, const char *name, const ipfsa_image_pull_options *options, ipfsa_error *err) {
-  const ipfsa_image_pull_options copy = IPFSA_OPTIONS(ipfsa_image_pull_options, options), *o = &copy;
+  ipfsa_image_pull_options o = IPFSA_OPTIONS(ipfsa_image_pull_options, options);
   ipfsa_reference ref;
+  ipfsa_pull_auth auth = {0};
   ipfsa_status status = ipfsa_image_parse(engine, name, &ref, err);
+  if (status == IPFSA_OK) status = ipfsa_pull_auth_make(&ref, o.username, o.password, &auth, err);
   if (status) return status;
-  IPFSA_AUTO_FREE char *auth = NULL;
-  status = auth_header(ref.host, o->username, o->password, &auth, err);
-  if (status) return status;
-  IPFSA_AUTO_BUF ipfsa_buf target = {0}, image = {0};
-  ipfsa_image_put(&image, &ref, false);
-  ipfsa_buf_str(&target, "/images/create");
-  ipfsa_http_put_query(&target, "fromImage", ipfsa_buf_cstr(&image));
-  ipfsa_http_put_query(&target, "tag", *ref.digest ? ref.digest : *ref.tag ? ref.tag : "latest"); /* without one all tags would come */
-  if (o->platform && *o->platform) ipfsa_http_put_query(&target, "platform", o->platform);
+  IPFSA_AUTO_BUF ipfsa_buf target = {0};
+  put_pull(&target, &ref, o.platform);
   ipfsa_engine_reply *reply = NULL;
-  puller p = {o->cb, o->ctx};
-  status = ipfsa_engine_begin(engine, &(ipfsa_engine_call){.method = "POST", .target = &target, .auth = auth}, &reply, err);
+  puller p = {o.cb, o.ctx};
+  status = ipfsa_engine_begin(engine, &(ipfsa_engine_call){.method = "POST", .target = &target, .auth = auth.header}, &reply, err);
   if (status == IPFSA_OK) status = ipfsa_engine_each(reply, hand_on, &p, err);
   ipfsa_engine_reply_end(reply);
-  if (status) return ipfsa_error_prefix(err, status, "pull of %.200s", name);
-  return check_pulled(engine, &ref, o->platform, err);
+  if (status) status = explain_denial(ipfsa_error_prefix(err, status, "pull of %.200s", name), &auth, err);
+  else status = check_pulled(engine, &ref, o.platform, err);
+  ipfsa_pull_auth_release(&auth);
+  return status;
 }
 
 /* --- list, remove --- */

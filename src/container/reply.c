@@ -110,6 +110,7 @@ static const hint hints[] = {
     {"manifest unknown", IPFSA_E_NOT_FOUND, "see whether name and tag are right"},
     {"No such image", IPFSA_E_NOT_FOUND, "pull it first with 'image pull'"},
     {"pull access denied", IPFSA_E_DENIED, "see whether the name is right, or log in to the registry"},
+    {"no basic auth credentials", IPFSA_E_DENIED, "log in to the registry"},
     {"unauthorized", IPFSA_E_DENIED, "log in to the registry"},
     {"no such host", IPFSA_E_IO, "the engine cannot reach the registry"},
     {"No command specified", IPFSA_E_INVALID, "the image names none: give one after the image"},

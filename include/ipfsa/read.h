@@ -12,8 +12,8 @@ extern "C" {
 /* Follows links to the block where the path ends. *ret_remainder (may be NULL): segments inside that block, "" for none; owned, free with
  * ipfsa_text_free. E_INVALID "invalid path …", E_NOT_FOUND "no link named …". */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_resolve(ipfsa_node *node, const char *path, ipfsa_cid *ret, char **ret_remainder, ipfsa_error *err);
-/* Syntax only. */
-IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_path_parse(const char *path, ipfsa_cid *ret_root, ipfsa_error *err);
+/* The CID that a path begins with, also when an alias stands for it; no block is read. node NULL: there are no aliases. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_path_parse(ipfsa_node *node, const char *path, ipfsa_cid *ret_root, ipfsa_error *err);
 
 /* Writes file bytes [offset, offset + length) in order; length UINT64_MAX = to the end. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_cat(ipfsa_node *node, const char *path, uint64_t offset, uint64_t length, ipfsa_write_cb write, void *ctx,

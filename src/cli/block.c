@@ -26,7 +26,6 @@ static ipfsa_status resolve_arg(cli_context *ctx, ipfsa_node *node, const char *
 static int run_get(cli_context *ctx) {
   ipfsa_cid cid;
   ipfsa_error err = {0};
-  if (ipfsa_path_parse(cli_arg_at(ctx, 0), &cid, &err)) return cli_fail(ctx, &err);
   ipfsa_node *node = cli_node(ctx, false, false);
   if (!node) return 1;
   bool failed = resolve_arg(ctx, node, cli_arg_at(ctx, 0), &cid, &err) || ipfsa_block_get(node, &cid, cli_out_write, ctx, &err);
@@ -46,7 +45,6 @@ static int run_stat(cli_context *ctx) {
   ipfsa_cid cid;
   uint64_t size = 0;
   ipfsa_error err = {0};
-  if (ipfsa_path_parse(cli_arg_at(ctx, 0), &cid, &err)) return cli_fail(ctx, &err);
   ipfsa_node *node = cli_node(ctx, false, false);
   if (!node) return 1;
   if (resolve_arg(ctx, node, cli_arg_at(ctx, 0), &cid, &err) || ipfsa_block_size(node, &cid, &size, &err)) return cli_fail(ctx, &err);
@@ -142,7 +140,7 @@ static int run_rm(cli_context *ctx) {
   for (size_t i = 0; i < cli_n_args(ctx); i++) {
     ipfsa_cid cid;
     ipfsa_error err = {0};
-    if (ipfsa_path_parse(cli_arg_at(ctx, i), &cid, &err)) return cli_fail(ctx, &err);
+    if (ipfsa_path_parse(node, cli_arg_at(ctx, i), &cid, &err)) return cli_fail(ctx, &err);
     ipfsa_status status = ipfsa_block_rm(node, &cid, cli_bool(ctx, "force"), &err);
     const char *text = cli_cid(ctx, &cid);
     failed |= status != IPFSA_OK;

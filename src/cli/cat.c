@@ -14,7 +14,7 @@ static int run(cli_context *ctx) {
   int64_t offset = cli_int(ctx, "offset"), length = cli_is_set(ctx, "length") ? cli_int(ctx, "length") : INT64_MAX;
   if (offset < 0) return cli_fail_text(ctx, "cannot specify negative offset");
   if (length < 0) return cli_fail_text(ctx, "cannot specify negative length");
-  ipfsa_node *node = cli_check_paths(ctx) ? NULL : cli_node(ctx, false, false);
+  ipfsa_node *node = cli_node_for_paths(ctx);
   if (!node) return 1;
   uint64_t skip = (uint64_t)offset, left = (uint64_t)length;
   cli_progress *progress = cli_progress_start(ctx, "cat", cli_bool(ctx, "progress"));

@@ -55,8 +55,8 @@ const char *const *cli_args(const cli_context *ctx);
  * return 1. `write` tells whether the verb may change the repo; `create` makes one when missing and says so on standard error. */
 ipfsa_node *cli_node(cli_context *ctx, bool write, bool create);
 
-/* Is every argument a path? A wrong one among several is said before anything is done: returns 1. */
-int cli_check_paths(cli_context *ctx);
+/* The node to read from, when every argument is a path: a wrong one among several is said before anything is done, and NULL comes back. */
+ipfsa_node *cli_node_for_paths(cli_context *ctx);
 
 /* Output. Everything goes through these: standard output is buffered and checked once at the end (EPIPE, ENOSPC → exit 1). */
 void cli_out(cli_context *ctx, const char *format, ...) IPFSA_PRINTF(2, 3);

@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-int cli_check_paths(cli_context *ctx) {
+ipfsa_node *cli_node_for_paths(cli_context *ctx) {
   ipfsa_error err = {0};
-  for (size_t i = 0; i < cli_n_args(ctx); i++)
-    if (ipfsa_path_parse(cli_arg_at(ctx, i), NULL, &err) != IPFSA_OK) return cli_fail(ctx, &err);
-  return 0;
+  ipfsa_node *node = cli_node(ctx, false, false);
+  for (size_t i = 0; node && i < cli_n_args(ctx); i++)
+    if (ipfsa_path_parse(node, cli_arg_at(ctx, i), NULL, &err) != IPFSA_OK) return cli_fail(ctx, &err), NULL;
+  return node;
 }
 
 uint8_t *cli_read_input(cli_context *ctx, size_t i, size_t max, size_t *ret_len) {

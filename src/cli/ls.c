@@ -157,7 +157,7 @@ static ipfsa_status list_one(listing *l, ipfsa_node *node, ipfsa_error *err) {
 }
 
 static int run(cli_context *ctx) {
-  ipfsa_node *node = cli_check_paths(ctx) ? NULL : cli_node(ctx, false, false);
+  ipfsa_node *node = cli_node_for_paths(ctx);
   if (!node) return 1;
   listing l = {.ctx = ctx, .rows = calloc(MAX_ALIGNED, sizeof(row))};
   if (!l.rows) return cli_fail_text(ctx, "out of memory");

@@ -175,7 +175,7 @@ static int run_ls(cli_context *ctx) {
   ipfsa_pin_mode mode;
   const char *type = cli_string(ctx, "type");
   if (!mode_of(type, &mode)) return cli_fail_text(ctx, "invalid type '%s', must be one of {direct, indirect, recursive, all}", type);
-  ipfsa_node *node = cli_check_paths(ctx) ? NULL : cli_node(ctx, false, false);
+  ipfsa_node *node = cli_node_for_paths(ctx);
   if (!node) return 1;
   const char *name = cli_is_set(ctx, "name") ? cli_string(ctx, "name") : NULL;
   pin_lister l = {ctx, cli_bool(ctx, "quiet"), name || cli_bool(ctx, "names"), cli_bool(ctx, "stream"), cli_json(ctx), 0};

@@ -37,7 +37,7 @@ static int run(cli_context *ctx) {
   if (cli_bool(ctx, "edges") && cli_is_set(ctx, "format")) return cli_fail_text(ctx, "using format argument with edges is not allowed");
   int64_t depth = cli_bool(ctx, "recursive") ? cli_int(ctx, "max-depth") : 1;
   if (depth == 0) return 0;
-  ipfsa_node *node = cli_check_paths(ctx) ? NULL : cli_node(ctx, false, false);
+  ipfsa_node *node = cli_node_for_paths(ctx);
   if (!node) return 1;
   ipfsa_error err = {0};
   ipfsa_status status = ipfsa_refs(node, cli_args(ctx), cli_n_args(ctx), depth < 0 ? 0 : (uint64_t)depth, cli_bool(ctx, "unique"), print_ref, ctx, &err);

@@ -2,6 +2,14 @@
 #include "cli/cli.h"
 
 extern const cli_verb cli_verb_add;
+extern const cli_verb cli_verb_alias;
+extern const cli_verb cli_verb_alias_export;
+extern const cli_verb cli_verb_alias_get;
+extern const cli_verb cli_verb_alias_history;
+extern const cli_verb cli_verb_alias_import;
+extern const cli_verb cli_verb_alias_ls;
+extern const cli_verb cli_verb_alias_rm;
+extern const cli_verb cli_verb_alias_set;
 extern const cli_verb cli_verb_block;
 extern const cli_verb cli_verb_block_get;
 extern const cli_verb cli_verb_block_put;
@@ -115,6 +123,14 @@ extern const cli_verb cli_verb_volume_rm;
 
 const cli_verb *const cli_verbs[] = {
     &cli_verb_add,
+    &cli_verb_alias,
+    &cli_verb_alias_export,
+    &cli_verb_alias_get,
+    &cli_verb_alias_history,
+    &cli_verb_alias_import,
+    &cli_verb_alias_ls,
+    &cli_verb_alias_rm,
+    &cli_verb_alias_set,
     &cli_verb_block,
     &cli_verb_block_get,
     &cli_verb_block_put,

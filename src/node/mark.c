@@ -1,6 +1,7 @@
 #include "node/mark.h"
 
 #include "node/dag_walk.h"
+#include "store/aliases.h"
 
 ipfsa_status ipfsa_mark_init(ipfsa_mark *mark, ipfsa_node *node, uint64_t lease_grace_s, ipfsa_error *err) {
   *mark = (ipfsa_mark){.node = node, .lease_grace_s = lease_grace_s};
@@ -154,10 +155,20 @@ static int mark_pin(void *ctx, const ipfsa_pin *pin) {
   return pass->status != IPFSA_OK;
 }
 
+static bool is_alias(const char *name) { return strncmp(name, IPFSA_ALIAS_ROOT, strlen(IPFSA_ALIAS_ROOT)) == 0; }
+
 static int mark_named(void *ctx, const char *name, const ipfsa_cid *cid) {
   char what[300];
+  if (is_alias(name)) return 0;
   snprintf(what, sizeof what, "root \"%.100s\"", name);
   return mark_root(ctx, what, cid);
+}
+
+/* What an alias names need not be here. */
+static int mark_alias(void *ctx, const char *name, const ipfsa_cid *cid) {
+  root_pass *pass = ctx;
+  if (is_alias(name)) pass->status = mark_from(pass->mark, cid, true, false, &pass->err);
+  return pass->status != IPFSA_OK;
 }
 
 static int mark_lease(void *ctx, const ipfsa_cid *cid) {
@@ -186,9 +197,10 @@ ipfsa_status ipfsa_mark_all(ipfsa_mark *mark, ipfsa_error *err) {
   ipfsa_store *store = mark->node->store;
   ipfsa_error local = {0};
   ipfsa_status status = mark_damaged_again(mark, &local);
-  /* Leases last: what they share with pins was then marked strictly. */
+  /* Aliases and leases last: what they share with pins was then marked strictly. */
   if (status == IPFSA_OK) status = ipfsa_pins_iterate(store, mark_pin, &pass, &local);
   if (status == IPFSA_OK) status = ipfsa_roots_iterate(store, mark_named, &pass, &local);
+  if (status == IPFSA_OK) status = ipfsa_roots_iterate(store, mark_alias, &pass, &local);
   if (status == IPFSA_OK) status = ipfsa_leases_iterate(store, mark->lease_grace_s, mark_lease, &pass, &local);
   if (pass.status) status = pass.status, local = pass.err;
   if (status && err) *err = local;

@@ -1,4 +1,4 @@
-/* gc's mark: the live set of everything that pins, named roots and leases reach. Threads: one at a time per mark. */
+/* gc's mark: the live set of everything that pins, named roots, aliases and leases reach. Threads: one at a time per mark. */
 #ifndef IPFSA_NODE_MARK_H
 #define IPFSA_NODE_MARK_H
 
@@ -21,7 +21,7 @@ bool ipfsa_live_set_has(const ipfsa_live_set *set, const ipfsa_multihash *mh);
 
 typedef struct ipfsa_mark_item {
   ipfsa_cid cid;
-  bool lenient; /* below a lease: what is missing there is on its way */
+  bool lenient; /* below an alias or a lease: what is missing there is on its way */
 } ipfsa_mark_item;
 typedef struct ipfsa_mark {
   ipfsa_node *node;
@@ -32,7 +32,7 @@ typedef struct ipfsa_mark {
   size_t n, cap;
   ipfsa_mark_item batch[IPFSA_MAX_GET_MANY]; /* to be read next */
   size_t n_batch;
-  /* What could not be read, to be looked at again in the second pass; never in `seen`. [0] below pins, [1] below leases only. */
+  /* What could not be read, to be looked at again in the second pass; never in `seen`. [0] below pins, [1] below aliases and leases only. */
   ipfsa_cid_set *bad[2];
   ipfsa_mark_item *damaged;
   size_t n_damaged, damaged_cap;

@@ -1,5 +1,7 @@
 #include "node/path.h"
 
+#include <ipfsa/alias.h>
+
 #include "ipld/value.h"
 #include "unixfs/directory.h"
 
@@ -50,7 +52,31 @@ static ipfsa_status split(const char *text, const char *rest, bool url, parsed_p
   return IPFSA_OK;
 }
 
-static ipfsa_status parse(const char *text, parsed_path *ret, ipfsa_error *err) {
+static ipfsa_status try_alias(ipfsa_node *node, const char *at, size_t len, ipfsa_cid *ret, ipfsa_error *err) {
+  char name[IPFSA_MAX_ALIAS + 1];
+  if (len == 0 || len > IPFSA_MAX_ALIAS) return IPFSA_E_NOT_FOUND;
+  memcpy(name, at, len);
+  name[len] = '\0';
+  ipfsa_error why = {0};
+  ipfsa_status status = ipfsa_alias_check(name, &why);
+  if (status == IPFSA_E_INVALID || status == IPFSA_E_LIMIT) return IPFSA_E_NOT_FOUND;
+  if (status == IPFSA_OK) status = ipfsa_alias_get(node, name, ret, &why);
+  if (status && status != IPFSA_E_NOT_FOUND && err) *err = why;
+  return status;
+}
+
+/* What begins with no CID may begin with an alias, of two segments or of one. E_NOT_FOUND: it does not. */
+static ipfsa_status root_by_alias(ipfsa_node *node, const char *at, ipfsa_cid *ret, size_t *ret_len, ipfsa_error *err) {
+  size_t one = strcspn(at, "/"), two = at[one] ? one + 1 + strcspn(at + one + 1, "/") : one;
+  *ret_len = two;
+  ipfsa_status status = try_alias(node, at, two, ret, err);
+  if (status != IPFSA_E_NOT_FOUND || one == two) return status;
+  *ret_len = one;
+  return try_alias(node, at, one, ret, err);
+}
+
+/* node NULL: no aliases. */
+static ipfsa_status parse(ipfsa_node *node, const char *text, parsed_path *ret, ipfsa_error *err) {
   if (strlen(text) >= IPFSA_MAX_PATH) return ipfsa_fail(err, IPFSA_E_LIMIT, "a path of over %d bytes", IPFSA_MAX_PATH - 1);
   memset(ret, 0, offsetof(parsed_path, text));
   ret->n = 0;
@@ -65,13 +91,18 @@ static ipfsa_status parse(const char *text, parsed_path *ret, ipfsa_error *err) 
   ipfsa_error why = {0};
   ipfsa_status status = ipfsa_cid_parse(at, len, &ret->root, &why);
   if (status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
+  if (status && node) {
+    ipfsa_status named = root_by_alias(node, at, &ret->root, &len, err);
+    if (named && named != IPFSA_E_NOT_FOUND) return named;
+    status = named ? status : IPFSA_OK;
+  }
   if (status) return bad_path(text, at == text || len == 0 ? "path does not have enough components" : why.message, err);
   return split(text, at + len, url, ret, err);
 }
 
-ipfsa_status ipfsa_path_check(const char *text, ipfsa_cid *ret_root, ipfsa_error *err) {
+ipfsa_status ipfsa_path_check(ipfsa_node *node, const char *text, ipfsa_cid *ret_root, ipfsa_error *err) {
   parsed_path path;
-  ipfsa_status status = parse(text, &path, err);
+  ipfsa_status status = parse(node, text, &path, err);
   if (status == IPFSA_OK && ret_root) *ret_root = path.root;
   return status;
 }
@@ -121,7 +152,7 @@ static void join(const parsed_path *path, size_t from, char *ret) {
 
 ipfsa_status ipfsa_node_resolve(ipfsa_node *node, const char *text, ipfsa_resolved *ret, ipfsa_error *err) {
   parsed_path path;
-  ipfsa_status status = parse(text, &path, err);
+  ipfsa_status status = parse(node, text, &path, err);
   if (status) return status;
   ipfsa_cid at = path.root;
   size_t i = 0;

@@ -1,4 +1,4 @@
-/* Paths: "/ipfs/<cid>/a/b", "ipfs://<cid>/a", a bare CID with or without segments. Source: content-addressing rules of path resolution. */
+/* Paths: "/ipfs/<cid>/a/b", "ipfs://<cid>/a", a bare CID with or without segments; an alias may stand for the CID. Source: content-addressing rules of path resolution. */
 #ifndef IPFSA_NODE_PATH_H
 #define IPFSA_NODE_PATH_H
 
@@ -17,7 +17,7 @@ typedef struct ipfsa_resolved {
 ipfsa_status ipfsa_node_resolve(ipfsa_node *node, const char *text, ipfsa_resolved *ret, ipfsa_error *err);
 /* To the end of the path: nothing may be left inside a block. */
 ipfsa_status ipfsa_node_resolve_block(ipfsa_node *node, const char *path, ipfsa_cid *ret, ipfsa_error *err);
-/* Only the syntax: no block is read. */
-ipfsa_status ipfsa_path_check(const char *text, ipfsa_cid *ret_root, ipfsa_error *err);
+/* Only the syntax: no block is read. node: for aliases; NULL: there are none. */
+ipfsa_status ipfsa_path_check(ipfsa_node *node, const char *text, ipfsa_cid *ret_root, ipfsa_error *err);
 
 #endif

@@ -4,7 +4,7 @@
 #include "node/path.h"
 #include "unixfs/reader.h"
 
-ipfsa_status ipfsa_path_parse(const char *path, ipfsa_cid *ret_root, ipfsa_error *err) { return ipfsa_path_check(path, ret_root, err); }
+ipfsa_status ipfsa_path_parse(ipfsa_node *node, const char *path, ipfsa_cid *ret_root, ipfsa_error *err) { return ipfsa_path_check(node, path, ret_root, err); }
 
 ipfsa_status ipfsa_resolve(ipfsa_node *node, const char *path, ipfsa_cid *ret, char **ret_remainder, ipfsa_error *err) {
   ipfsa_resolved at;

@@ -48,6 +48,7 @@ def furnished(tmp_path_factory, program):
     names = {"bafybei…/": node.text("add", "-rQ", "--cid-version=1", "model") + "/", "bafybei…": node.text("add", "-rQ", "--cid-version=1", "model"),
              "bafkrei…": node.text("block", "put", "hello"), "QmOldRoot": node.text("add", "-Q", "hello"), "QmNewRoot": node.text("add", "-rQ", "--pin=false", "model"),
              "bafyrei…": node.text("dag", "put", stdin=b'{"model":[1,2]}'), "EDITOR=vi": "EDITOR=true"}
+    node("alias", "set", "team/model", names["bafybei…"])
     for command in (["mkdir", "-p", "/models/old"], ["mkdir", "-p", "/models/new"], ["cp", "/ipfs/" + names["bafybei…/"] + "config.json", "/models/config.json"]):
         node("files", *command)
     node("files", "write", "--create", "--parents", "/notes/hello.txt", "hello")

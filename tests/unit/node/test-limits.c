@@ -191,14 +191,14 @@ static void paths_and_names(void **state) {
   size_t head = strlen(text);
   memset(text + head, '/', sizeof text - head);
   text[IPFSA_MAX_PATH - 1] = '\0';
-  assert_ok(ipfsa_path_parse(text, &cid, &err));
+  assert_ok(ipfsa_path_parse(NULL, text, &cid, &err));
   text[IPFSA_MAX_PATH - 1] = '/';
   text[IPFSA_MAX_PATH] = '\0';
-  assert_status(ipfsa_path_parse(text, &cid, &err), IPFSA_E_LIMIT);
+  assert_status(ipfsa_path_parse(NULL, text, &cid, &err), IPFSA_E_LIMIT);
   for (unsigned past = 0; past < 2; past++) {
     text[head] = '\0';
     for (unsigned i = 0; i < IPFSA_MAX_PATH_SEGMENTS + past; i++) strcat(text, "/s");
-    assert_status(ipfsa_path_parse(text, &cid, &err), past ? IPFSA_E_LIMIT : IPFSA_OK);
+    assert_status(ipfsa_path_parse(NULL, text, &cid, &err), past ? IPFSA_E_LIMIT : IPFSA_OK);
     assert_status(ipfsa_files_parse(text + head, &path, &err), past ? IPFSA_E_LIMIT : IPFSA_OK);
     memset(text, 'n', sizeof text);
     text[0] = '/';

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ipfsa/alias.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -364,6 +365,26 @@ static void check_imported(world *w, ipfsa_node *node, bool acknowledged, const 
 static ipfsa_status pin_loose(world *w, ipfsa_node *node, ipfsa_error *err) { return ipfsa_pin_add(node, &w->loose, NULL, err); }
 static void check_pinned(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   if (pin_of(node, &w->loose, where) != 'r' && acknowledged) fail_msg("%s: the new pin is not there", where);
+}
+
+static ipfsa_status name_loose(world *w, ipfsa_node *node, ipfsa_error *err) {
+  ipfsa_alias aliases[] = {{"org/loose", w->loose}, {"org/kept", w->kept}};
+  return ipfsa_alias_set(node, aliases, 2, err);
+}
+static int count_event(void *ctx, const ipfsa_alias_event *event) {
+  (void)event;
+  ++*(int *)ctx;
+  return 0;
+}
+static void check_named(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
+  ipfsa_cid loose, kept;
+  ipfsa_error err = {0};
+  int n_events = 0;
+  ipfsa_status one = ipfsa_alias_get(node, "org/loose", &loose, &err), two = ipfsa_alias_get(node, "org/kept", &kept, &err);
+  ipfsa_status three = ipfsa_alias_history(node, "org/kept", count_event, &n_events, &err);
+  if (one != two || one != three || (one && one != IPFSA_E_NOT_FOUND)) fail_msg("%s: one of two names, or no history: %s", where, err.message);
+  if (one && acknowledged) fail_msg("%s: the names are not there", where);
+  if (one == IPFSA_OK && (!ipfsa_cid_equal(&loose, &w->loose) || !ipfsa_cid_equal(&kept, &w->kept) || n_events != 1)) fail_msg("%s: names of other CIDs", where);
 }
 
 static ipfsa_status unpin_other(world *w, ipfsa_node *node, ipfsa_error *err) { return ipfsa_pin_rm(node, &w->other, true, err); }
@@ -736,6 +757,7 @@ const operation operations[] = {
     {"add --to-files", add_to_files, check_to_files, MAY_FILES, false, WRITES_REPO},
     {"dag import", import_car, check_imported, 0, false, WRITES_REPO},
     {"pin add", pin_loose, check_pinned, 0, false, WRITES_REPO},
+    {"alias set", name_loose, check_named, 0, false, WRITES_REPO},
     {"pin rm", unpin_other, check_unpinned, MAY_OTHER, false, WRITES_REPO},
     {"pin update", update_pin, check_updated, MAY_OTHER, false, WRITES_REPO},
     {"gc", collect, check_collected, MAY_LOOSE, false, WRITES_REPO},

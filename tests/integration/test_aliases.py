@@ -1,0 +1,69 @@
+"""Names for CIDs: wherever a verb takes a CID it takes one, and Kubo's words for what is neither stay."""
+import json
+
+import pytest
+
+
+@pytest.fixture
+def named(ipfs, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").write_text("{}\n")
+    ipfs.cid = ipfs.text("add", "-rQ", "model")
+    ipfs("alias", "set", "org/model", ipfs.cid)
+    return ipfs
+
+
+@pytest.mark.parametrize("verb", [
+    ["cat", "%s/config.json"], ["ls", "%s"], ["get", "-a", "-o", "out.tar", "%s"], ["refs", "-r", "%s"], ["resolve", "%s/config.json"], ["dag", "get", "%s"], ["dag", "stat", "%s"],
+    ["dag", "export", "%s"], ["dag", "resolve", "%s"], ["block", "get", "%s"], ["block", "stat", "%s"], ["pin", "add", "%s"], ["pin", "ls", "%s"],
+    ["pin", "update", "%s", "%s"], ["pin", "rm", "%s"]], ids=" ".join)
+def test_verbs_take_a_name(named, verb):
+    by_cid = named(*[word.replace("%s", named.cid) for word in verb]).out_bytes
+    if verb[:2] == ["pin", "rm"]:
+        named("pin", "add", "org/model")
+    for name in ("org/model", "/ipfs/org/model"):
+        assert named(*[word.replace("%s", name) for word in verb]).out_bytes == by_cid
+        if verb[:2] == ["pin", "rm"]:
+            named("pin", "add", "org/model")
+
+
+def test_files_take_a_name(named):
+    named("files", "cp", "/ipfs/org/model", "/here")
+    assert named.text("files", "stat", "--hash", "/here") == named.cid
+
+
+def test_a_block_is_removed_by_its_name(named):
+    named("alias", "set", "one", "org/model/config.json")
+    named("pin", "rm", "org/model")
+    named("block", "rm", "one")
+    assert named("block", "stat", "one", check=False).code == 1
+
+
+def test_add_takes_paths(named, tmp_path):
+    (tmp_path / "org").mkdir()
+    (tmp_path / "org/model").write_text("a file")
+    assert named.text("add", "-Q", "org/model") != named.cid
+
+
+def test_what_is_no_name_is_refused_in_kubos_words(named):
+    for verb in (["cat"], ["ls"], ["refs"], ["block", "get"], ["pin", "add"]):
+        done = named(*verb, "org/other", check=False)
+        assert done.code == 1 and done.err == 'Error: invalid path "org/other": path does not have enough components\n'
+
+
+def test_history_export_and_import(named, tmp_path):
+    file = named.text("resolve", "org/model/config.json").removeprefix("/ipfs/")
+    named("alias", "set", "org/model", file)
+    lines = [json.loads(line) for line in named("alias", "history", "org/model", "--json").out.splitlines()]
+    assert [line["Cid"] for line in lines] == [file, named.cid]
+    text = named("alias", "export").out
+    assert text == "org/model %s\n" % file
+    named("alias", "rm", "--forget", "org/model")
+    assert named.text("alias", "ls") == ""
+    (tmp_path / "names").write_text("# names\n\n" + text + "second %s" % named.cid)
+    named("alias", "import", "names")
+    assert named.text("alias", "get", "second") == named.cid and named.text("alias", "get", "org/model") == file
+    for bad in ("one", "one two three", "a..b " + file, "one notacid", "x" * 3000):
+        done = named("alias", "import", stdin=("fine %s\n%s\n" % (file, bad)).encode(), check=False)
+        assert done.code == 1 and done.err.startswith("Error: line 2: "), done.err
+    assert "fine" not in named.text("alias", "ls")

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/fault.h"
 
@@ -46,6 +47,10 @@ void *ipfsa_alloc_aligned(size_t alignment, size_t size) {
 }
 
 void ipfsa_free_aligned(void *ptr) { free(ptr); }
+
+void ipfsa_prefer_huge_pages(void *at, size_t len) {
+  if (len >= IPFSA_HUGE_PAGE && (uintptr_t)at % IPFSA_HUGE_PAGE == 0) (void)madvise(at, len / IPFSA_HUGE_PAGE * IPFSA_HUGE_PAGE, MADV_HUGEPAGE);
+}
 
 bool ipfsa_grow(void **array, size_t *cap, size_t need, size_t element_size) {
   if (need <= *cap) return true;

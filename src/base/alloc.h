@@ -17,6 +17,9 @@ void ipfsa_free(void *ptr);                            /* NULL is fine */
 /* Page-aligned memory for O_DIRECT; free with ipfsa_free_aligned. */
 void *ipfsa_alloc_aligned(size_t alignment, size_t size);
 void ipfsa_free_aligned(void *ptr);
+/* Memory that will be filled from end to end, from IPFSA_HUGE_PAGE bytes on and aligned to as much: fewer faults, and few pieces on the way to a disk. A hint. */
+#define IPFSA_HUGE_PAGE ((size_t)2 << 20)
+void ipfsa_prefer_huge_pages(void *at, size_t len);
 
 /* Makes room for `need` elements in a growable array (doubling); false: out of memory, nothing changed. */
 bool ipfsa_grow(void **array, size_t *cap, size_t need, size_t element_size);

@@ -6,8 +6,8 @@
 #include "node/dag_walk.h"
 #include "node/intake.h"
 
-#define OUTPUT_FLUSH (1u << 20) /* bytes gathered before they are handed on */
-#define LARGE_BLOCK (1u << 16)  /* bytes; written without a copy */
+#define OUTPUT_FLUSH (1u << 19) /* bytes gathered before they are handed on: half of the processor's own cache */
+#define PAGE 4096
 #define READ_SIZE (1u << 20)    /* bytes read at a time, where all that is read is wanted here; */
 #define HEAD_SIZE 4096          /* where large blocks are read by the workers, only what stands between them */
 #define READ_AHEAD (8u << 20)   /* bytes asked for before the workers come to them */
@@ -18,31 +18,50 @@ typedef struct export_run {
   ipfsa_progress_cb progress;
   void *progress_ctx;
   ipfsa_progress at;
-  ipfsa_buf out;
-  bool refused, out_of_memory;
+  uint8_t *room; /* OUTPUT_FLUSH bytes on a page border */
+  size_t len;
+  ipfsa_buf head;
+  bool refused;
 } export_run;
 
 static bool flush(export_run *run) {
-  if (run->out.failed) run->out_of_memory = true;
-  if (run->out.failed || run->write(run->ctx, run->out.data, run->out.len) != 0) run->refused = true;
-  ipfsa_buf_clear(&run->out);
+  if (run->len && run->write(run->ctx, run->room, run->len) != 0) run->refused = true;
+  run->len = 0;
   if (!run->refused && run->progress && run->progress(run->progress_ctx, &run->at) != 0) run->refused = true;
   return !run->refused;
 }
 
-/* Large blocks go out as they are, behind what was gathered before them. */
+/* Blocks stand at odd places in an archive. Pieces of one size keep what is written on page borders of the file; this copy costs less than one by the
+ * kernel to such a place costs more. */
+static bool put(export_run *run, ipfsa_bytes data) {
+  while (data.len) {
+    size_t left = OUTPUT_FLUSH - run->len, n = data.len < left ? data.len : left;
+    memcpy(run->room + run->len, data.data, n);
+    run->len += n;
+    data = ipfsa_bytes_of(data.data + n, data.len - n);
+    if (run->len == OUTPUT_FLUSH && !flush(run)) return false;
+  }
+  return true;
+}
+
 static int write_section(void *ctx, const ipfsa_dag_visit *at) {
   export_run *run = ctx;
-  ipfsa_buf_car_section_head(&run->out, at->cid, at->data.len);
+  ipfsa_buf_clear(&run->head);
+  ipfsa_buf_car_section_head(&run->head, at->cid, at->data.len);
   run->at.done_bytes += at->size;
   run->at.done_items++;
-  if (at->data.len >= LARGE_BLOCK) {
-    if (!flush(run)) return 1;
-    run->refused = run->write(run->ctx, at->data.data, at->data.len) != 0;
-    return run->refused;
-  }
-  ipfsa_buf_append_bytes(&run->out, at->data);
-  return run->out.len >= OUTPUT_FLUSH && !flush(run);
+  return run->head.failed || !put(run, ipfsa_buf_bytes(&run->head)) || !put(run, at->data);
+}
+
+static ipfsa_status write_archive(export_run *run, ipfsa_node *node, const ipfsa_cid *root, ipfsa_error *err) {
+  ipfsa_dag_walk_options walk = {.leaves = IPFSA_DAG_LEAVES_READ, .visit = write_section, .ctx = run};
+  ipfsa_buf_car_header(&run->head, root);
+  ipfsa_status status = ipfsa_buf_status(&run->head, err);
+  if (status) return status;
+  if (put(run, ipfsa_buf_bytes(&run->head))) status = ipfsa_dag_walk(node, root, &walk, err);
+  if (status == IPFSA_OK) flush(run);
+  if (run->head.failed) return ipfsa_buf_status(&run->head, err);
+  return run->refused ? ipfsa_fail(err, IPFSA_E_CANCELLED, "the output takes no more") : status;
 }
 
 ipfsa_status ipfsa_dag_export(ipfsa_node *node, const ipfsa_cid *root, ipfsa_write_cb write, void *ctx, ipfsa_progress_cb progress,
@@ -51,13 +70,10 @@ ipfsa_status ipfsa_dag_export(ipfsa_node *node, const ipfsa_cid *root, ipfsa_wri
   IPFSA_AUTO_BLOCK ipfsa_block first = {0};
   ipfsa_status status = ipfsa_blockstore_get(node->bs, root, &first, err); /* a root that is missing leaves no half archive behind */
   if (status) return status;
-  ipfsa_buf_car_header(&run.out, root);
-  ipfsa_dag_walk_options walk = {.leaves = IPFSA_DAG_LEAVES_READ, .visit = write_section, .ctx = &run};
-  status = ipfsa_dag_walk(node, root, &walk, err);
-  if (status == IPFSA_OK) flush(&run);
-  if (run.out_of_memory) status = ipfsa_fail_nomem(err);
-  else if (run.refused) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "the output takes no more");
-  ipfsa_buf_release(&run.out);
+  run.room = ipfsa_alloc_aligned(PAGE, OUTPUT_FLUSH);
+  status = run.room ? write_archive(&run, node, root, err) : ipfsa_fail_nomem(err);
+  ipfsa_free_aligned(run.room);
+  ipfsa_buf_release(&run.head);
   return status;
 }
 

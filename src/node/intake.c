@@ -156,7 +156,10 @@ static ipfsa_status retire_oldest(ipfsa_intake *in, ipfsa_error *err) {
 static batch *current(ipfsa_intake *in) { return &in->batches[(in->head + in->n_busy) % in->n_batches]; }
 
 static ipfsa_status make_room(batch *b, ipfsa_error *err) {
-  if (!b->room) b->room = ipfsa_alloc_aligned(PAGE, ROOM);
+  if (!b->room) {
+    b->room = ipfsa_alloc_aligned(IPFSA_HUGE_PAGE, ROOM);
+    if (b->room && b->owner->pool) ipfsa_prefer_huge_pages(b->room, ROOM); /* not for a few blocks: a huge page is zeroed whole */
+  }
   if (!b->blocks) b->blocks = ipfsa_calloc(MAX_BLOCKS, sizeof *b->blocks);
   if (!b->leaves) b->leaves = ipfsa_calloc(MAX_BLOCKS, sizeof *b->leaves);
   return b->room && b->blocks && b->leaves ? IPFSA_OK : ipfsa_fail_nomem(err);

@@ -16,6 +16,8 @@ extern const cli_verb cli_verb_block_put;
 extern const cli_verb cli_verb_block_rm;
 extern const cli_verb cli_verb_block_stat;
 extern const cli_verb cli_verb_cat;
+extern const cli_verb cli_verb_checkpoint;
+extern const cli_verb cli_verb_checkpoint_inspect;
 extern const cli_verb cli_verb_cid;
 extern const cli_verb cli_verb_cid_base32;
 extern const cli_verb cli_verb_cid_bases;
@@ -137,6 +139,8 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_block_rm,
     &cli_verb_block_stat,
     &cli_verb_cat,
+    &cli_verb_checkpoint,
+    &cli_verb_checkpoint_inspect,
     &cli_verb_cid,
     &cli_verb_cid_base32,
     &cli_verb_cid_bases,

@@ -37,6 +37,9 @@ def furnished(tmp_path_factory, program):
     (work / "model").mkdir()
     (work / "model/config.json").write_text('{"layers": 2, "model": "small", "hidden": 64}\n' * 8)
     (work / "weights.safetensors").write_bytes(bytes(3 << 20))
+    header = b'{"__metadata__":{"format":"pt"},"w":{"dtype":"F16","shape":[2,8],"data_offsets":[0,32]}}'
+    (work / "model/tiny.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(32))
+    shutil.copy(work / "model/tiny.safetensors", work / "tiny.safetensors")
     (work / "new.toml").write_text("[import]\ncid_version = 1\n")
     (work / "hello").write_text("hello\n")
     (work / "encoded").write_text("uaGVsbG8K")

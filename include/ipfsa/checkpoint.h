@@ -1,0 +1,77 @@
+/* Model checkpoints: what tensors are in a file or a set of files, checked before anything is done with them. From the disk, from the store, or from any
+ * place that can be read at an offset. Only headers are read, until bytes of a tensor are asked for. Pickles are never run.
+ * Threads: what is open may be looked at from any; reads one at a time. */
+#ifndef IPFSA_CHECKPOINT_H
+#define IPFSA_CHECKPOINT_H
+
+#include <ipfsa/node.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ipfsa_checkpoint_format {
+  IPFSA_CHECKPOINT_SAFETENSORS = 1,
+  IPFSA_CHECKPOINT_GGUF = 2,
+  IPFSA_CHECKPOINT_TORCH = 3, /* the zip that torch.save writes: its storages, without their names in the model */
+  IPFSA_CHECKPOINT_PICKLE = 4 /* what torch.save wrote before: opaque, one item, the file */
+} ipfsa_checkpoint_format;
+IPFSA_API const char *ipfsa_checkpoint_format_name(ipfsa_checkpoint_format format); /* "safetensors", "gguf", "torch", "pickle" */
+
+typedef struct ipfsa_checkpoint ipfsa_checkpoint;
+
+/* path: a file, the index of a set (….index.json), or a folder that has one checkpoint. node: a path of content, "CID" or "/ipfs/CID/…"; NULL: of this
+ * machine. Every check of the format is made; E_MALFORMED, E_LIMIT, E_NOT_FOUND, E_WRONG_TYPE, E_NOT_SUPPORTED name file, tensor, byte and reason. Close it
+ * before the node. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_open(ipfsa_node *node, const char *path, ipfsa_checkpoint **ret, ipfsa_error *err);
+/* One file of any source. read_at gives exactly len bytes, or other than 0: then the call fails with E_IO. source is copied. */
+typedef struct ipfsa_checkpoint_source {
+  size_t struct_size;
+  const char *name; /* for errors; NULL = "checkpoint" */
+  uint64_t size;    /* bytes */
+  int (*read_at)(void *ctx, void *data, size_t len, uint64_t off);
+  void *ctx;
+} ipfsa_checkpoint_source;
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_open_source(const ipfsa_checkpoint_source *source, ipfsa_checkpoint **ret, ipfsa_error *err);
+IPFSA_API void ipfsa_checkpoint_close(ipfsa_checkpoint *checkpoint); /* NULL is fine */
+
+/* What it gives is borrowed until close. */
+typedef struct ipfsa_tensor {
+  const char *name; /* bytes, perhaps empty or with NUL; never a path */
+  size_t name_len;
+  const char *dtype;     /* as the format spells it; "storage" where only the pickle knows */
+  const uint64_t *shape; /* rank dimensions, slowest first, whatever the format's order */
+  uint32_t rank;
+  uint32_t shard;  /* number of its file */
+  uint64_t offset; /* of its first byte in that file */
+  uint64_t size;   /* bytes */
+} ipfsa_tensor;
+typedef struct ipfsa_checkpoint_shard {
+  const char *name; /* of the file in its folder; "" for content without a name */
+  uint64_t size;    /* bytes of the file */
+  uint64_t data;    /* where bytes of tensors begin */
+  uint64_t n_tensors;
+} ipfsa_checkpoint_shard;
+typedef struct ipfsa_checkpoint_pair {
+  const char *key, *value; /* bytes */
+  size_t key_len, value_len;
+} ipfsa_checkpoint_pair;
+
+IPFSA_API ipfsa_checkpoint_format ipfsa_checkpoint_format_of(const ipfsa_checkpoint *checkpoint);
+IPFSA_API uint64_t ipfsa_checkpoint_n_tensors(const ipfsa_checkpoint *checkpoint);
+IPFSA_API uint64_t ipfsa_checkpoint_tensor_bytes(const ipfsa_checkpoint *checkpoint); /* of all tensors */
+/* Item i from 0, shard by shard in the order of their bytes; false past the last. */
+IPFSA_API bool ipfsa_checkpoint_tensor(const ipfsa_checkpoint *checkpoint, uint64_t i, ipfsa_tensor *ret);
+IPFSA_API bool ipfsa_checkpoint_find(const ipfsa_checkpoint *checkpoint, const char *name, size_t name_len, ipfsa_tensor *ret);
+IPFSA_API bool ipfsa_checkpoint_shard_row(const ipfsa_checkpoint *checkpoint, size_t i, ipfsa_checkpoint_shard *ret);
+IPFSA_API bool ipfsa_checkpoint_metadata_row(const ipfsa_checkpoint *checkpoint, size_t i, ipfsa_checkpoint_pair *ret);
+IPFSA_API const char *ipfsa_checkpoint_warning(const ipfsa_checkpoint *checkpoint, size_t i); /* what is odd but allowed; NULL past the last */
+
+/* Bytes [off, off + len) of a tensor, all of them or an error. Content is verified. E_INVALID past its end. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_read(ipfsa_checkpoint *checkpoint, const ipfsa_tensor *tensor, uint64_t off, void *data, size_t len,
+                                                         ipfsa_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,120 @@
+/* An open checkpoint, looked at. */
+#include "checkpoint/checkpoint.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+const char *ipfsa_checkpoint_format_name(ipfsa_checkpoint_format format) {
+  switch (format) {
+  case IPFSA_CHECKPOINT_SAFETENSORS: return "safetensors";
+  case IPFSA_CHECKPOINT_GGUF: return "gguf";
+  case IPFSA_CHECKPOINT_TORCH: return "torch";
+  case IPFSA_CHECKPOINT_PICKLE: return "pickle";
+  }
+  return "unknown";
+}
+
+void ipfsa_checkpoint_close(ipfsa_checkpoint *cp) {
+  if (!cp) return;
+  for (size_t i = 0; i < cp->n_shards; i++) {
+    ipfsa_free(cp->shards[i].name);
+    ipfsa_source_close(cp->shards[i].source);
+    ipfsa_tensors_release(&cp->shards[i].tensors);
+  }
+  for (size_t i = 0; i < cp->n_warnings; i++) ipfsa_free(cp->warnings[i]);
+  ipfsa_free(cp->shards);
+  ipfsa_free(cp->warnings);
+  ipfsa_pairs_release(&cp->metadata);
+  ipfsa_free(cp);
+}
+
+ipfsa_status ipfsa_checkpoint_add_shard(ipfsa_checkpoint *cp, const char *name, ipfsa_source *source, ipfsa_shard **ret, ipfsa_error *err) {
+  char *copy = ipfsa_strdup(name);
+  if (!copy || !ipfsa_grow((void **)&cp->shards, &cp->shards_cap, cp->n_shards + 1, sizeof *cp->shards)) {
+    ipfsa_free(copy);
+    ipfsa_source_close(source);
+    return ipfsa_fail_nomem(err);
+  }
+  cp->shards[cp->n_shards] = (ipfsa_shard){.name = copy, .source = source, .size = source->size_hint};
+  *ret = &cp->shards[cp->n_shards++];
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_checkpoint_warn(ipfsa_checkpoint *cp, ipfsa_error *err, const char *format, ...) {
+  char line[sizeof err->message];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  char *copy = ipfsa_strdup(line);
+  if (!copy || !ipfsa_grow((void **)&cp->warnings, &cp->warnings_cap, cp->n_warnings + 1, sizeof *cp->warnings)) {
+    ipfsa_free(copy);
+    return ipfsa_fail_nomem(err);
+  }
+  cp->warnings[cp->n_warnings++] = copy;
+  return IPFSA_OK;
+}
+
+const ipfsa_dtype *ipfsa_checkpoint_dtype(const ipfsa_checkpoint *cp, uint8_t id) {
+  (void)cp;
+  return ipfsa_dtype_safetensors(id);
+}
+
+ipfsa_checkpoint_format ipfsa_checkpoint_format_of(const ipfsa_checkpoint *cp) { return cp->format; }
+uint64_t ipfsa_checkpoint_n_tensors(const ipfsa_checkpoint *cp) { return cp->n_tensors; }
+uint64_t ipfsa_checkpoint_tensor_bytes(const ipfsa_checkpoint *cp) { return cp->tensor_bytes; }
+
+static void describe(const ipfsa_checkpoint *cp, size_t shard, const ipfsa_tensor_record *r, ipfsa_tensor *ret) {
+  const ipfsa_shard *s = &cp->shards[shard];
+  ipfsa_bytes name = ipfsa_tensors_name(&s->tensors, r);
+  *ret = (ipfsa_tensor){(const char *)name.data, name.len, ipfsa_checkpoint_dtype(cp, r->dtype)->name, s->tensors.dims ? s->tensors.dims + r->shape : NULL,
+                        r->rank, (uint32_t)shard, s->data + r->begin, r->end - r->begin};
+}
+
+bool ipfsa_checkpoint_tensor(const ipfsa_checkpoint *cp, uint64_t i, ipfsa_tensor *ret) {
+  if (i >= cp->n_tensors) return false;
+  size_t low = 0, high = cp->n_shards; /* the last shard whose first is ≤ i; empty ones have the same first as the next */
+  while (high - low > 1) {
+    size_t mid = low + (high - low) / 2;
+    if (cp->shards[mid].first <= i) low = mid;
+    else high = mid;
+  }
+  describe(cp, low, &cp->shards[low].tensors.items[i - cp->shards[low].first], ret);
+  return true;
+}
+
+bool ipfsa_checkpoint_find(const ipfsa_checkpoint *cp, const char *name, size_t name_len, ipfsa_tensor *ret) {
+  for (size_t i = 0; i < cp->n_shards; i++) {
+    const ipfsa_tensor_record *r = ipfsa_tensors_find(&cp->shards[i].tensors, ipfsa_bytes_of(name, name_len));
+    if (r) return describe(cp, i, r, ret), true;
+  }
+  return false;
+}
+
+bool ipfsa_checkpoint_shard_row(const ipfsa_checkpoint *cp, size_t i, ipfsa_checkpoint_shard *ret) {
+  if (i >= cp->n_shards) return false;
+  const ipfsa_shard *s = &cp->shards[i];
+  *ret = (ipfsa_checkpoint_shard){s->name, s->size, s->data, s->tensors.n};
+  return true;
+}
+
+bool ipfsa_checkpoint_metadata_row(const ipfsa_checkpoint *cp, size_t i, ipfsa_checkpoint_pair *ret) {
+  if (i >= cp->metadata.n) return false;
+  const ipfsa_pair *p = &cp->metadata.items[i];
+  const char *text = (const char *)cp->metadata.text.data;
+  *ret = (ipfsa_checkpoint_pair){text ? text + p->key : "", text ? text + p->value : "", p->key_len, p->value_len};
+  return true;
+}
+
+const char *ipfsa_checkpoint_warning(const ipfsa_checkpoint *cp, size_t i) { return i < cp->n_warnings ? cp->warnings[i] : NULL; }
+
+ipfsa_status ipfsa_checkpoint_read(ipfsa_checkpoint *cp, const ipfsa_tensor *tensor, uint64_t off, void *data, size_t len, ipfsa_error *err) {
+  if (tensor->shard >= cp->n_shards || off > tensor->size || len > tensor->size - off)
+    return ipfsa_fail(err, IPFSA_E_INVALID, "bytes %llu to %llu of a tensor that has %llu", (unsigned long long)off, (unsigned long long)(off + len),
+                      (unsigned long long)tensor->size);
+  ipfsa_source *source = cp->shards[tensor->shard].source;
+  return len ? source->read_at(source, data, len, tensor->offset + off, err) : IPFSA_OK;
+}

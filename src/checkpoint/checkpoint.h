@@ -1,0 +1,50 @@
+/* What an open checkpoint is made of, and how one is opened over a place that has its files. Threads: as the public header says. */
+#ifndef IPFSA_CHECKPOINT_CHECKPOINT_H
+#define IPFSA_CHECKPOINT_CHECKPOINT_H
+
+#include <ipfsa/checkpoint.h>
+
+#include "base/source.h"
+#include "checkpoint/pairs.h"
+#include "checkpoint/tensors.h"
+
+#define IPFSA_MAX_SHARDS 65536       /* files of one checkpoint; names of five digits stop at 99,999 */
+#define IPFSA_MAX_SHARD_NAME 255     /* bytes; POSIX */
+
+/* Where files of a checkpoint lie side by side: a folder of the disk or of the store. */
+typedef struct ipfsa_checkpoint_place ipfsa_checkpoint_place;
+typedef bool (*ipfsa_checkpoint_name_cb)(void *ctx, const char *name); /* false stops */
+struct ipfsa_checkpoint_place {
+  /* A source with read_at and a known size; name "" = the place is that one file. E_NOT_FOUND. */
+  ipfsa_status (*open)(ipfsa_checkpoint_place *self, const char *name, ipfsa_source **ret, ipfsa_error *err);
+  ipfsa_status (*list)(ipfsa_checkpoint_place *self, ipfsa_checkpoint_name_cb cb, void *ctx, ipfsa_error *err);
+};
+
+typedef struct ipfsa_shard {
+  char *name; /* owned */
+  ipfsa_source *source;
+  uint64_t size, data;
+  ipfsa_tensors tensors;
+  uint64_t first; /* number of its first tensor in the checkpoint */
+} ipfsa_shard;
+
+struct ipfsa_checkpoint {
+  ipfsa_checkpoint_format format;
+  ipfsa_shard *shards;
+  size_t n_shards, shards_cap;
+  uint64_t n_tensors, tensor_bytes;
+  ipfsa_pairs metadata;
+  char **warnings;
+  size_t n_warnings, warnings_cap;
+};
+
+/* name: a file of the place, an index of a set, or NULL: the checkpoint that the folder has. */
+ipfsa_status ipfsa_checkpoint_load(ipfsa_checkpoint_place *place, const char *name, ipfsa_checkpoint **ret, ipfsa_error *err);
+
+/* ---- for the loaders of the room ---- */
+/* Takes the source in every case; the shard is filled in by the caller. */
+ipfsa_status ipfsa_checkpoint_add_shard(ipfsa_checkpoint *cp, const char *name, ipfsa_source *source, ipfsa_shard **ret, ipfsa_error *err);
+ipfsa_status ipfsa_checkpoint_warn(ipfsa_checkpoint *cp, ipfsa_error *err, const char *format, ...) IPFSA_PRINTF(3, 4);
+const ipfsa_dtype *ipfsa_checkpoint_dtype(const ipfsa_checkpoint *cp, uint8_t id);
+
+#endif

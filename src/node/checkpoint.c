@@ -1,0 +1,195 @@
+/* Checkpoints of this machine's files and of the store's: the places that have their files. */
+#include <fcntl.h>
+#include <ipfsa/checkpoint.h>
+#include <ipfsa/read.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "checkpoint/checkpoint.h"
+#include "node/node.h"
+
+typedef struct place {
+  ipfsa_checkpoint_place base;
+  ipfsa_node *node; /* NULL: the disk */
+  const char *path; /* of the folder, or of the one file */
+} place;
+
+static char *join(const char *folder, const char *name) {
+  IPFSA_AUTO_BUF ipfsa_buf text = {0};
+  ipfsa_buf_str(&text, folder);
+  if (*name) ipfsa_buf_printf(&text, "%s%s", *folder && folder[strlen(folder) - 1] == '/' ? "" : "/", name);
+  ipfsa_buf_u8(&text, '\0');
+  size_t len;
+  return text.failed ? NULL : (char *)ipfsa_buf_take(&text, &len);
+}
+
+/* ---- files of the store ---- */
+
+typedef struct content_source {
+  ipfsa_source base;
+  ipfsa_file *file;
+} content_source;
+
+static ipfsa_status read_content(ipfsa_source *self, void *data, size_t len, uint64_t off, ipfsa_error *err) {
+  size_t n = 0;
+  ipfsa_status status = ipfsa_file_read_at(((content_source *)self)->file, off, data, len, &n, err);
+  if (status == IPFSA_OK && n < len) return ipfsa_fail(err, IPFSA_E_NOT_UNIXFS, "not UnixFS: the file ends %zu bytes early", len - n);
+  return status;
+}
+
+static void close_content(ipfsa_source *self) {
+  ipfsa_file_close(((content_source *)self)->file);
+  ipfsa_free(self);
+}
+
+static ipfsa_status open_content(ipfsa_node *node, const char *path, ipfsa_source **ret, ipfsa_error *err) {
+  content_source *s = ipfsa_calloc(1, sizeof *s);
+  if (!s) return ipfsa_fail_nomem(err);
+  ipfsa_status status = ipfsa_file_open(node, path, &s->file, err);
+  if (status) {
+    ipfsa_free(s);
+    return status;
+  }
+  s->base = (ipfsa_source){.read_at = read_content, .close = close_content, .size_hint = ipfsa_file_length(s->file), .map_fd = -1};
+  *ret = &s->base;
+  return IPFSA_OK;
+}
+
+/* ---- files of the disk ---- */
+
+static ipfsa_status open_local(const char *path, ipfsa_source **ret, ipfsa_error *err) {
+  int fd = ipfsa_fs_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0, err);
+  struct stat st;
+  if (fd < 0) return err->status;
+  ipfsa_status status = ipfsa_fs_fstat(fd, &st, err);
+  if (status == IPFSA_OK && !S_ISREG(st.st_mode)) status = ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "%s is no file: a checkpoint is read at offsets", path);
+  if (status == IPFSA_OK) status = ipfsa_source_open_fd(fd, true, path, ret, err);
+  if (status) ipfsa_fs_close(&fd);
+  return status;
+}
+
+/* ---- places ---- */
+
+static ipfsa_status open_file(ipfsa_checkpoint_place *self, const char *name, ipfsa_source **ret, ipfsa_error *err) {
+  place *p = (place *)self;
+  IPFSA_AUTO_FREE char *path = join(p->path, name);
+  if (!path) return ipfsa_fail_nomem(err);
+  return p->node ? open_content(p->node, path, ret, err) : open_local(path, ret, err);
+}
+
+typedef struct listing {
+  ipfsa_checkpoint_name_cb cb;
+  void *ctx;
+} listing;
+
+static int pass_entry(void *ctx, const ipfsa_entry *entry) {
+  listing *l = ctx;
+  char name[IPFSA_MAX_SHARD_NAME + 1]; /* longer ones are no shards */
+  if (entry->name_len > IPFSA_MAX_SHARD_NAME) return 0;
+  memcpy(name, entry->name, entry->name_len);
+  name[entry->name_len] = '\0';
+  return l->cb(l->ctx, name) ? 0 : 1;
+}
+
+static int pass_name(void *ctx, const char *name, unsigned char type) {
+  listing *l = ctx;
+  (void)type;
+  return l->cb(l->ctx, name) ? 0 : 1;
+}
+
+static ipfsa_status list_folder(ipfsa_checkpoint_place *self, ipfsa_checkpoint_name_cb cb, void *ctx, ipfsa_error *err) {
+  place *p = (place *)self;
+  listing l = {cb, ctx};
+  if (p->node) return ipfsa_ls(p->node, p->path, false, pass_entry, &l, err);
+  return ipfsa_fs_list(AT_FDCWD, p->path, pass_name, &l, err);
+}
+
+/* ---- opening ---- */
+
+static ipfsa_status is_folder(ipfsa_node *node, const char *path, bool *ret, ipfsa_error *err) {
+  struct stat st;
+  *ret = false;
+  if (!node) {
+    ipfsa_status status = ipfsa_fs_stat_target(AT_FDCWD, path, &st, err);
+    *ret = status == IPFSA_OK && S_ISDIR(st.st_mode);
+    return status;
+  }
+  ipfsa_file *file = NULL;
+  ipfsa_error why = {0};
+  ipfsa_status status = ipfsa_file_open(node, path, &file, &why);
+  ipfsa_file_close(file);
+  *ret = status == IPFSA_E_WRONG_TYPE;
+  if (status && !*ret) *err = why;
+  return *ret ? IPFSA_OK : status;
+}
+
+/* The folder of a file, so that its neighbours are found; a CID alone has none. */
+static ipfsa_status split(ipfsa_node *node, const char *path, char **ret_folder, const char **ret_name, ipfsa_error *err) {
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  size_t len = slash ? (size_t)(slash - path) : 0;
+  char *folder = !slash && !node ? ipfsa_strdup(".") : len ? ipfsa_strndup(path, len) : ipfsa_strdup("/");
+  if (!folder) return ipfsa_fail_nomem(err);
+  if (node && ipfsa_path_parse(folder, NULL, NULL) != IPFSA_OK) {
+    ipfsa_free(folder);
+    folder = ipfsa_strdup(path);
+    if (!folder) return ipfsa_fail_nomem(err);
+    name = "";
+  }
+  *ret_folder = folder;
+  *ret_name = name;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_checkpoint_open(ipfsa_node *node, const char *path, ipfsa_checkpoint **ret, ipfsa_error *err) {
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  bool folder = false;
+  IPFSA_AUTO_FREE char *parent = NULL;
+  const char *name = NULL;
+  ipfsa_status status = is_folder(node, path, &folder, err);
+  if (status == IPFSA_OK && !folder) status = split(node, path, &parent, &name, err);
+  if (status) return status;
+  place p = {{open_file, list_folder}, node, parent ? parent : path};
+  return ipfsa_checkpoint_load(&p.base, name, ret, err);
+}
+
+/* ---- a caller's own source ---- */
+
+typedef struct given_source {
+  ipfsa_source base;
+  ipfsa_checkpoint_source from;
+} given_source;
+
+static ipfsa_status read_given(ipfsa_source *self, void *data, size_t len, uint64_t off, ipfsa_error *err) {
+  given_source *s = (given_source *)self;
+  if (s->from.read_at(s->from.ctx, data, len, off) == 0) return IPFSA_OK;
+  return ipfsa_fail_at(err, IPFSA_E_IO, off, "%zu bytes at %llu could not be read", len, (unsigned long long)off);
+}
+
+static void close_given(ipfsa_source *self) { ipfsa_free(self); }
+
+typedef struct given_place {
+  ipfsa_checkpoint_place base;
+  ipfsa_checkpoint_source from;
+} given_place;
+
+static ipfsa_status open_given(ipfsa_checkpoint_place *self, const char *name, ipfsa_source **ret, ipfsa_error *err) {
+  (void)name;
+  given_source *s = ipfsa_calloc(1, sizeof *s);
+  if (!s) return ipfsa_fail_nomem(err);
+  s->from = ((given_place *)self)->from;
+  s->base = (ipfsa_source){.read_at = read_given, .close = close_given, .size_hint = s->from.size, .map_fd = -1};
+  *ret = &s->base;
+  return IPFSA_OK;
+}
+
+static ipfsa_status list_given(ipfsa_checkpoint_place *self, ipfsa_checkpoint_name_cb cb, void *ctx, ipfsa_error *err) {
+  (void)self, (void)cb, (void)ctx, (void)err;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_checkpoint_open_source(const ipfsa_checkpoint_source *source, ipfsa_checkpoint **ret, ipfsa_error *err) {
+  given_place p = {{open_given, list_given}, IPFSA_OPTIONS(ipfsa_checkpoint_source, source)};
+  if (!p.from.read_at) return ipfsa_fail(err, IPFSA_E_INVALID, "a source without read_at");
+  return ipfsa_checkpoint_load(&p.base, p.from.name ? p.from.name : "checkpoint", ret, err);
+}

@@ -20,7 +20,7 @@ ipfsa_checkpoint *cli_checkpoint_open(cli_context *ctx, const char *arg) {
   ipfsa_error err = {0};
   ipfsa_checkpoint *cp = NULL;
   ipfsa_node *node = NULL;
-  bool local = ipfsa_path_parse(arg, NULL, NULL) != IPFSA_OK && access(arg, F_OK) == 0;
+  bool local = ipfsa_path_parse(NULL, arg, NULL, NULL) != IPFSA_OK && access(arg, F_OK) == 0;
   if (!local && !(node = cli_node(ctx, false, false))) return NULL;
   if (ipfsa_checkpoint_open(node, arg, &cp, &err) == IPFSA_OK) return cp;
   (void)cli_fail(ctx, &err);

@@ -129,7 +129,7 @@ static ipfsa_status split(ipfsa_node *node, const char *path, char **ret_folder,
   size_t len = slash ? (size_t)(slash - path) : 0;
   char *folder = !slash && !node ? ipfsa_strdup(".") : len ? ipfsa_strndup(path, len) : ipfsa_strdup("/");
   if (!folder) return ipfsa_fail_nomem(err);
-  if (node && ipfsa_path_parse(folder, NULL, NULL) != IPFSA_OK) {
+  if (node && ipfsa_path_parse(node, folder, NULL, NULL) != IPFSA_OK) {
     ipfsa_free(folder);
     folder = ipfsa_strdup(path);
     if (!folder) return ipfsa_fail_nomem(err);

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/refbuf.h"
 
 static void the_first_failure_sticks(void **state) {
   (void)state;
@@ -59,11 +60,32 @@ static void errors_carry_their_story(void **state) {
   assert_int_equal(ipfsa_fail(NULL, IPFSA_E_LIMIT, "x"), IPFSA_E_LIMIT);
 }
 
+/* Small ones, kept ones, ones that a kept one must not be too small for: each has its bytes to itself. */
+static void shared_bytes_begin_on_page_borders_when_they_are_many(void **state) {
+  (void)state;
+  static const size_t lens[] = {0, 1, 65535, 65536, 262144, 262158, (size_t)2 << 20, ((size_t)4 << 20) + 1};
+  for (int round = 0; round < 3; round++) {
+    ipfsa_refbuf *held[sizeof lens / sizeof *lens];
+    uint8_t *data[sizeof lens / sizeof *lens];
+    for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+      held[i] = ipfsa_refbuf_new(lens[i], &data[i]);
+      assert_non_null(held[i]);
+      if (lens[i] >= 65536) assert_int_equal((uintptr_t)data[i] % 4096, 0);
+      memset(data[i], (int)i + 1, lens[i]);
+    }
+    for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+      for (size_t k = 0; k < lens[i]; k += 61) assert_int_equal(data[i][k], i + 1);
+      assert_null(ipfsa_refbuf_unref(held[i]));
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_first_failure_sticks),
       cmocka_unit_test(integers_keep_their_order),
       cmocka_unit_test(errors_carry_their_story),
+      cmocka_unit_test(shared_bytes_begin_on_page_borders_when_they_are_many),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,16 +123,16 @@ static ipfsa_status take_name(ipfsa_bytes all, ipfsa_bytes name, ipfsa_reference
 
 ipfsa_status ipfsa_reference_parse(const char *text, size_t len, ipfsa_reference *ret, ipfsa_error *err) {
   ipfsa_reference r = {0};
-  ipfsa_bytes all = ipfsa_bytes_of(text, len), name = all;
-  const uint8_t *at = len ? memchr(text, '@', len) : NULL;
+  ipfsa_bytes all = text ? ipfsa_bytes_of(text, len) : ipfsa_bytes_of("", 0), name = all;
+  const uint8_t *at = memchr(all.data, '@', all.len);
   if (at) {
-    ipfsa_bytes digest = ipfsa_bytes_of(at + 1, len - (size_t)(at - all.data) - 1);
+    ipfsa_bytes digest = ipfsa_bytes_of(at + 1, all.len - (size_t)(at - all.data) - 1);
     if (!is_digest(digest)) return bad(all, "the digest is not sha256: with 64 hexadecimal digits in lower case", err);
     copy(r.digest, digest);
     name.len = (size_t)(at - all.data);
   }
-  const uint8_t *slash = name.len ? memrchr(name.data, '/', name.len) : NULL, *last = slash ? slash + 1 : name.data;
-  const uint8_t *colon = name.len ? memchr(last, ':', name.len - (size_t)(last - name.data)) : NULL;
+  const uint8_t *slash = memrchr(name.data, '/', name.len), *last = slash ? slash + 1 : name.data;
+  const uint8_t *colon = memchr(last, ':', name.len - (size_t)(last - name.data));
   if (colon) {
     ipfsa_bytes tag = ipfsa_bytes_of(colon + 1, name.len - (size_t)(colon - name.data) - 1);
     if (!is_tag(tag)) return bad(all, "the tag has 1 to 128 letters, digits, dots, dashes and underscores, and begins with none of dot and dash", err);

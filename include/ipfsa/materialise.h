@@ -35,8 +35,8 @@ typedef struct ipfsa_materialise_options {
 } ipfsa_materialise_options;
 /* path: a CID or /ipfs/CID/path. Every byte was verified, and all is on the disk, when it returns; a failure leaves nothing. user: who uses it (1 to
  * 250 bytes, no control characters); that is remembered, and gc keeps the tree and its blocks until the user is released. The same again is no error.
- * E_NOT_UNIXFS, E_WRONG_TYPE (a symbolic link), E_DENIED (a link that leads out of the content), E_NO_SPACE and E_QUOTA before anything is
- * written. */
+ * E_NOT_UNIXFS, E_WRONG_TYPE (a symbolic link), E_DENIED (a link that leads out of the content), E_NO_SPACE and E_QUOTA: before anything
+ * is written where bytes are copied; where extents are shared, what was made is counted then and goes again. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_materialise(ipfsa_node *node, const char *path, const char *user, const ipfsa_materialise_options *options,
                                                      ipfsa_materialised **ret, ipfsa_error *err);
 /* The user needs this CID (NULL: any of its) no more. Trees that nobody uses go with the next gc. *ret_n (may be NULL): uses that ended. */

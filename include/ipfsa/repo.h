@@ -61,7 +61,7 @@ IPFSA_API int ipfsa_repo_verify_code(ipfsa_status status, const ipfsa_repo_verif
 
 /* Every block here, as version 1 raw CIDs, in the store's own order. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_repo_list(ipfsa_node *node, ipfsa_repo_cid_cb cb, void *ctx, ipfsa_error *err);
-/* "ipfs-accelerate-repo@1". */
+/* "ipfs-accelerate-repo@2". */
 IPFSA_API const char *ipfsa_repo_version(void);
 
 /* Blocks that lie in files outside (add --nocopy). `status` is OK unless verify found otherwise: E_NOT_FOUND (no file), E_CHANGED, … */

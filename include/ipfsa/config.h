@@ -23,6 +23,11 @@ IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_node_config_replace(ipfsa_node *node, c
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_node_config_apply_profile(ipfsa_node *node, const char *profile, bool dry_run, char **ret_before, char **ret_after,
                                                                    ipfsa_error *err);
 
+/* A TOML text with one key changed and all else as it was, comments and order too; no node is needed. name: "section.key", or "a.b.key"; value: as TOML
+ * writes it ("12", "\"text\"", "[1, 2]"), NULL removes the key. *ret_text owned, free with ipfsa_text_free. E_MALFORMED when the text was no TOML, or
+ * would be none: a value over several lines is beyond it. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_toml_set(const char *toml, size_t len, const char *name, const char *value, char **ret_text, ipfsa_error *err);
+
 #ifdef __cplusplus
 }
 #endif

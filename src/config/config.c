@@ -13,8 +13,6 @@
 #include "config/schema.h"
 #include "config/toml.h"
 
-#define MAX_DEPTH 32   /* tables in tables; own limit */
-#define MAX_KEYS 65536 /* own limit */
 
 struct ipfsa_config {
   ipfsa_buf text;   /* the TOML, as it would be saved */
@@ -99,11 +97,11 @@ static ipfsa_status read_text(ipfsa_config *config, const char *name, ipfsa_erro
   char message[256] = "";
   uint32_t line = 0;
   reading r = {config, name, IPFSA_OK, err};
-  int code = ipfsa_toml_read((const char *)config->text.data, config->text.len, MAX_DEPTH, MAX_KEYS, take_key, &r, message, sizeof message, &line);
+  int code = ipfsa_toml_read((const char *)config->text.data, config->text.len, IPFSA_MAX_CONFIG_DEPTH, IPFSA_MAX_CONFIG_KEYS, take_key, &r, message, sizeof message, &line);
   if (code == 1) return ipfsa_fail(err, IPFSA_E_MALFORMED, "%s, line %u: %s", name, line, message);
   if (code == 2) return ipfsa_fail_nomem(err);
   if (code == 3 && r.status == IPFSA_OK) return ipfsa_fail(err, IPFSA_E_MALFORMED, "%s: a text with a NUL in it", name);
-  if (code == 4) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s: over %d levels of tables or %d keys", name, MAX_DEPTH, MAX_KEYS);
+  if (code == 4) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s: over %d levels of tables or %d keys", name, IPFSA_MAX_CONFIG_DEPTH, IPFSA_MAX_CONFIG_KEYS);
   return r.status;
 }
 

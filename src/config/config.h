@@ -4,7 +4,9 @@
 
 #include <ipfsa/base.h>
 
-#define IPFSA_MAX_CONFIG (1u << 20) /* bytes of a TOML file */
+#define IPFSA_MAX_CONFIG (1u << 20)   /* bytes of a TOML file */
+#define IPFSA_MAX_CONFIG_DEPTH 32     /* tables in tables; own limit */
+#define IPFSA_MAX_CONFIG_KEYS 65536   /* own limit */
 
 typedef struct ipfsa_config ipfsa_config;
 /* Reads `path` below dirfd (missing: defaults), then environment overrides (IPFSA_<SECTION>_<KEY>). Unknown keys fail in sections this schema

@@ -1,7 +1,11 @@
 #include "config/edit.h"
 
+#include <ipfsa/config.h>
+
 #include "base/alloc.h"
 #include "base/error.h"
+#include "config/config.h"
+#include "config/toml.h"
 
 typedef struct line_span {
   size_t start, end; /* end: behind the newline */
@@ -111,4 +115,39 @@ ipfsa_status ipfsa_toml_edit(ipfsa_buf *toml, const char *name, const char *text
     at = line.end;
   }
   return text ? add_key(toml, last, has_section, name, section_len, key, text, quoted, err) : IPFSA_OK;
+}
+
+static int pass_over(void *ctx, const char *path, const char *text, int is_string, uint32_t line) {
+  (void)ctx, (void)path, (void)text, (void)is_string, (void)line;
+  return 0;
+}
+
+static ipfsa_status check_toml(const char *text, size_t len, const char *what, ipfsa_error *err) {
+  char message[200] = "";
+  uint32_t line = 0;
+  int code = ipfsa_toml_read(text, len, IPFSA_MAX_CONFIG_DEPTH, IPFSA_MAX_CONFIG_KEYS, pass_over, NULL, message, sizeof message, &line);
+  if (code == 2) return ipfsa_fail_nomem(err);
+  if (code == 4) return ipfsa_fail(err, IPFSA_E_LIMIT, "TOML: too deep, or too many keys");
+  return code ? ipfsa_fail(err, IPFSA_E_MALFORMED, "TOML: %s, line %u: %s", what, line, message) : IPFSA_OK;
+}
+
+/* "a.b.key": something on both sides of every dot, and nothing that would end the line. */
+static bool is_name(const char *name) {
+  const char *dot = strrchr(name, '.');
+  return dot && dot != name && dot[1] && !strstr(name, "..") && name[0] != '.' && !strpbrk(name, "\n\r[]=# \t\"'");
+}
+
+ipfsa_status ipfsa_toml_set(const char *toml, size_t len, const char *name, const char *value, char **ret_text, ipfsa_error *err) {
+  if (len > IPFSA_MAX_CONFIG) return ipfsa_fail(err, IPFSA_E_LIMIT, "TOML: %zu bytes; at most %u are taken", len, IPFSA_MAX_CONFIG);
+  if (!is_name(name)) return ipfsa_fail(err, IPFSA_E_INVALID, "TOML: \"%.100s\" is no section.key", name);
+  if (value && strpbrk(value, "\n\r")) return ipfsa_fail(err, IPFSA_E_INVALID, "TOML: the value of %.100s is over several lines", name);
+  IPFSA_AUTO_BUF ipfsa_buf text = {0};
+  ipfsa_buf_append(&text, toml, len);
+  ipfsa_status status = ipfsa_buf_status(&text, err);
+  if (status == IPFSA_OK) status = check_toml(len ? toml : "", len, "the text", err);
+  if (status == IPFSA_OK) status = ipfsa_toml_edit(&text, name, value, false, err);
+  if (status == IPFSA_OK) status = check_toml((const char *)text.data, text.len, "the changed text", err);
+  if (status) return status;
+  *ret_text = ipfsa_strndup((const char *)text.data, text.len);
+  return *ret_text ? IPFSA_OK : ipfsa_fail_nomem(err);
 }

@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include <ipfsa/config.h>
+
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "config/config.h"
@@ -146,12 +148,46 @@ static void test_lists_have_a_limit(void **state) {
   ipfsa_config_free(config);
 }
 
+typedef struct toml_change {
+  const char *before, *name, *value, *after; /* after NULL: refused */
+} toml_change;
+
+static void test_one_key_of_a_text(void **state) {
+  (void)state;
+  static const toml_change changes[] = {
+      {"", "cache.path", "\"/tmp\"", "[cache]\npath = \"/tmp\"\n"},
+      {"# mine\n[cache] # here\nsize = 1 # small\n", "cache.size", "2", "# mine\n[cache] # here\nsize = 2 # small\n"},
+      {"[endpoints.local]\nport = 1\n", "endpoints.local.port", NULL, "[endpoints.local]\n"},
+      {"[a]\nx = [\n 1,\n]\n", "a.x", "3", NULL},
+      {"[a", "a.x", "3", NULL},
+      {"[a]\nx = 1\n", "a.x", "one", NULL},
+      {"", "a.x", "1\n[b]", NULL},
+      {"", "x", "1", NULL},
+      {"", "a.x y", "1", NULL},
+      {"", "a..x", "1", NULL},
+  };
+  for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+    const toml_change *t = &changes[i];
+    char *text = NULL;
+    ipfsa_error err = {0};
+    ipfsa_status status = ipfsa_toml_set(t->before, strlen(t->before), t->name, t->value, &text, &err);
+    if (t->after) {
+      assert_int_equal(status, IPFSA_OK);
+      assert_string_equal(text, t->after);
+    } else {
+      assert_true(status == IPFSA_E_MALFORMED || status == IPFSA_E_INVALID);
+      assert_null(text);
+    }
+    ipfsa_text_free(text);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_set_in_odd_forms_changes_nothing), cmocka_unit_test(test_profile_is_all_or_nothing),
       cmocka_unit_test(test_wrong_values),                     cmocka_unit_test(test_nul_is_an_error),
       cmocka_unit_test(test_show_escapes),                     cmocka_unit_test(test_lists),
-      cmocka_unit_test(test_lists_have_a_limit),
+      cmocka_unit_test(test_lists_have_a_limit),           cmocka_unit_test(test_one_key_of_a_text),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

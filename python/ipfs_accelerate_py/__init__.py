@@ -1,0 +1,70 @@
+"""IPFS content addressing, storage and containers at the speed of the hardware.
+
+    import ipfs_accelerate_py as ia
+    cid = ia.add_file("model.safetensors")["cid"]
+    ia.get_file(cid, "copy.safetensors")
+
+Nothing is loaded here: the first call that needs the C library opens it. `config`, `backends` and `ipfs_accelerate` are both attributes
+(two classes and an instance) and importable sub-modules; the attributes stay what they are in whatever order they are imported.
+"""
+import sys
+
+__version__ = "0.1.0"
+
+# name -> (sub-module, attribute of it)
+_FROM = {
+    "config": ("config", "config"),
+    "backends": ("backends", "backends"),
+    "ipfs_accelerate": ("ipfs_accelerate", "ipfs_accelerate"),
+    "IPFSAccelerate": ("ipfs_accelerate", "IPFSAccelerate"),
+    "load_checkpoint_and_dispatch": ("ipfs_accelerate", "load_checkpoint_and_dispatch"),
+    "add_file": ("ipfs_accelerate", "add_file"),
+    "get_file": ("ipfs_accelerate", "get_file"),
+    "get_p2p_network_analytics": ("ipfs_accelerate", "get_p2p_network_analytics"),
+    "get_system_info": ("system", "get_system_info"),
+    "p2p_optimizer": ("p2p", "p2p_optimizer"),
+    "P2PNetworkOptimizer": ("p2p", "P2PNetworkOptimizer"),
+    "add": ("content", "add"),
+    "get": ("content", "get"),
+    "cat": ("content", "cat"),
+    "pin": ("content", "pin"),
+    "unpin": ("content", "unpin"),
+    "pins": ("content", "pins"),
+    "stat": ("content", "stat"),
+    "verify": ("content", "verify"),
+    "IPFSError": ("errors", "IPFSError"),
+    "NotFound": ("errors", "NotFound"),
+    "Timeout": ("errors", "Timeout"),
+    "Corrupt": ("errors", "Corrupt"),
+    "Denied": ("errors", "Denied"),
+    "FormatError": ("errors", "FormatError"),
+    "EndpointError": ("errors", "EndpointError"),
+}
+__all__ = sorted(_FROM) + ["__version__"]
+
+
+def __getattr__(name):
+    if name not in _FROM:
+        raise AttributeError("module %r has no attribute %r" % (__name__, name))
+    from importlib import import_module
+
+    module, attribute = _FROM[name]
+    value = getattr(import_module(__name__ + "." + module), attribute)
+    globals()[name] = value  # a look-up from here on
+    return value
+
+
+def __dir__():
+    return sorted(set(globals()) | set(__all__))
+
+
+class _Package(type(sys)):
+    """The import system sets the parent's attribute to each sub-module that it loads; those that are promised as something else stay that."""
+
+    def __setattr__(self, name, value):
+        if name in _FROM and type(value) is type(sys):
+            return
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

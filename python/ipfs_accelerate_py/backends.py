@@ -1,0 +1,335 @@
+"""Containers, tunnels to them and the marketplace, on a real engine (Docker or Podman). Expected failures are {"status": "error", "message", "code"}."""
+import threading
+
+from . import errors
+
+
+def _failed(why, **more):
+    return {"status": "error", "code": why.code, "message": why.message, **more}
+
+
+def _list(value):
+    return [value] if isinstance(value, str) else list(value or ())
+
+
+class _Tunnel:
+    """A tunnel that lives in this process: a thread of its own carries the bytes."""
+
+    def __init__(self, handle):
+        from . import _engine
+
+        self.handle, self.lib = handle, _engine.library()
+        self.thread = threading.Thread(target=self.lib.ipfsa_tunnel_run, args=(handle, None), name="ipfs-accelerate tunnel", daemon=True)
+        self.thread.start()
+
+    def info(self):
+        import ctypes
+
+        from . import _engine
+
+        info = _engine.TunnelInfo()
+        self.lib.ipfsa_tunnel_get_info(self.handle, ctypes.byref(info))
+        return info
+
+    def close(self):
+        self.lib.ipfsa_tunnel_stop(self.handle)
+        self.thread.join()
+        self.lib.ipfsa_tunnel_close(self.handle)
+
+
+class backends:
+    """config_instance None: the package's own configuration, read when it is first needed. Threads: calls from any."""
+
+    def __init__(self, config_instance=None):
+        self._config = config_instance
+        self._tunnels, self._lock = {}, threading.Lock()
+
+    @property
+    def config(self):
+        if self._config is None:
+            from .config import config
+
+            self._config = config()
+        return self._config
+
+    @property
+    def containers(self):
+        """name -> what list_containers says of it, asked of the engine now."""
+        return {c["name"]: c for c in self.list_containers()}
+
+    @property
+    def endpoints(self):
+        """tunnel id -> {"container_name", "local_port", "container_port"} of the tunnels of this object."""
+        with self._lock:
+            return {name: dict(about) for name, (_, about) in self._tunnels.items()}
+
+    def _options(self):
+        from . import _engine
+
+        return _engine.options_for(self.config.get("docker", "host"), self.config.get("docker", "timeout"))
+
+    def _engine(self):
+        from . import _engine
+
+        return _engine.opened(self._options())
+
+    def start_container(self, container_name, image, ports=None, env=None, gpus=None, wait=None, model_cid=None, mount_path="/models", command=None,
+                        volumes=None):
+        """Starts it, and waits when `wait` says for what -> {"container_id", "status", "name", "ports": {"80/tcp": host port}, "health"}.
+
+        ports: {"5001": "15001"} container port -> host port of 127.0.0.1, "" for a free one. env: dict. wait: {"http": "/health", "port": 5001, "timeout": 60},
+        {"tcp": True, "port": 80} or {"log": "a regular expression"}. model_cid: shown read-only at mount_path, without a copy where the file system can.
+        One that runs already is no error."""
+        try:
+            return self._start(container_name, image, ports, env, gpus, wait, model_cid, mount_path, command, volumes)
+        except errors.IPFSError as why:
+            return _failed(why)
+
+    def _start(self, name, image, ports, env, gpus, wait, model_cid, mount_path, command, volumes):
+        import ctypes as c
+
+        from . import _engine as e
+        from . import _library as l
+
+        waits, limit = _waits(wait)
+        options = e.StartOptions(
+            struct_size=c.sizeof(e.StartOptions), command=e.texts(_list(command)), env=e.texts("%s=%s" % pair for pair in (env or {}).items()),
+            ports=e.texts("%s:%s" % (host, inside) if str(host) else str(inside) for inside, host in (ports or {}).items()), volumes=e.texts(_list(volumes)),
+            gpus=str(gpus).encode() if gpus else None, waits=e.texts(waits), wait_timeout_ms=int(limit * 1000))
+        made, err, changed = c.POINTER(e.Container)(), l.Error(), c.c_bool()
+        rest = (c.byref(options), c.byref(made), c.byref(changed), c.byref(err))
+        with self._engine() as engine:
+            if model_cid is None:
+                status = e.library().ipfsa_container_start(engine, name.encode(), image.encode() if image else None, *rest)
+            else:
+                from . import content
+
+                mounts = e.MountOptions(struct_size=c.sizeof(e.MountOptions), mounts=e.texts(["%s:%s" % (content.path_bytes(content.node(), model_cid).decode(), mount_path)]))
+                status = e.library().ipfsa_container_start_mounted(content.node().handle, engine, name.encode(), image.encode() if image else None, c.byref(mounts), *rest)
+            l.check(status, err)
+            about = e.describe(made.contents)
+            e.library().ipfsa_container_free(made)
+        return {"container_id": about["id"], "status": about["status"], "name": about["name"], "ports": about["ports"], "health": about["health"]}
+
+    def stop_container(self, container_name, timeout=10):
+        """-> {"status": "stopped", "container_id"}; one that is stopped already is no error."""
+        import ctypes as c
+
+        from . import _engine as e
+        from . import _library as l
+
+        try:
+            about = self._look(container_name)
+            if about is None:
+                return _unknown(container_name)
+            err = l.Error()
+            with self._engine() as engine:
+                l.check(e.library().ipfsa_container_stop(engine, container_name.encode(), timeout, None, c.byref(err)), err)
+            return {"status": "stopped", "container_id": about["id"]}
+        except errors.IPFSError as why:
+            return _failed(why)
+
+    def remove(self, container_name, force=False):
+        """-> {"status": "removed", "container_id"}."""
+        import ctypes as c
+
+        from . import _engine as e
+        from . import _library as l
+
+        try:
+            about = self._look(container_name)
+            if about is None:
+                return _unknown(container_name)
+            err = l.Error()
+            with self._engine() as engine:
+                l.check(e.library().ipfsa_container_rm(engine, container_name.encode(), force, c.byref(err)), err)
+                l.check(e.library().ipfsa_mounts_release_unused(engine, None, None, c.byref(err)), err)
+            return {"status": "removed", "container_id": about["id"]}
+        except errors.IPFSError as why:
+            return _failed(why)
+
+    def list_containers(self):
+        """Ours, also stopped ones -> [{"name", "id", "image", "status", "health", "exit_code", "ports"}]. Raises IPFSError when no engine answers."""
+        import ctypes as c
+
+        from . import _engine as e
+        from . import _library as l
+
+        rows, callbacks, err = [], l.Callbacks(), l.Error()
+        options = e.ListOptions(struct_size=c.sizeof(e.ListOptions), all=True)
+        one = callbacks.make(e.CONTAINER_CB, lambda at: rows.append(e.describe(at.contents)))
+        with self._engine() as engine:
+            callbacks.check(e.library().ipfsa_container_list(engine, c.byref(options), one, None, c.byref(err)), err)
+        return rows
+
+    def _look(self, name):
+        import ctypes as c
+
+        from . import _engine as e
+        from . import _library as l
+
+        found, err = c.POINTER(e.Container)(), l.Error()
+        with self._engine() as engine:
+            status = e.library().ipfsa_container_get(engine, name.encode(), c.byref(found), c.byref(err))
+            if status == -5:  # E_NOT_FOUND
+                return None
+            l.check(status, err)
+            about = e.describe(found.contents)
+            e.library().ipfsa_container_free(found)
+            return about
+
+    def get_container_status(self, container_name):
+        """The dict of list_containers, or None."""
+        return self._look(container_name)
+
+    def logs(self, container_name, tail=0):
+        """What it said so far, both streams -> text."""
+        import ctypes as c
+
+        from . import _engine as e
+        from . import _library as l
+
+        pieces, callbacks, err = [], l.Callbacks(), l.Error()
+        options = e.LogsOptions(struct_size=c.sizeof(e.LogsOptions), tail=tail)
+        take = callbacks.make(e.OUTPUT_CB, lambda stream, data, size: pieces.append(c.string_at(data, size)))
+        with self._engine() as engine:
+            callbacks.check(e.library().ipfsa_container_logs(engine, container_name.encode(), c.byref(options), take, None, c.byref(err)), err)
+        return b"".join(pieces).decode(errors="replace")
+
+    def exec(self, container_name, command):
+        """Runs a command (a list of words) in it -> {"exit_code", "stdout", "stderr"}, the last two as bytes."""
+        import ctypes as c
+
+        from . import _engine as e
+        from . import _library as l
+
+        out, callbacks, err, code = {1: [], 2: []}, l.Callbacks(), l.Error(), c.c_int64()
+        options = e.ExecOptions(struct_size=c.sizeof(e.ExecOptions), stdin_fd=-1)
+        take = callbacks.make(e.OUTPUT_CB, lambda stream, data, size: out[stream].append(c.string_at(data, size)))
+        with self._engine() as engine:
+            callbacks.check(e.library().ipfsa_container_exec(engine, container_name.encode(), e.texts(_list(command)), c.byref(options), take, None, c.byref(code),
+                                                             c.byref(err)), err)
+        return {"exit_code": code.value, "stdout": b"".join(out[1]), "stderr": b"".join(out[2])}
+
+    def pull(self, image, progress=None):
+        """Gets an image. progress: called with {"layer", "status", "done", "total"}."""
+        import ctypes as c
+
+        from . import _engine as e
+        from . import _library as l
+
+        callbacks, err = l.Callbacks(), l.Error()
+
+        def step(at):
+            s = at.contents
+            if progress:
+                progress({"layer": s.layer.decode(), "status": s.status.decode(), "done": s.done_bytes, "total": s.total_bytes or None})
+
+        options = e.PullOptions(struct_size=c.sizeof(e.PullOptions), cb=callbacks.make(e.PULL_CB, step))
+        with self._engine() as engine:
+            callbacks.check(e.library().ipfsa_image_pull(engine, image.encode(), c.byref(options), c.byref(err)), err)
+
+    def prune(self, volumes=False):
+        """Removes what is ours and not in use -> [{"kind", "name"}]. Volumes hold data: they must be asked for."""
+        import ctypes as c
+
+        from . import _engine as e
+        from . import _library as l
+
+        gone, callbacks, err = [], l.Callbacks(), l.Error()
+        options = e.PruneOptions(struct_size=c.sizeof(e.PruneOptions), containers=True, networks=True, volumes=volumes)
+        told = callbacks.make(e.PRUNED_CB, lambda kind, name: gone.append({"kind": kind.decode(), "name": name.decode()}))
+        with self._engine() as engine:
+            callbacks.check(e.library().ipfsa_container_prune(engine, c.byref(options), told, None, c.byref(err)), err)
+        return gone
+
+    def docker_tunnel(self, container_name, local_port, container_port):
+        """A port of 127.0.0.1 that leads to a port of the container, published or not; local_port 0 picks a free one. It lives as long as this process, or
+        until close_tunnel -> {"status": "connected", "tunnel_id", "endpoint", "local_port"}."""
+        import ctypes as c
+
+        from . import _engine as e
+        from . import _library as l
+
+        try:
+            if self._look(container_name) is None:
+                return _unknown(container_name)
+            handle, err = c.c_void_p(), l.Error()
+            options, engine = e.TunnelOptions(struct_size=c.sizeof(e.TunnelOptions), local_port=int(local_port)), self._options()
+            l.check(e.library().ipfsa_tunnel_open(c.byref(engine), container_name.encode(), int(container_port), c.byref(options), c.byref(handle), c.byref(err)), err)
+        except errors.IPFSError as why:
+            return _failed(why)
+        tunnel = _Tunnel(handle)
+        port = tunnel.info().local_port
+        name = "tunnel_%s_%d_%d" % (container_name, port, int(container_port))
+        with self._lock:
+            self._tunnels[name] = (tunnel, {"container_name": container_name, "local_port": port, "container_port": int(container_port)})
+        return {"status": "connected", "tunnel_id": name, "endpoint": "http://localhost:%d" % port, "local_port": port}
+
+    def tunnels(self):
+        """-> [{"tunnel_id", "container_name", "local_port", "container_port", "connections", "sent_bytes", "received_bytes", "last_error"}]."""
+        with self._lock:
+            rows = []
+            for name, (tunnel, about) in self._tunnels.items():
+                info = tunnel.info()
+                rows.append({"tunnel_id": name, **about, "connections": info.n_open, "sent_bytes": info.sent_bytes, "received_bytes": info.received_bytes,
+                             "last_error": info.last_error.decode(errors="replace") or None})
+            return rows
+
+    def close_tunnel(self, tunnel_id):
+        """-> True; False when there is none of this id."""
+        with self._lock:
+            found = self._tunnels.pop(tunnel_id, None)
+        if found:
+            found[0].close()
+        return found is not None
+
+    def marketplace(self, term=None, sources=None, limit=25):
+        """Images -> [{"name", "image", "description", "reference", "digest", "size", "architectures", "sources"}]; what a source could not tell is a warning."""
+        import ctypes as c
+        import warnings
+
+        from . import _engine as e
+        from . import _library as l
+
+        rows, failed, callbacks, err = [], [], l.Callbacks(), l.Error()
+
+        def entry(at):
+            m = at.contents
+            rows.append({"name": m.name.decode(), "image": m.image.decode(), "description": m.description.decode(), "reference": m.reference.decode(),
+                         "digest": m.digest.decode() or None, "size": m.size or None, "architectures": [t.decode() for t in m.architectures[:m.n_architectures]],
+                         "sources": [t.decode() for t in m.sources[:m.n_sources]]})
+
+        wanted = [s.encode() for s in (sources if sources is not None else self.config.get("marketplace", "sources") or [])]
+        told = e.MARKET_FAILED_CB(lambda ctx, source, status, message: failed.append("%s: %s" % (source.decode(), message.decode(errors="replace"))))
+        options = e.MarketOptions(struct_size=c.sizeof(e.MarketOptions), sources=(c.c_char_p * len(wanted))(*wanted), n_sources=len(wanted), limit=limit, failed=told)
+        callbacks.check(e.library().ipfsa_marketplace_search(term.encode() if term else None, c.byref(options), callbacks.make(e.MARKET_CB, entry), None, None,
+                                                             c.byref(err)), err)
+        for text in failed:
+            warnings.warn("marketplace: " + text, RuntimeWarning, stacklevel=2)
+        return rows
+
+    list_marketplace_images = marketplace
+
+
+def _unknown(name):
+    return {"status": "error", "code": "not_found", "message": "Container %s not found" % name}
+
+
+def _waits(wait):
+    """A wait as the caller writes it -> (the library's words, seconds; 0: its default)."""
+    if not wait:
+        return [], 0
+    known = {"http", "tcp", "log", "port", "timeout"}
+    if set(wait) - known:
+        raise ValueError("wait knows %s, not %s" % (", ".join(sorted(known)), ", ".join(sorted(set(wait) - known))))
+    words = []
+    if ("http" in wait or "tcp" in wait) and "port" not in wait:
+        raise ValueError("wait for http or tcp needs a port")
+    if "http" in wait:
+        words.append("http:%d%s" % (int(wait["port"]), wait["http"]))
+    if wait.get("tcp"):
+        words.append("tcp:%d" % int(wait["port"]))
+    if "log" in wait:
+        words.append("log:" + wait["log"])
+    return words, wait.get("timeout", 0)

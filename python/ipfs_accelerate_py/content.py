@@ -1,0 +1,289 @@
+"""Content in and out of the store: add, get, cat, open, list, pin, check. Sizes are bytes, times seconds."""
+import ctypes as c
+import io
+import os
+import time
+
+from . import _library as l
+from ._node import close, node, path_bytes  # noqa: F401 (close is for users)
+from . import errors
+
+_TYPES = {0: "unknown", 1: "directory", 2: "file", 4: "symlink"}
+_MODES = {1: "recursive", 2: "direct", 3: "indirect"}
+_ALL = (1 << 64) - 1
+
+
+class _Watch:
+    """Progress for the caller at most ten times a second, and the time limit of a call."""
+
+    def __init__(self, phase, progress, timeout, cid=None):
+        self.phase, self.progress, self.cid = phase, progress, cid
+        self.started = time.monotonic()
+        self.deadline = None if timeout is None else self.started + timeout
+        self.told = 0.0
+
+    def step(self, at):
+        now = time.monotonic()
+        if self.deadline is not None and now > self.deadline:
+            raise errors.make("timeout", "%s took longer than %g seconds" % (self.phase, self.deadline - self.started), self.cid)
+        if self.progress is None or now - self.told < 0.1:
+            return
+        self.told = now
+        done, total = at.contents.done_bytes, at.contents.total_bytes
+        rate = done / (now - self.started) if now > self.started else 0.0
+        self.progress({"phase": self.phase, "done": done, "total": total or None, "rate": rate,
+                       "eta": (total - done) / rate if total > done and rate > 0 else None, "cid": self.cid})
+
+    def callback(self, callbacks):
+        return callbacks.make(l.PROGRESS_CB, self.step)
+
+
+def add(path, *, recursive=True, pin=True, cid_version=None, raw_leaves=None, chunker=None, nocopy=False, only_hash=False, pin_name=None, hidden=False,
+        progress=None, timeout=None, repo=None):
+    """Adds a file or folder -> {"cid", "size" (of its DAG), "files"}, durable when it returns. None: what the repo's configuration says."""
+    n = node(repo)
+    callbacks, watch = l.Callbacks(), _Watch("add", progress, timeout)
+    names, folders, size = set(), {b""} if os.path.isdir(path) else set(), [0]
+
+    def event(at):
+        name = c.string_at(at.contents.name, at.contents.name_len)
+        names.add(name)
+        folders.add(name.rpartition(b"/")[0])
+        size[0] = at.contents.size
+
+    option = {None: l.UNSET, False: l.OFF, True: l.ON}
+    options = l.AddOptions(struct_size=c.sizeof(l.AddOptions), recursive=recursive, hidden=hidden, nocopy=nocopy, only_hash=only_hash,
+                           cid_version_1=option[None if cid_version is None else bool(cid_version)], raw_leaves=option[raw_leaves], pin=option[bool(pin)],
+                           chunker=chunker.encode() if chunker else None, pin_name=pin_name.encode() if pin_name else None,
+                           event=callbacks.make(l.ADD_CB, event), progress=watch.callback(callbacks))
+    paths = (c.c_char_p * 1)(os.fsencode(path))
+    root, err = l.Cid(), l.Error()
+    with n.adding:
+        status = l.library().ipfsa_add(n.handle, paths, 1, -1, c.byref(options), c.byref(root), c.byref(err))
+    callbacks.check(status, err)
+    return {"cid": l.cid_text(root), "size": size[0], "files": len(names - folders)}
+
+
+def get(cid, path, *, any_symlink=False, progress=None, timeout=None, repo=None):
+    """Writes a file or folder to `path`, every byte verified -> path. A file there is replaced when all of the new one is; a folder is an error."""
+    n = node(repo)
+    name = path_bytes(n, cid)
+    callbacks, watch = l.Callbacks(), _Watch("get", progress, timeout, name.decode())
+    options = l.GetOptions(struct_size=c.sizeof(l.GetOptions), any_symlink=any_symlink, progress=watch.callback(callbacks))
+    err = l.Error()
+    callbacks.check(l.library().ipfsa_get(n.handle, name, os.fsencode(path), c.byref(options), c.byref(err)), err, name.decode())
+    return os.fspath(path)
+
+
+def cat(cid, offset=0, length=None, *, progress=None, timeout=None, repo=None):
+    """Bytes [offset, offset + length) of a file; length None: to its end."""
+    if offset < 0 or (length is not None and length < 0):
+        raise ValueError("offset and length are not negative")
+    n = node(repo)
+    name = path_bytes(n, cid)
+    callbacks, watch, pieces = l.Callbacks(), _Watch("cat", progress, timeout, name.decode()), []
+    err = l.Error()
+    write = callbacks.make(l.WRITE_CB, lambda data, size: pieces.append(c.string_at(data, size)))
+    status = l.library().ipfsa_cat(n.handle, name, offset, _ALL if length is None else length, write, None, watch.callback(callbacks), None, c.byref(err))
+    callbacks.check(status, err, name.decode())
+    return b"".join(pieces)
+
+
+class File(io.RawIOBase):
+    """A file of the store, open for reading anywhere: what is in memory costs no more than a plain file. One thread at a time."""
+
+    def __init__(self, cid, repo=None):
+        self._node = node(repo)
+        self.cid = path_bytes(self._node, cid).decode()
+        self._handle, self._at, err = c.c_void_p(), 0, l.Error()
+        l.check(l.library().ipfsa_file_open(self._node.handle, self.cid.encode(), c.byref(self._handle), c.byref(err)), err, self.cid)
+        self.size = l.library().ipfsa_file_length(self._handle)
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence] + offset
+        if at < 0:
+            raise ValueError("a place before the file")
+        self._at = at
+        return at
+
+    def tell(self):
+        return self._at
+
+    def readinto_at(self, offset, buffer):
+        """Fills a writable buffer from `offset` on -> bytes, fewer at the end of the file."""
+        if self.closed:
+            raise ValueError("the file is closed")
+        view = memoryview(buffer).cast("B")
+        if len(view) == 0 or offset >= self.size:
+            return 0
+        got, err = c.c_size_t(), l.Error()
+        place = (c.c_char * len(view)).from_buffer(view)
+        l.check(l.library().ipfsa_file_read_at(self._handle, offset, c.byref(place), len(view), c.byref(got), c.byref(err)), err, self.cid)
+        return got.value
+
+    def readinto(self, buffer):
+        n = self.readinto_at(self._at, buffer)
+        self._at += n
+        return n
+
+    def close(self):
+        if not self.closed and getattr(self, "_handle", None):
+            l.library().ipfsa_file_close(self._handle)
+            self._handle = None
+        super().close()
+
+
+def open_file(cid, *, repo=None):
+    """A binary file object, unbuffered: `with open_file("ipfs://bafy…/model.safetensors") as f: f.seek(8); f.read(100)`."""
+    return File(cid, repo)
+
+
+def ls(cid, *, repo=None):
+    """Entries of a folder -> [{"name", "cid", "type", "size"}]; a file has none."""
+    n, rows = node(repo), []
+    name = path_bytes(n, cid)
+    callbacks, err = l.Callbacks(), l.Error()
+
+    def entry(at):
+        e = at.contents
+        rows.append({"name": c.string_at(e.name, e.name_len).decode(errors="surrogateescape"), "cid": l.cid_text(e.cid), "type": _TYPES[e.type], "size": e.size})
+
+    callbacks.check(l.library().ipfsa_ls(n.handle, name, True, callbacks.make(l.ENTRY_CB, entry), None, c.byref(err)), err, name.decode())
+    return rows
+
+
+def resolve(cid, *, repo=None):
+    """The CID at which a path ends, as text."""
+    n = node(repo)
+    return l.cid_text(_resolve(n, path_bytes(n, cid)))
+
+
+def _resolve(n, name):
+    found, rest, err = l.Cid(), c.c_void_p(), l.Error()
+    l.check(l.library().ipfsa_resolve(n.handle, name, c.byref(found), c.byref(rest), c.byref(err)), err, name.decode())
+    inside = l.take_text(rest)
+    if inside:
+        raise errors.make("not_found", "%s ends inside a block, at %s" % (name.decode(), inside), name.decode())
+    return found
+
+
+def pin(cid, *, name=None, recursive=True, repo=None):
+    """Keeps content when garbage is collected; everything below it must be here."""
+    n = node(repo)
+    path = path_bytes(n, cid)
+    found, err = _resolve(n, path), l.Error()
+    callbacks, watch = l.Callbacks(), _Watch("pin", None, None)
+    options = l.PinAddOptions(struct_size=c.sizeof(l.PinAddOptions), direct=not recursive, name=name.encode() if name else None,
+                              progress=watch.callback(callbacks))
+    callbacks.check(l.library().ipfsa_pin_add(n.handle, c.byref(found), c.byref(options), c.byref(err)), err, path.decode())
+    return l.cid_text(found)
+
+
+def unpin(cid, *, recursive=True, repo=None):
+    n = node(repo)
+    path = path_bytes(n, cid)
+    found, err = _resolve(n, path), l.Error()
+    l.check(l.library().ipfsa_pin_rm(n.handle, c.byref(found), recursive, c.byref(err)), err, path.decode())
+    return l.cid_text(found)
+
+
+def pins(*, kind=None, repo=None):
+    """-> [{"cid", "type", "name"}]; kind: "recursive", "direct", "indirect" or None for all."""
+    modes = {None: 0, "recursive": 1, "direct": 2, "indirect": 3}
+    if kind not in modes:
+        raise ValueError("kind is one of recursive, direct, indirect and None, not %r" % (kind,))
+    n, rows, callbacks, err = node(repo), [], l.Callbacks(), l.Error()
+
+    def one(at):
+        p = at.contents
+        rows.append({"cid": l.cid_text(p.cid), "type": _MODES[p.mode], "name": p.name.decode(errors="replace")})
+
+    callbacks.check(l.library().ipfsa_pin_list(n.handle, modes[kind], None, callbacks.make(l.PIN_CB, one), None, c.byref(err)), err)
+    return rows
+
+
+def is_local(cid, *, repo=None):
+    """Is the block of this CID here? What lies below it may not be: see stat."""
+    n = node(repo)
+    path = path_bytes(n, cid)
+    try:
+        found = _resolve(n, path)
+        size, err = c.c_uint64(), l.Error()
+        l.check(l.library().ipfsa_block_size(n.handle, c.byref(found), c.byref(size), c.byref(err)), err)
+    except errors.NotFound:
+        return False
+    return True
+
+
+def _is_pinned(n, cid):
+    kept, err = l.Pin(), l.Error()
+    status = l.library().ipfsa_pin_find(n.handle, c.byref(cid), 0, c.byref(kept), None, c.byref(err))
+    if status == -19:  # E_NOT_PINNED
+        return False
+    l.check(status, err)
+    return True
+
+
+def _kind_and_size(n, path, cid, dag):
+    """A file says its bytes; of a folder, or what is no UnixFS, the blocks count."""
+    size, err = c.c_uint64(), l.Error()
+    if cid.codec not in (0x55, 0x70):
+        return "node", dag.size
+    status = l.library().ipfsa_file_size(n.handle, path, c.byref(size), c.byref(err))
+    if status == 0:
+        return "file", size.value
+    callbacks = l.Callbacks()
+    status = l.library().ipfsa_ls(n.handle, path, False, callbacks.make(l.ENTRY_CB, lambda at: None), None, c.byref(err))
+    return ("directory" if status == 0 else "node"), dag.size
+
+
+def stat(cid, *, repo=None):
+    """-> {"cid", "size", "type" (file, directory, node), "blocks", "local" (all of it is here), "pinned", "codec", "links"}. NotFound when its first block is not
+    here. size and blocks are None for what is here in part."""
+    n = node(repo)
+    path = path_bytes(n, cid)
+    found, err = _resolve(n, path), l.Error()
+    size = c.c_uint64()
+    l.check(l.library().ipfsa_block_size(n.handle, c.byref(found), c.byref(size), c.byref(err)), err, path.decode())
+    callbacks, dag, total = l.Callbacks(), l.DagStat(), l.DagSummary()
+    status = l.library().ipfsa_dag_stat_get(n.handle, c.byref(found), 1, callbacks.make(l.PROGRESS_CB, lambda at: None), None, c.byref(dag), c.byref(total),
+                                            c.byref(err))
+    if status and status != -5:  # E_NOT_FOUND: in part
+        callbacks.check(status, err, path.decode())
+    kind, length = _kind_and_size(n, path, found, dag)
+    row = {"cid": l.cid_text(found), "size": length, "type": kind, "blocks": dag.n_blocks, "local": status == 0, "pinned": _is_pinned(n, found),
+           "codec": l.library().ipfsa_codec_to_string(found.codec).decode(), "links": _n_links(n, path)}
+    if status:
+        row["blocks"] = None
+        row["size"] = length if kind == "file" else None
+    return row
+
+
+def _n_links(n, path):
+    count, callbacks, err = [0], l.Callbacks(), l.Error()
+
+    def one(*_):
+        count[0] += 1
+
+    paths = (c.c_char_p * 1)(path)
+    callbacks.check(l.library().ipfsa_refs(n.handle, paths, 1, 1, False, callbacks.make(l.REF_CB, one), None, c.byref(err)), err)
+    return count[0]
+
+
+def verify(*, repair=False, progress=None, repo=None):
+    """Reads and hashes every block of the repo -> {"blocks", "bytes", "damaged": [{"cid", "message"}], "quarantined"}."""
+    n, bad = node(repo), []
+    callbacks, watch, err, result = l.Callbacks(), _Watch("verify", progress, None), l.Error(), l.VerifyResult()
+
+    def damaged(cid, what):
+        bad.append({"cid": l.cid_text(cid.contents) if cid.contents.defined else None, "message": what.decode(errors="replace")})
+
+    options = l.VerifyOptions(struct_size=c.sizeof(l.VerifyOptions), repair=repair, damaged=callbacks.make(l.DAMAGE_CB, damaged), progress=watch.callback(callbacks))
+    callbacks.check(l.library().ipfsa_repo_verify(n.handle, c.byref(options), c.byref(result), c.byref(err)), err)
+    return {"blocks": result.n_blocks, "bytes": result.n_bytes, "damaged": bad, "quarantined": result.n_quarantined}

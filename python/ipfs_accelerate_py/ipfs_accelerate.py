@@ -1,0 +1,161 @@
+"""The calls of the old package over the real store: results are plain dicts, expected failures are {"status": "error", "message", "code"}."""
+import os
+import threading
+import time
+
+from . import errors
+
+_WRITE_STATUS = (-6, -8, -9, -12)  # of ipfsa/status.h: exists, I/O, no space, read-only
+
+
+def _failed(why, **more):
+    return {"status": "error", "code": why.code, "message": why.message, **more}
+
+
+def _ms(started):
+    return (time.perf_counter() - started) * 1000
+
+
+class IPFSAccelerate:
+    """Made without touching anything; the configuration, the engine and the store are opened by the first call that needs them."""
+
+    def __init__(self, config_instance=None, backends_instance=None, p2p_optimizer_instance=None):
+        self._config, self._backends, self._p2p = config_instance, backends_instance, p2p_optimizer_instance
+        self._lock = threading.RLock()
+
+    @property
+    def config(self):
+        with self._lock:
+            if self._config is None:
+                from .config import config
+
+                self._config = config()
+            return self._config
+
+    @property
+    def backends(self):
+        with self._lock:
+            if self._backends is None:
+                from .backends import backends
+
+                self._backends = backends(self.config)
+            return self._backends
+
+    @property
+    def p2p_optimizer(self):
+        if self._p2p is None:
+            from .p2p import p2p_optimizer
+
+            self._p2p = p2p_optimizer
+        return self._p2p
+
+    @property
+    def endpoints(self):
+        return {name: value for name, value in self.config.config_data.get("endpoints", {}).items() if isinstance(value, dict)}
+
+    @property
+    def cache_dir(self):
+        from pathlib import Path
+
+        return Path(self.config.get("cache", "path", "./cache"))
+
+    @property
+    def p2p_enabled(self):
+        return False  # this build talks to no peers
+
+    def add_file(self, file_path):
+        """A file, or a folder with all in it, durable when this returns -> {"status": "success", "cid", "file"}."""
+        from . import content
+
+        path = os.fspath(file_path)
+        if not os.path.exists(path):
+            return {"status": "error", "code": "not_found", "message": "File not found: %s" % path}
+        try:
+            return {"status": "success", "cid": content.add(path)["cid"], "file": path}
+        except errors.IPFSError as why:
+            return _failed(why)
+
+    def get_file(self, cid, output_path=None, use_p2p=True):
+        """-> {"status": "success", "cid", "file", "source", "transfer_time_ms", "p2p_optimized", "load_time_ms"}. output_path None: a new temporary file."""
+        from . import content
+
+        started = time.perf_counter()
+        try:
+            name = content.path_bytes(content.node(), cid).decode()
+        except errors.IPFSError as why:
+            return _failed(why, cid=cid, load_time_ms=_ms(started))
+        path = os.fspath(output_path) if output_path is not None else _temporary()
+        try:
+            content.get(name, path)
+        except errors.IPFSError as why:
+            if output_path is None:
+                os.rmdir(os.path.dirname(path))
+            if why.status in _WRITE_STATUS:
+                return {"status": "error", "code": why.code, "message": "Error writing to %s: %s" % (path, why.message), "cid": name, "load_time_ms": _ms(started)}
+            return _failed(why, cid=name, load_time_ms=_ms(started))
+        return {"status": "success", "cid": content.resolve(name), "file": path, "source": "cache", "transfer_time_ms": 0.0, "p2p_optimized": False,
+                "load_time_ms": _ms(started)}
+
+    def cid_exists(self, cid):
+        """Is its block in the store? False for what is no CID."""
+        from . import content
+
+        try:
+            return content.is_local(cid)
+        except errors.IPFSError:
+            return False
+
+    def get_cid_metadata(self, cid):
+        """-> {"status", "cid", "size", "type", "blocks", "local", "pinned", "codec", "links"}."""
+        from . import content
+
+        try:
+            return {"status": "success", **content.stat(cid)}
+        except errors.IPFSError as why:
+            return _failed(why, cid=cid, local=False)
+
+    def load_checkpoint_and_dispatch(self, cid, endpoint=None, use_p2p=True):
+        """A small JSON document of the store, parsed -> {"status": "success", "source", "cid", "data", "bytes", "format", "load_time_ms"}. Checkpoints and
+        endpoints are not supported by this build: the answer is an error that says so."""
+        from . import content
+
+        started = time.perf_counter()
+        try:
+            if endpoint not in (None, "none"):
+                raise errors.make("endpoint_unreachable", "endpoint %s: dispatching to endpoints is not supported by this build; pass \"none\" to load only" % endpoint)
+            data, size = _document(content, cid)
+        except errors.IPFSError as why:
+            return _failed(why, cid=cid, load_time_ms=_ms(started))
+        return {"status": "success", "source": "cache", "cid": content.resolve(cid), "data": data, "bytes": size, "format": "json", "load_time_ms": _ms(started)}
+
+    def get_p2p_network_analytics(self):
+        return {"status": "disabled", "message": "P2P network optimization is disabled"}
+
+
+MAX_DOCUMENT = 16 << 20  # bytes of a JSON document that is handed out as a value
+
+
+def _document(content, cid):
+    import json
+
+    with content.open_file(cid) as file:
+        if file.size > MAX_DOCUMENT:
+            raise errors.make("unsupported_format", "%s has %d bytes; this build loads JSON documents of at most %d, and no checkpoints yet" % (cid, file.size, MAX_DOCUMENT))
+        text = file.read()
+    try:
+        return json.loads(text), len(text)
+    except (ValueError, RecursionError):
+        raise errors.make("unsupported_format", "%s is no JSON document; this build loads no checkpoints yet" % cid) from None
+
+
+def _temporary():
+    import tempfile
+
+    return os.path.join(tempfile.mkdtemp(prefix="ipfs-accelerate-"), "content")
+
+
+ipfs_accelerate = IPFSAccelerate()
+add_file = ipfs_accelerate.add_file
+get_file = ipfs_accelerate.get_file
+load_checkpoint_and_dispatch = ipfs_accelerate.load_checkpoint_and_dispatch
+get_p2p_network_analytics = ipfs_accelerate.get_p2p_network_analytics

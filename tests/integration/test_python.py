@@ -1,0 +1,407 @@
+"""The Python package over the built library, in processes of its own: import contract, calls of the old package, content, configuration."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from conftest import PROGRAM, ROOT, soak_seconds
+
+PACKAGE = ROOT / "python"
+HEADERS = ROOT / "include/ipfsa"
+LIBRARY = PROGRAM.parent / "libipfsa.so.0"
+
+
+@pytest.fixture
+def python(program, tmp_path):
+    """Runs a script with the package; what it prints last, as JSON, is returned."""
+    def run(script, *args, check=True, interpreter=sys.executable, **env):
+        full = {**os.environ, "PYTHONPATH": str(PACKAGE), "IPFSA_LIBRARY": str(LIBRARY), "IPFSA_PROGRAM": str(program), "IPFSA_PATH": str(tmp_path / "repo"),
+                "PYTHONDONTWRITEBYTECODE": "1", "IPFS_ACCELERATE_CONFIG": str(tmp_path / "config.toml"), **env}
+        done = subprocess.run([interpreter, "-W", "error::ResourceWarning", "-c", "import json, os, sys\nimport ipfs_accelerate_py as ia\n" + script, *map(str, args)], cwd=tmp_path,
+                              env=full, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+        if not check:
+            return done
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None
+    return run
+
+
+# --- what the package takes from the headers ---
+
+def structs():
+    sys.path.insert(0, str(PACKAGE))
+    try:
+        from ipfs_accelerate_py import _engine, _library
+    finally:
+        sys.path.remove(str(PACKAGE))
+    return {**_library.STRUCTS, **_engine.STRUCTS}, {**_library._CALLS, **_engine._CALLS}
+
+
+def test_structs_are_those_of_the_headers(program, tmp_path):
+    known, _ = structs()
+    lines = ["#include <stdio.h>", "#include <stddef.h>"] + ["#include <ipfsa/%s>" % h.name for h in sorted(HEADERS.glob("*.h"))] + ["int main(void) {"]
+    for name, struct in known.items():
+        lines.append('  printf("%s %%zu\\n", sizeof(%s));' % (name, name))
+        for field in struct._fields_:
+            lines.append('  printf("%s.%s %%zu %%zu\\n", offsetof(%s, %s), sizeof(((%s *)0)->%s));' % (name, field[0], name, field[0], name, field[0]))
+    (tmp_path / "abi.c").write_text("\n".join(lines + ["  return 0;", "}"]))
+    subprocess.run(["cc", "-std=gnu17", "-I", ROOT / "include", "-o", tmp_path / "abi", tmp_path / "abi.c"], check=True)
+    said = subprocess.run([tmp_path / "abi"], stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")
+    import ctypes
+    ours = []
+    for name, struct in known.items():
+        ours.append("%s %d" % (name, ctypes.sizeof(struct)))
+        ours += ["%s.%s %d %d" % (name, f[0], getattr(struct, f[0]).offset, getattr(struct, f[0]).size) for f in struct._fields_]
+    assert ours == said[:-1]
+
+
+def test_every_field_is_known():
+    """A struct of the headers has no field behind those that the package knows, or the package does not know that it is there."""
+    text = "\n".join(re.sub(r"/\*.*?\*/", "", h.read_text(), flags=re.S) for h in HEADERS.glob("*.h"))
+    for name, struct in structs()[0].items():
+        body = re.search(r"typedef struct %s \{(.*?)\} %s;" % (name, name), text, re.S).group(1)
+        last = re.findall(r"(\w+)\s*(?:\[[^\]]*\])?\s*(?:,|;)", body)[-1]
+        assert struct._fields_[-1][0] == last, name
+
+
+def test_calls_have_the_arguments_of_the_headers():
+    text = re.sub(r"/\*.*?\*/", "", "\n".join(h.read_text() for h in HEADERS.glob("*.h")), flags=re.S)
+    for name, (_, arguments) in structs()[1].items():
+        found = re.search(r"[\s*]%s\(([^;]*)\);" % name, text)
+        assert found, name
+        wanted = [] if found.group(1).strip() == "void" else found.group(1).split(",")
+        assert len(arguments) == len(wanted), name
+
+
+# --- import ---
+
+def test_importing_touches_nothing(python, tmp_path):
+    loaded = python("""
+for name in [n for n in sys.modules if n.startswith('ipfs_accelerate_py')]: del sys.modules[name]
+before = set(sys.modules)
+import ipfs_accelerate_py
+print(json.dumps(sorted(set(sys.modules) - before)))
+""")
+    assert loaded == ["ipfs_accelerate_py"]
+    assert not (tmp_path / "repo").exists() and list(tmp_path.iterdir()) == []
+
+
+ORDERS = ["import ipfs_accelerate_py.config, ipfs_accelerate_py.backends, ipfs_accelerate_py.ipfs_accelerate",
+          "import importlib; [importlib.import_module('ipfs_accelerate_py.' + n) for n in ('ipfs_accelerate', 'backends', 'config')]",
+          "ia.config; ia.backends; ia.ipfs_accelerate; import ipfs_accelerate_py.backends, ipfs_accelerate_py.ipfs_accelerate, ipfs_accelerate_py.config",
+          "from ipfs_accelerate_py.backends import backends; from ipfs_accelerate_py import config; import ipfs_accelerate_py.config; from ipfs_accelerate_py.ipfs_accelerate import ipfs_accelerate"]
+
+
+@pytest.mark.parametrize("order", range(len(ORDERS)))
+def test_attributes_stay_what_they_are(python, order):
+    assert python(ORDERS[order] + """
+m = sys.modules
+assert isinstance(ia.config, type) and isinstance(ia.backends, type) and isinstance(ia.ipfs_accelerate, ia.IPFSAccelerate)
+assert m['ipfs_accelerate_py.config'].config is ia.config and m['ipfs_accelerate_py.backends'].backends is ia.backends
+assert m['ipfs_accelerate_py.ipfs_accelerate'].ipfs_accelerate is ia.ipfs_accelerate
+import types
+assert isinstance(m['ipfs_accelerate_py.config'], types.ModuleType)
+for name in ia.__all__: getattr(ia, name)
+try: ia.nothing
+except AttributeError: print(json.dumps('fine'))
+""") == "fine"
+
+
+def test_imports_side_by_side(python):
+    assert python("""
+import importlib, threading
+for name in [n for n in sys.modules if n.startswith('ipfs_accelerate_py')]: del sys.modules[name]
+names = ['ipfs_accelerate_py', 'ipfs_accelerate_py.config', 'ipfs_accelerate_py.backends', 'ipfs_accelerate_py.ipfs_accelerate', 'ipfs_accelerate_py.content']
+bad, start = [], threading.Barrier(40)
+def one(i):
+    start.wait()
+    try:
+        module = importlib.import_module(names[i % len(names)])
+        package = importlib.import_module('ipfs_accelerate_py')
+        assert isinstance(package.config, type) and callable(package.add_file)
+    except BaseException as why:
+        bad.append(repr(why))
+threads = [threading.Thread(target=one, args=(i,)) for i in range(40)]
+[t.start() for t in threads]; [t.join() for t in threads]
+print(json.dumps(bad))
+""") == []
+
+
+def test_a_missing_library_is_told_by_the_call(python):
+    done = python("print(ia.config.__name__)\ntry: ia.pins()\nexcept ia.IPFSError as why: print(json.dumps([why.code, why.message]))", IPFSA_LIBRARY="/nowhere/libipfsa.so.0")
+    assert done[0] == "internal" and "/nowhere/libipfsa.so.0" in done[1]
+
+
+# --- the old calls ---
+
+def test_add_and_get_a_file(python, ipfs, tmp_path):
+    (tmp_path / "file").write_bytes(bytes(range(256)) * 4000)
+    answer = python("""
+added = ia.add_file('file')
+got = ia.get_file(added['cid'])
+again = ia.get_file(added['cid'], 'copy')
+print(json.dumps([added, got, again, open(got['file'], 'rb').read() == open('file', 'rb').read() == open('copy', 'rb').read()]))
+""")
+    added, got, again, same = answer
+    assert added == {"status": "success", "cid": ipfs.text("add", "-Q", tmp_path / "file"), "file": "file"} and same
+    assert set(got) == {"status", "cid", "file", "source", "transfer_time_ms", "p2p_optimized", "load_time_ms"}
+    assert (got["status"], got["source"], got["cid"], again["file"]) == ("success", "cache", added["cid"], "copy")
+
+
+ABSENT = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
+
+
+def test_what_cannot_be_is_an_answer(python, tmp_path):
+    (tmp_path / "there").mkdir()
+    answer = python("""
+there = ia.add_file('there')['cid']
+print(json.dumps([ia.add_file('nothing'), ia.get_file(%r), ia.get_file('nonsense'), ia.get_file(there, 'there'), ia.get_file(there, 'no/such/folder'),
+                  ia.ipfs_accelerate.get_cid_metadata(%r), ia.ipfs_accelerate.cid_exists(%r), ia.ipfs_accelerate.cid_exists('nonsense'),
+                  ia.load_checkpoint_and_dispatch(there, 'local'), ia.get_p2p_network_analytics()]))
+""" % (ABSENT, ABSENT, ABSENT))
+    assert answer[0] == {"status": "error", "code": "not_found", "message": "File not found: nothing"}
+    assert [a.get("code") for a in answer[1:3]] == ["not_found", "invalid_cid"]
+    assert answer[3]["message"].startswith("Error writing to there: ") and "load_time_ms" in answer[3]
+    assert answer[4]["status"] == "error" and not (tmp_path / "no").exists()
+    assert answer[5]["code"] == "not_found" and answer[6:8] == [False, False]
+    assert "not supported" in answer[8]["message"] and answer[9]["status"] == "disabled"
+
+
+def test_metadata(python, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/a").write_bytes(bytes(600000))
+    (tmp_path / "model/b.json").write_text('{"layers": [1, 2]}')
+    folder, file, names, document = python("""
+cid = ia.add('model', cid_version=1)['cid']
+f = ia.ipfs_accelerate
+print(json.dumps([f.get_cid_metadata(cid), f.get_cid_metadata(cid + '/a'), [(e['name'], e['type'], e['size']) for e in ia.content.ls(cid)], f.load_checkpoint_and_dispatch(cid + '/b.json')]))
+""")
+    assert {k: folder[k] for k in ("type", "local", "pinned", "codec", "links")} == {"type": "directory", "local": True, "pinned": True, "codec": "dag-pb", "links": 2}
+    assert {k: file[k] for k in ("type", "size", "blocks", "links")} == {"type": "file", "size": 600000, "blocks": 3, "links": 3}
+    assert names == [["a", "file", 600000], ["b.json", "file", 18]]
+    assert document["data"] == {"layers": [1, 2]} and document["bytes"] == 18 and document["status"] == "success"
+
+
+# --- content ---
+
+def test_content(python, tmp_path):
+    (tmp_path / "f").write_bytes(bytes(range(256)) * 8192)
+    python("""
+seen = []
+made = ia.add('f', pin=False, progress=seen.append)
+cid = made['cid']
+data = open('f', 'rb').read()
+assert made['files'] == 1 and seen[-1]['phase'] == 'add'
+assert ia.cat(cid) == data and ia.cat(cid, 1000000, 100) == data[1000000:1000100] and ia.cat(cid, len(data)) == b''
+with ia.content.open_file('ipfs://' + cid) as file:
+    assert file.size == len(data) and file.seek(-10, 2) == len(data) - 10 and file.read() == data[-10:]
+    file.seek(300000)
+    assert file.read(50) == data[300000:300050]
+    into = bytearray(7)
+    assert file.readinto_at(5, into) == 7 and bytes(into) == data[5:12]
+assert ia.pins() == []
+ia.pin(cid, name='mine')
+assert ia.pins(kind='recursive') == [{'cid': cid, 'type': 'recursive', 'name': 'mine'}] and ia.stat(cid)['pinned']
+ia.unpin(cid)
+assert ia.pins() == [] and ia.verify()['damaged'] == []
+for wrong, kind in ((lambda: ia.unpin(cid), ia.IPFSError), (lambda: ia.cat(cid, -1), ValueError), (lambda: ia.cat(5), TypeError), (lambda: ia.cat(%r), ia.NotFound),
+                    (lambda: ia.cat(cid, timeout=-1), ia.Timeout)):
+    try: wrong()
+    except kind: continue
+    raise AssertionError(kind)
+""" % ABSENT)
+
+
+def test_what_a_callback_raises_stops_the_call(python, tmp_path):
+    (tmp_path / "f").write_bytes(os.urandom(3 << 20))
+    python("""
+class Stop(Exception): pass
+def stop(at): raise Stop()
+for call in (lambda: ia.add('f', progress=stop), lambda: ia.cat(ia.add('f')['cid'], progress=stop)):
+    try: call()
+    except Stop: continue
+    raise AssertionError(call)
+assert ia.verify()['damaged'] == []
+""")
+
+
+def test_an_interrupt_ends_a_long_call(program, tmp_path):
+    import signal
+    import time
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    env = {**os.environ, "PYTHONPATH": str(PACKAGE), "IPFSA_LIBRARY": str(LIBRARY), "IPFSA_PATH": str(tmp_path / "repo")}
+    script = "import ipfs_accelerate_py as ia\ncid = ia.add('f')['cid']\nprint('ready', flush=True)\nwhile True: ia.cat(cid)"
+    (tmp_path / "f").write_bytes(bytes(range(256)) * (1 << 16))
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode in (1, -signal.SIGINT) and said.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_threads_and_children(python, tmp_path):
+    for i in range(8):
+        (tmp_path / ("f%d" % i)).write_bytes(os.urandom(300000))
+    assert python("""
+import threading, multiprocessing
+cids, wrong = {}, []
+def work(i):
+    try:
+        cids[i] = ia.add('f%d' % i)['cid']
+        for _ in range(20): assert ia.cat(cids[i]) == open('f%d' % i, 'rb').read()
+    except BaseException as why: wrong.append(repr(why))
+threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+[t.start() for t in threads]; [t.join() for t in threads]
+pid = os.fork()
+if pid == 0:
+    try: ok = all(ia.cat(cids[i]) == open('f%d' % i, 'rb').read() for i in range(8)) and ia.add('f0')['cid'] == cids[0]
+    finally: os._exit(0 if ok else 1)
+child = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+print(json.dumps([wrong, child, len(ia.pins(kind='recursive'))]))
+""") == [[], 0, 8]
+
+
+def test_what_other_processes_add_is_seen(python, program, tmp_path):
+    (tmp_path / "f").write_bytes(os.urandom(500000))
+    assert python("""
+import subprocess
+ia.pins()
+cid = subprocess.run([os.environ['IPFSA_PROGRAM'], 'add', '-Q', 'f'], stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
+seen = ia.cat(cid) == open('f', 'rb').read()
+subprocess.run([os.environ['IPFSA_PROGRAM'], 'pin', 'rm', cid], stdout=subprocess.PIPE, check=True)
+print(json.dumps([seen, ia.pins()]))
+""") == [True, []]
+
+
+def test_nothing_leaks(python, tmp_path):
+    (tmp_path / "f").write_bytes(os.urandom(100000))
+    files, threads, grown = python("""
+import resource, threading
+def once():
+    cid = ia.add_file('f')['cid']
+    ia.get_file(cid, 'out'); ia.cat(cid); ia.stat(cid); ia.ipfs_accelerate.cid_exists(%r)
+    with ia.content.open_file(cid) as file: file.read(100)
+for _ in range(30): once()
+before = (len(os.listdir('/proc/self/fd')), len(os.listdir('/proc/self/task')), int(open('/proc/self/statm').read().split()[1]))
+for _ in range(1000): once()
+after = (len(os.listdir('/proc/self/fd')), len(os.listdir('/proc/self/task')), int(open('/proc/self/statm').read().split()[1]))
+print(json.dumps([after[0] - before[0], after[1] - before[1], (after[2] - before[2]) * 4096]))
+""" % ABSENT)
+    assert (files, threads) == (0, 0) and grown < 8 << 20
+
+
+# --- configuration ---
+
+def test_configuration(python, tmp_path):
+    (tmp_path / "config.toml").write_text('# mine\n[general]\ndebug = true # now\n[endpoints]\ndefault = "gpu"\n[endpoints.gpu]\nhost = "h"\napi_key = "secret"\n[other]\nkept = [1, 2]\n')
+    assert python("""
+c = ia.config()
+assert c.loaded and c.get('general', 'debug') is True and c.get('general', 'log_level') == 'INFO' and c.get('cache', 'max_size_mb') == 500
+assert c.get('endpoints', 'gpu') == {'host': 'h', 'api_key': 'secret'} and c.get('endpoints', 'local')['port'] == 8000
+assert c.get('no', 'such') is None and c.get('no', 'such', 5) == 5 and 'secret' not in repr(c)
+c.set('general', 'debug', False)
+c.set('new', 'list', ['a', 'b"'])
+try: c.set('new', 'x', object())
+except TypeError: pass
+else: raise AssertionError
+c.save()
+text = open('config.toml').read()
+d = ia.config()
+assert d.config_data == c.config_data, (d.config_data, c.config_data)
+c.set('deep', 'table', {'a b': {'c': 1.5}, 'd': [True]})
+c.save('other.toml')
+assert ia.config('other.toml').get('deep', 'table') == {'a b': {'c': 1.5}, 'd': [True]}
+print(json.dumps(text))
+""") == '# mine\n[general]\ndebug = false # now\n[endpoints]\ndefault = "gpu"\n[endpoints.gpu]\nhost = "h"\napi_key = "secret"\n[other]\nkept = [1, 2]\n\n[new]\nlist = ["a", "b\\""]\n'
+
+
+@pytest.mark.parametrize("text", [None, "[general\n", "\xff"])
+def test_without_a_good_file_there_are_defaults(python, tmp_path, text):
+    if text is not None:
+        (tmp_path / "config.toml").write_bytes(text.encode("latin-1"))
+    assert python("""
+import warnings
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter('always')
+    c = ia.config()
+print(json.dumps([len(told), c.loaded, c.get('endpoints', 'default')]))
+""") == [1, False, "local"]
+
+
+def test_the_program_by_the_package(python, program):
+    done = subprocess.run([sys.executable, "-m", "ipfs_accelerate_py", "version", "-n"], env={**os.environ, "PYTHONPATH": str(PACKAGE), "IPFSA_PROGRAM": str(program)},
+                          stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0 and re.fullmatch(r"\d+\.\d+\.\d+\n", done.stdout)
+
+
+# --- a wheel ---
+
+def test_a_wheel_holds_every_file():
+    listed = set(re.findall(r"package / '([\w.]+)'", (PACKAGE / "meson.build").read_text())) - {"native"}
+    assert listed == {p.name for p in (PACKAGE / "ipfs_accelerate_py").iterdir() if p.is_file()}
+
+
+def test_what_pip_installs_works_alone(tmp_path):
+    """pip install . in a new environment, used from elsewhere: library, program and package come along."""
+    if not soak_seconds(0):
+        pytest.skip("skipped: a whole build takes minutes: make soak does it")
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    done = subprocess.run([tmp_path / "venv/bin/pip", "install", "-q", "--disable-pip-version-check", ROOT], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+    if done.returncode and re.search(r"No matching distribution|Connection|Temporary failure|Could not fetch", done.stdout):
+        pytest.skip("skipped: no PyPI here: " + done.stdout.strip().splitlines()[-1])
+    assert done.returncode == 0, done.stdout[-3000:]
+    (tmp_path / "f").write_text("hello\n")
+    env = {**{k: v for k, v in os.environ.items() if not k.startswith(("IPFSA_", "PYTHON"))}, "IPFSA_PATH": str(tmp_path / "repo")}
+    script = "import ipfs_accelerate_py as ia; r = ia.add_file('f'); print(r['cid'], ia.cat(r['cid']))"
+    said = subprocess.run([tmp_path / "venv/bin/python", "-c", script], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert said == "QmZULkCELmmk5XNfCgTnCyFgAVxBRBXyDHGGMVoLFLiXEN b'hello\\n'\n"
+    said = subprocess.run([tmp_path / "venv/bin/ipfs-accelerate", "cat", "QmZULkCELmmk5XNfCgTnCyFgAVxBRBXyDHGGMVoLFLiXEN"], env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert said == "hello\n"
+
+
+# --- containers ---
+
+def test_containers_out_of_python(docker_engine, python, tmp_path):
+    from engines import IMAGE
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www/index.html").write_text("out of the store\n")
+    try:
+        answer = python("""
+import urllib.request
+b = ia.ipfs_accelerate.backends
+cid = ia.add('www')['cid']
+made = b.start_container('web', sys.argv[1], ports={'80': ''}, command=['httpd', '-f', '-p', '80', '-h', '/www'], model_cid=cid, mount_path='/www', wait={'http': '/', 'port': 80})
+tunnel = b.docker_tunnel('web', 0, 80)
+page = urllib.request.urlopen(tunnel['endpoint'], timeout=20).read().decode()
+ran = b.exec('web', ['sh', '-c', 'cat /www/index.html; echo bad >&2; exit 3'])
+ran = [ran['exit_code'], ran['stdout'].decode(), ran['stderr'].decode()]
+listed, known, held = b.list_containers(), b.get_container_status('web'), b.tunnels()
+closed = b.close_tunnel(tunnel['tunnel_id']), b.close_tunnel(tunnel['tunnel_id'])
+print(json.dumps([made, tunnel, page, ran, listed, known, held, closed, b.stop_container('web', 1), b.remove('web'), b.stop_container('web'), b.docker_tunnel('web', 0, 80),
+                  b.start_container('bad', sys.argv[1], volumes=['/etc:/etc2']), b.get_container_status('web')]))
+""", IMAGE, DOCKER_HOST=docker_engine.host)
+    finally:
+        docker_engine.remove_all()
+    made, tunnel, page, ran, listed, known, held, closed, stopped, removed, gone, no_tunnel, refused, none = answer
+    assert made["status"] == "running" and made["ports"]["80/tcp"] > 0 and page == "out of the store\n"
+    assert tunnel["status"] == "connected" and re.fullmatch(r"tunnel_web_\d+_80", tunnel["tunnel_id"])
+    assert ran == [3, "out of the store\n", "bad\n"]
+    assert [c["name"] for c in listed] == ["web"] and known["id"] == made["container_id"] and held[0]["received_bytes"] > 0
+    assert closed == [True, False] and stopped == {"status": "stopped", "container_id": made["container_id"]} and removed["status"] == "removed"
+    assert gone == no_tunnel == {"status": "error", "code": "not_found", "message": "Container web not found"} and none is None
+    assert refused["status"] == "error" and refused["code"] == "denied"
+
+
+def test_the_marketplace_out_of_python(python):
+    rows = python("""
+b = ia.ipfs_accelerate.backends
+assert b.list_marketplace_images(sources=['curated']) == b.marketplace(sources=['curated'])
+print(json.dumps(b.marketplace('ipfs', sources=['curated'])))
+""")
+    assert {"ipfs-node": "ipfs/kubo:latest", "ipfs-cluster": "ipfs/ipfs-cluster:latest", "ipfs-gateway": "ipfs/go-ipfs:latest"}.items() <= {r["name"]: r["image"] for r in rows}.items()

@@ -1,6 +1,7 @@
 """The C library: found and opened once, on the first call that needs it. Structs as in include/ipfsa; a test compares sizes and offsets."""
 import ctypes as c
 import os
+import signal
 import threading
 
 from . import errors
@@ -204,7 +205,8 @@ def cid_text(cid):
 
 
 class Callbacks:
-    """Python code called by a call of the library. What it raises stops that call (not 0) and is raised when it has returned; so is an interrupt."""
+    """Python code called by a call of the library. What it raises stops that call (not 0) and is raised when it has returned; so is what the handler of
+    an interrupt raises, which the interpreter would lose on its way into a callback."""
 
     def __init__(self):
         self.raised, self.kept = None, []
@@ -215,14 +217,30 @@ class Callbacks:
                 return 1
             try:
                 return 1 if function(*arguments[1:]) else 0
-            except BaseException as why:  # also KeyboardInterrupt: nothing may leave a callback
+            except BaseException as why:  # nothing may leave a callback
                 self.raised = why
                 return 1
         callback = kind(guarded)
         self.kept.append(callback)
         return callback
 
-    def check(self, status, err, cid=None):
+    def call(self, function, *arguments):
+        """-> the call's status, or raises what was raised meanwhile."""
+        handler = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
+        if not callable(handler):
+            status = function(*arguments)
+        else:
+            def interrupted(number, frame):
+                try:
+                    handler(number, frame)
+                except BaseException as why:
+                    self.raised = why
+
+            signal.signal(signal.SIGINT, interrupted)
+            try:
+                status = function(*arguments)
+            finally:
+                signal.signal(signal.SIGINT, handler)
         if self.raised is not None:
             raise self.raised
-        check(status, err, cid)
+        return status

@@ -159,7 +159,7 @@ class backends:
         options = e.ListOptions(struct_size=c.sizeof(e.ListOptions), all=True)
         one = callbacks.make(e.CONTAINER_CB, lambda at: rows.append(e.describe(at.contents)))
         with self._engine() as engine:
-            callbacks.check(e.library().ipfsa_container_list(engine, c.byref(options), one, None, c.byref(err)), err)
+            l.check(callbacks.call(e.library().ipfsa_container_list, engine, c.byref(options), one, None, c.byref(err)), err)
         return rows
 
     def _look(self, name):
@@ -193,7 +193,7 @@ class backends:
         options = e.LogsOptions(struct_size=c.sizeof(e.LogsOptions), tail=tail)
         take = callbacks.make(e.OUTPUT_CB, lambda stream, data, size: pieces.append(c.string_at(data, size)))
         with self._engine() as engine:
-            callbacks.check(e.library().ipfsa_container_logs(engine, container_name.encode(), c.byref(options), take, None, c.byref(err)), err)
+            l.check(callbacks.call(e.library().ipfsa_container_logs, engine, container_name.encode(), c.byref(options), take, None, c.byref(err)), err)
         return b"".join(pieces).decode(errors="replace")
 
     def exec(self, container_name, command):
@@ -207,7 +207,7 @@ class backends:
         options = e.ExecOptions(struct_size=c.sizeof(e.ExecOptions), stdin_fd=-1)
         take = callbacks.make(e.OUTPUT_CB, lambda stream, data, size: out[stream].append(c.string_at(data, size)))
         with self._engine() as engine:
-            callbacks.check(e.library().ipfsa_container_exec(engine, container_name.encode(), e.texts(_list(command)), c.byref(options), take, None, c.byref(code),
+            l.check(callbacks.call(e.library().ipfsa_container_exec, engine, container_name.encode(), e.texts(_list(command)), c.byref(options), take, None, c.byref(code),
                                                              c.byref(err)), err)
         return {"exit_code": code.value, "stdout": b"".join(out[1]), "stderr": b"".join(out[2])}
 
@@ -227,7 +227,7 @@ class backends:
 
         options = e.PullOptions(struct_size=c.sizeof(e.PullOptions), cb=callbacks.make(e.PULL_CB, step))
         with self._engine() as engine:
-            callbacks.check(e.library().ipfsa_image_pull(engine, image.encode(), c.byref(options), c.byref(err)), err)
+            l.check(callbacks.call(e.library().ipfsa_image_pull, engine, image.encode(), c.byref(options), c.byref(err)), err)
 
     def prune(self, volumes=False):
         """Removes what is ours and not in use -> [{"kind", "name"}]. Volumes hold data: they must be asked for."""
@@ -240,7 +240,7 @@ class backends:
         options = e.PruneOptions(struct_size=c.sizeof(e.PruneOptions), containers=True, networks=True, volumes=volumes)
         told = callbacks.make(e.PRUNED_CB, lambda kind, name: gone.append({"kind": kind.decode(), "name": name.decode()}))
         with self._engine() as engine:
-            callbacks.check(e.library().ipfsa_container_prune(engine, c.byref(options), told, None, c.byref(err)), err)
+            l.check(callbacks.call(e.library().ipfsa_container_prune, engine, c.byref(options), told, None, c.byref(err)), err)
         return gone
 
     def docker_tunnel(self, container_name, local_port, container_port):
@@ -303,7 +303,7 @@ class backends:
         wanted = [s.encode() for s in (sources if sources is not None else self.config.get("marketplace", "sources") or [])]
         told = e.MARKET_FAILED_CB(lambda ctx, source, status, message: failed.append("%s: %s" % (source.decode(), message.decode(errors="replace"))))
         options = e.MarketOptions(struct_size=c.sizeof(e.MarketOptions), sources=(c.c_char_p * len(wanted))(*wanted), n_sources=len(wanted), limit=limit, failed=told)
-        callbacks.check(e.library().ipfsa_marketplace_search(term.encode() if term else None, c.byref(options), callbacks.make(e.MARKET_CB, entry), None, None,
+        l.check(callbacks.call(e.library().ipfsa_marketplace_search, term.encode() if term else None, c.byref(options), callbacks.make(e.MARKET_CB, entry), None, None,
                                                              c.byref(err)), err)
         for text in failed:
             warnings.warn("marketplace: " + text, RuntimeWarning, stacklevel=2)

@@ -59,8 +59,8 @@ def add(path, *, recursive=True, pin=True, cid_version=None, raw_leaves=None, ch
     paths = (c.c_char_p * 1)(os.fsencode(path))
     root, err = l.Cid(), l.Error()
     with n.adding:
-        status = l.library().ipfsa_add(n.handle, paths, 1, -1, c.byref(options), c.byref(root), c.byref(err))
-    callbacks.check(status, err)
+        status = callbacks.call(l.library().ipfsa_add, n.handle, paths, 1, -1, c.byref(options), c.byref(root), c.byref(err))
+    l.check(status, err)
     return {"cid": l.cid_text(root), "size": size[0], "files": len(names - folders)}
 
 
@@ -71,7 +71,7 @@ def get(cid, path, *, any_symlink=False, progress=None, timeout=None, repo=None)
     callbacks, watch = l.Callbacks(), _Watch("get", progress, timeout, name.decode())
     options = l.GetOptions(struct_size=c.sizeof(l.GetOptions), any_symlink=any_symlink, progress=watch.callback(callbacks))
     err = l.Error()
-    callbacks.check(l.library().ipfsa_get(n.handle, name, os.fsencode(path), c.byref(options), c.byref(err)), err, name.decode())
+    l.check(callbacks.call(l.library().ipfsa_get, n.handle, name, os.fsencode(path), c.byref(options), c.byref(err)), err, name.decode())
     return os.fspath(path)
 
 
@@ -84,8 +84,8 @@ def cat(cid, offset=0, length=None, *, progress=None, timeout=None, repo=None):
     callbacks, watch, pieces = l.Callbacks(), _Watch("cat", progress, timeout, name.decode()), []
     err = l.Error()
     write = callbacks.make(l.WRITE_CB, lambda data, size: pieces.append(c.string_at(data, size)))
-    status = l.library().ipfsa_cat(n.handle, name, offset, _ALL if length is None else length, write, None, watch.callback(callbacks), None, c.byref(err))
-    callbacks.check(status, err, name.decode())
+    status = callbacks.call(l.library().ipfsa_cat, n.handle, name, offset, _ALL if length is None else length, write, None, watch.callback(callbacks), None, c.byref(err))
+    l.check(status, err, name.decode())
     return b"".join(pieces)
 
 
@@ -154,7 +154,7 @@ def ls(cid, *, repo=None):
         e = at.contents
         rows.append({"name": c.string_at(e.name, e.name_len).decode(errors="surrogateescape"), "cid": l.cid_text(e.cid), "type": _TYPES[e.type], "size": e.size})
 
-    callbacks.check(l.library().ipfsa_ls(n.handle, name, True, callbacks.make(l.ENTRY_CB, entry), None, c.byref(err)), err, name.decode())
+    l.check(callbacks.call(l.library().ipfsa_ls, n.handle, name, True, callbacks.make(l.ENTRY_CB, entry), None, c.byref(err)), err, name.decode())
     return rows
 
 
@@ -181,7 +181,7 @@ def pin(cid, *, name=None, recursive=True, repo=None):
     callbacks, watch = l.Callbacks(), _Watch("pin", None, None)
     options = l.PinAddOptions(struct_size=c.sizeof(l.PinAddOptions), direct=not recursive, name=name.encode() if name else None,
                               progress=watch.callback(callbacks))
-    callbacks.check(l.library().ipfsa_pin_add(n.handle, c.byref(found), c.byref(options), c.byref(err)), err, path.decode())
+    l.check(callbacks.call(l.library().ipfsa_pin_add, n.handle, c.byref(found), c.byref(options), c.byref(err)), err, path.decode())
     return l.cid_text(found)
 
 
@@ -204,7 +204,7 @@ def pins(*, kind=None, repo=None):
         p = at.contents
         rows.append({"cid": l.cid_text(p.cid), "type": _MODES[p.mode], "name": p.name.decode(errors="replace")})
 
-    callbacks.check(l.library().ipfsa_pin_list(n.handle, modes[kind], None, callbacks.make(l.PIN_CB, one), None, c.byref(err)), err)
+    l.check(callbacks.call(l.library().ipfsa_pin_list, n.handle, modes[kind], None, callbacks.make(l.PIN_CB, one), None, c.byref(err)), err)
     return rows
 
 
@@ -239,7 +239,7 @@ def _kind_and_size(n, path, cid, dag):
     if status == 0:
         return "file", size.value
     callbacks = l.Callbacks()
-    status = l.library().ipfsa_ls(n.handle, path, False, callbacks.make(l.ENTRY_CB, lambda at: None), None, c.byref(err))
+    status = callbacks.call(l.library().ipfsa_ls, n.handle, path, False, callbacks.make(l.ENTRY_CB, lambda at: None), None, c.byref(err))
     return ("directory" if status == 0 else "node"), dag.size
 
 
@@ -252,10 +252,10 @@ def stat(cid, *, repo=None):
     size = c.c_uint64()
     l.check(l.library().ipfsa_block_size(n.handle, c.byref(found), c.byref(size), c.byref(err)), err, path.decode())
     callbacks, dag, total = l.Callbacks(), l.DagStat(), l.DagSummary()
-    status = l.library().ipfsa_dag_stat_get(n.handle, c.byref(found), 1, callbacks.make(l.PROGRESS_CB, lambda at: None), None, c.byref(dag), c.byref(total),
+    status = callbacks.call(l.library().ipfsa_dag_stat_get, n.handle, c.byref(found), 1, callbacks.make(l.PROGRESS_CB, lambda at: None), None, c.byref(dag), c.byref(total),
                                             c.byref(err))
     if status and status != -5:  # E_NOT_FOUND: in part
-        callbacks.check(status, err, path.decode())
+        l.check(status, err, path.decode())
     kind, length = _kind_and_size(n, path, found, dag)
     row = {"cid": l.cid_text(found), "size": length, "type": kind, "blocks": dag.n_blocks, "local": status == 0, "pinned": _is_pinned(n, found),
            "codec": l.library().ipfsa_codec_to_string(found.codec).decode(), "links": _n_links(n, path)}
@@ -272,7 +272,7 @@ def _n_links(n, path):
         count[0] += 1
 
     paths = (c.c_char_p * 1)(path)
-    callbacks.check(l.library().ipfsa_refs(n.handle, paths, 1, 1, False, callbacks.make(l.REF_CB, one), None, c.byref(err)), err)
+    l.check(callbacks.call(l.library().ipfsa_refs, n.handle, paths, 1, 1, False, callbacks.make(l.REF_CB, one), None, c.byref(err)), err)
     return count[0]
 
 
@@ -285,5 +285,5 @@ def verify(*, repair=False, progress=None, repo=None):
         bad.append({"cid": l.cid_text(cid.contents) if cid.contents.defined else None, "message": what.decode(errors="replace")})
 
     options = l.VerifyOptions(struct_size=c.sizeof(l.VerifyOptions), repair=repair, damaged=callbacks.make(l.DAMAGE_CB, damaged), progress=watch.callback(callbacks))
-    callbacks.check(l.library().ipfsa_repo_verify(n.handle, c.byref(options), c.byref(result), c.byref(err)), err)
+    l.check(callbacks.call(l.library().ipfsa_repo_verify, n.handle, c.byref(options), c.byref(result), c.byref(err)), err)
     return {"blocks": result.n_blocks, "bytes": result.n_bytes, "damaged": bad, "quarantined": result.n_quarantined}

@@ -398,6 +398,22 @@ print(json.dumps([made, tunnel, page, ran, listed, known, held, closed, b.stop_c
     assert refused["status"] == "error" and refused["code"] == "denied"
 
 
+def test_the_examples_of_the_documentation(docker_engine, python, tmp_path):
+    from engines import IMAGE
+    text = (ROOT / "docs/python.md").read_text()
+    script = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.S | re.M)).replace("import ipfs_accelerate_py as ia\n", "", 1).replace('"busybox"', repr(IMAGE))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").write_text("{}")
+    (tmp_path / "model/index.html").write_text("hello\n")
+    (tmp_path / "model/weights.bin").write_bytes(bytes(1000))
+    (tmp_path / "config.toml").write_text("# mine\n[docker]\ntimeout = 60\n")
+    try:
+        python(script + "\nprint(json.dumps([head == bytes(100), config.decode()]))", DOCKER_HOST=docker_engine.host)
+    finally:
+        docker_engine.remove_all()
+    assert (tmp_path / "config.toml").read_text() == "# mine\n[docker]\ntimeout = 30\n"
+
+
 def test_the_marketplace_out_of_python(python):
     rows = python("""
 b = ia.ipfs_accelerate.backends

@@ -41,6 +41,9 @@ struct ipfsa_checkpoint {
 /* name: a file of the place, an index of a set, or NULL: the checkpoint that the folder has. */
 ipfsa_status ipfsa_checkpoint_load(ipfsa_checkpoint_place *place, const char *name, ipfsa_checkpoint **ret, ipfsa_error *err);
 
+/* One file by itself, also when it is a part of a set. Takes the source in every case. */
+ipfsa_status ipfsa_checkpoint_load_file(ipfsa_source *source, const char *name, ipfsa_checkpoint **ret, ipfsa_error *err);
+
 /* ---- for the loaders of the room ---- */
 /* Takes the source in every case; the shard is filled in by the caller. */
 ipfsa_status ipfsa_checkpoint_add_shard(ipfsa_checkpoint *cp, const char *name, ipfsa_source *source, ipfsa_shard **ret, ipfsa_error *err);

@@ -42,14 +42,17 @@ static ipfsa_status load_shard(ipfsa_checkpoint *cp, ipfsa_shard *s, ipfsa_error
   return ipfsa_safetensors_parse(s->source, s->size, &s->tensors, &s->data, &cp->metadata, err);
 }
 
-static ipfsa_status open_shard(ipfsa_checkpoint_place *place, ipfsa_checkpoint *cp, const char *name, ipfsa_error *err) {
-  ipfsa_source *source = NULL;
+static ipfsa_status take_shard(ipfsa_checkpoint *cp, const char *name, ipfsa_source *source, ipfsa_error *err) {
   ipfsa_shard *s = NULL;
-  ipfsa_status status = place->open(place, name, &source, err);
-  if (status) return status;
-  status = ipfsa_checkpoint_add_shard(cp, name, source, &s, err);
+  ipfsa_status status = ipfsa_checkpoint_add_shard(cp, name, source, &s, err);
   if (status == IPFSA_OK) status = load_shard(cp, s, err);
   return status && *name ? ipfsa_error_prefix(err, status, "%s", name) : status;
+}
+
+static ipfsa_status open_shard(ipfsa_checkpoint_place *place, ipfsa_checkpoint *cp, const char *name, ipfsa_error *err) {
+  ipfsa_source *source = NULL;
+  ipfsa_status status = place->open(place, name, &source, err);
+  return status ? status : take_shard(cp, name, source, err);
 }
 
 static void count(ipfsa_checkpoint *cp) {
@@ -91,6 +94,24 @@ ipfsa_status ipfsa_checkpoint_load(ipfsa_checkpoint_place *place, const char *na
   choice chosen = {0};
   ipfsa_status status = name ? IPFSA_OK : choose(place, &chosen, err);
   if (status == IPFSA_OK) status = open_shard(place, cp, name ? name : chosen.name, err);
+  if (status) {
+    ipfsa_checkpoint_close(cp);
+    return status;
+  }
+  count(cp);
+  *ret = cp;
+  return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_checkpoint_load_file(ipfsa_source *source, const char *name, ipfsa_checkpoint **ret, ipfsa_error *err) {
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  ipfsa_checkpoint *cp = ipfsa_calloc(1, sizeof *cp);
+  if (!cp) {
+    ipfsa_source_close(source);
+    return ipfsa_fail_nomem(err);
+  }
+  ipfsa_status status = take_shard(cp, name, source, err);
   if (status) {
     ipfsa_checkpoint_close(cp);
     return status;

@@ -22,7 +22,7 @@ static const cli_option options[] = {
     {CLI_BOOL, "wrap-with-directory", "w", "false", "Wrap files with a directory object"},
     {CLI_BOOL, "pin", NULL, "true", "Pin locally to protect added files from garbage collection"},
     {CLI_STRING, "pin-name", NULL, NULL, "Name to use for the pin. Requires pinning"},
-    {CLI_STRING, "chunker", "s", NULL, "Chunking algorithm, size-[bytes], rabin-[min]-[avg]-[max] or buzhash. Default: Import.UnixFSChunker"},
+    {CLI_STRING, "chunker", "s", NULL, "Chunking algorithm, size-[bytes], rabin-[min]-[avg]-[max], buzhash or tensor. Default: Import.UnixFSChunker"},
     {CLI_BOOL, "raw-leaves", NULL, NULL, "Use raw blocks for leaf nodes. Default: Import.UnixFSRawLeaves"},
     {CLI_INT, "max-file-links", NULL, NULL, "Limit the maximum number of links in UnixFS file nodes. Default: Import.UnixFSFileMaxLinks"},
     {CLI_INT, "max-directory-links", NULL, NULL, "Limit the maximum number of links in UnixFS basic directory nodes. Default: Import.UnixFSDirectoryMaxLinks"},
@@ -167,11 +167,15 @@ const cli_verb cli_verb_add = {
     .tagline = "Add a file or directory to IPFS.",
     .description = "Adds the content of <path> to the repo and prints its CID. The answer comes when everything is on the disk:\n"
                    "what was added survives a power loss. A folder needs '-r'; without <path> standard input is added.\n"
-                   "The same content gives the same CID as Kubo for every option that decides it.",
+                   "The same content gives the same CID as Kubo for every option that decides it.\n"
+                   "--chunker=tensor cuts a model checkpoint at its tensors (large ones every 1 MiB, or N with tensor-N; small neighbours together), so that\n"
+                   "tensors that are equal in several checkpoints are stored once. A file that is no checkpoint is an error; in a folder it is cut every 1 MiB.\n"
+                   "Any IPFS node reads the result.",
     .example = "> ipfs-accelerate add -r model/\n"
                "added bafkrei… model/config.json\n"
                "added bafybei… model\n\n"
-               "> ipfs-accelerate add --cid-version=1 --chunker=size-1048576 weights.safetensors",
+               "> ipfs-accelerate add --cid-version=1 --chunker=size-1048576 weights.safetensors\n"
+               "> ipfs-accelerate add --cid-version=1 --chunker=tensor tiny.safetensors",
     .options = options,
     .args = args,
     .run = run,

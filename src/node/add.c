@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "node/add_cuts.h"
 #include "node/add_params.h"
 #include "node/add_walk.h"
 #include "node/files.h"
@@ -133,6 +134,17 @@ static ipfsa_unixfs_meta meta_of(const add_run *run, const struct stat *st, bool
 
 static int64_t ns_of(struct timespec t) { return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec; }
 
+/* A file that is given must be a checkpoint; in folders, what is none is cut into chunks of that size. */
+static ipfsa_status find_cuts(add_run *run, ipfsa_source *source, const char *name, ipfsa_cuts *cuts, bool *ret_known, ipfsa_error *err) {
+  ipfsa_error why = {0};
+  cuts->size = run->params.chunker.size;
+  ipfsa_status status = ipfsa_add_cuts(source, name, cuts, ret_known, &why);
+  if (status) *err = why;
+  if (status || *ret_known || run->depth) return status;
+  *err = why;
+  return ipfsa_error_prefix(err, IPFSA_E_INVALID, "--chunker=tensor cuts checkpoints, and this is none; another chunker takes it");
+}
+
 static ipfsa_status import_fd(add_run *run, int fd, const char *name, const char *abs_path, const ipfsa_unixfs_meta *meta, ipfsa_dag_ref *ret,
                               ipfsa_error *err) {
   ipfsa_source *source = NULL;
@@ -141,8 +153,12 @@ static ipfsa_status import_fd(add_run *run, int fd, const char *name, const char
   if (status == IPFSA_OK) status = ipfsa_source_open_fd(fd, false, name, &source, err);
   if (status) return status;
   if (!run->reads_stdin) source->map_fd = fd; /* opened here, so that a lease on it is ours to take */
+  IPFSA_AUTO(ipfsa_cuts_release) ipfsa_cuts cuts = {0};
+  bool known = false;
+  if (run->params.chunker.kind == IPFSA_CHUNKER_TENSOR) status = find_cuts(run, source, name, &cuts, &known, err);
   ipfsa_external at = {abs_path, 0, (uint64_t)st.st_size, ns_of(st.st_mtim), ns_of(st.st_ctim), st.st_ino, st.st_dev};
-  status = ipfsa_importer_file(run->importer, source, meta, abs_path && run->w ? &at : NULL, on_progress, run, ret, err);
+  if (status == IPFSA_OK)
+    status = ipfsa_importer_file(run->importer, source, meta, abs_path && run->w ? &at : NULL, known ? &cuts : NULL, on_progress, run, ret, err);
   if (status == IPFSA_OK && abs_path) status = ipfsa_fs_fstat(fd, &after, err);
   if (status == IPFSA_OK && abs_path && (after.st_size != st.st_size || ns_of(after.st_mtim) != at.mtime_ns || ns_of(after.st_ctim) != at.ctime_ns))
     status = ipfsa_fail(err, IPFSA_E_CHANGED, "%s changed while it was added without a copy; add it again when it is at rest", name);
@@ -361,7 +377,7 @@ static ipfsa_status add_paths(add_run *run, const char *const *paths, size_t n, 
   }
   if (status == IPFSA_OK) qsort(args, n, sizeof *args, by_base);
   if (status == IPFSA_OK) status = check_repeats(args, n, err);
-  run->walk = (ipfsa_add_walk){.o = &run->o, .ignore = &run->ignore, .args = args, .n_args = n, .follow_args = follow, .no_batches = run->o.nocopy};
+  run->walk = (ipfsa_add_walk){.o = &run->o, .ignore = &run->ignore, .args = args, .n_args = n, .follow_args = follow, .no_batches = run->o.nocopy || run->params.chunker.kind == IPFSA_CHUNKER_TENSOR};
   if (status == IPFSA_OK) status = walk_all(run, err);
   for (size_t i = 0; i < n; i++) ipfsa_free(args[i].full);
   ipfsa_free(args);
@@ -373,6 +389,7 @@ static ipfsa_status add_stdin(add_run *run, int fd, ipfsa_error *err) {
   ipfsa_dag_ref ref;
   char text[IPFSA_MAX_CID_TEXT];
   if (run->o.nocopy) return ipfsa_fail(err, IPFSA_E_INVALID, "--nocopy needs a file; standard input has no place of its own");
+  if (run->params.chunker.kind == IPFSA_CHUNKER_TENSOR) return ipfsa_fail(err, IPFSA_E_INVALID, "--chunker=tensor needs a file: standard input is read once, from its start");
   run->reads_stdin = true;
   ipfsa_status status = import_fd(run, fd, "standard input", NULL, &meta, &ref, err);
   if (status) return status;

@@ -168,28 +168,12 @@ static ipfsa_status read_given(ipfsa_source *self, void *data, size_t len, uint6
 
 static void close_given(ipfsa_source *self) { ipfsa_free(self); }
 
-typedef struct given_place {
-  ipfsa_checkpoint_place base;
-  ipfsa_checkpoint_source from;
-} given_place;
-
-static ipfsa_status open_given(ipfsa_checkpoint_place *self, const char *name, ipfsa_source **ret, ipfsa_error *err) {
-  (void)name;
+ipfsa_status ipfsa_checkpoint_open_source(const ipfsa_checkpoint_source *source, ipfsa_checkpoint **ret, ipfsa_error *err) {
+  ipfsa_checkpoint_source from = IPFSA_OPTIONS(ipfsa_checkpoint_source, source);
+  if (!from.read_at) return ipfsa_fail(err, IPFSA_E_INVALID, "a source without read_at");
   given_source *s = ipfsa_calloc(1, sizeof *s);
   if (!s) return ipfsa_fail_nomem(err);
-  s->from = ((given_place *)self)->from;
-  s->base = (ipfsa_source){.read_at = read_given, .close = close_given, .size_hint = s->from.size, .map_fd = -1};
-  *ret = &s->base;
-  return IPFSA_OK;
-}
-
-static ipfsa_status list_given(ipfsa_checkpoint_place *self, ipfsa_checkpoint_name_cb cb, void *ctx, ipfsa_error *err) {
-  (void)self, (void)cb, (void)ctx, (void)err;
-  return IPFSA_OK;
-}
-
-ipfsa_status ipfsa_checkpoint_open_source(const ipfsa_checkpoint_source *source, ipfsa_checkpoint **ret, ipfsa_error *err) {
-  given_place p = {{open_given, list_given}, IPFSA_OPTIONS(ipfsa_checkpoint_source, source)};
-  if (!p.from.read_at) return ipfsa_fail(err, IPFSA_E_INVALID, "a source without read_at");
-  return ipfsa_checkpoint_load(&p.base, p.from.name ? p.from.name : "checkpoint", ret, err);
+  s->from = from;
+  s->base = (ipfsa_source){.read_at = read_given, .close = close_given, .size_hint = from.size, .map_fd = -1};
+  return ipfsa_checkpoint_load_file(&s->base, from.name ? from.name : "checkpoint", ret, err);
 }

@@ -85,7 +85,7 @@ static ipfsa_status import_edit(ipfsa_files_txn *txn, edit_source *s, ipfsa_impo
   params->layout = params->raw_leaves && one_chunk ? IPFSA_LAYOUT_BALANCED : IPFSA_LAYOUT_TRICKLE;
   if (status == IPFSA_OK) status = ipfsa_node_pool(txn->node, &pool, err);
   if (status == IPFSA_OK) status = ipfsa_importer_new(params, txn->w, pool, &importer, err);
-  if (status == IPFSA_OK) status = ipfsa_importer_file(importer, &s->base, meta, NULL, NULL, NULL, ret, err);
+  if (status == IPFSA_OK) status = ipfsa_importer_file(importer, &s->base, meta, NULL, NULL, NULL, NULL, ret, err);
   ipfsa_importer_free(importer);
   ipfsa_free(s->peek);
   return status;

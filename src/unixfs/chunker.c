@@ -106,12 +106,13 @@ static size_t cut_rabin(const ipfsa_chunker_spec *spec, const uint8_t *data, siz
 }
 
 uint32_t ipfsa_chunker_max(const ipfsa_chunker_spec *spec) {
-  return spec->kind == IPFSA_CHUNKER_SIZE ? spec->size : spec->kind == IPFSA_CHUNKER_RABIN ? spec->max : BUZHASH_MAX;
+  return spec->kind == IPFSA_CHUNKER_SIZE || spec->kind == IPFSA_CHUNKER_TENSOR ? spec->size : spec->kind == IPFSA_CHUNKER_RABIN ? spec->max : BUZHASH_MAX;
 }
 
 size_t ipfsa_chunker_cut(const ipfsa_chunker_spec *spec, const uint8_t *data, size_t len) {
   switch (spec->kind) {
-  case IPFSA_CHUNKER_SIZE: return len < spec->size ? len : spec->size;
+  case IPFSA_CHUNKER_SIZE:
+  case IPFSA_CHUNKER_TENSOR: return len < spec->size ? len : spec->size;
   case IPFSA_CHUNKER_RABIN: return cut_rabin(spec, data, len);
   default: return cut_buzhash(data, len);
   }
@@ -148,6 +149,15 @@ static ipfsa_status parse_size(const char *text, ipfsa_chunker_spec *ret, ipfsa_
   return IPFSA_OK;
 }
 
+static ipfsa_status parse_tensor(const char *text, ipfsa_chunker_spec *ret, ipfsa_error *err) {
+  ipfsa_status status = parse_size(text, ret, err);
+  if (status) return status;
+  if (ret->size < IPFSA_MIN_TENSOR_CHUNK)
+    return ipfsa_fail(err, IPFSA_E_INVALID, "chunker tensor-%u: chunks of tensors have %d bytes or more", ret->size, IPFSA_MIN_TENSOR_CHUNK);
+  ret->kind = IPFSA_CHUNKER_TENSOR;
+  return IPFSA_OK;
+}
+
 /* "MIN-AVG-MAX", each perhaps labelled "min:", "avg:", "max:"; or one number, the average. */
 static ipfsa_status parse_rabin(const char *text, ipfsa_chunker_spec *ret, ipfsa_error *err) {
   static const char *const labels[] = {"min:", "avg:", "max:"};
@@ -180,6 +190,8 @@ static ipfsa_status parse_rabin(const char *text, ipfsa_chunker_spec *ret, ipfsa
 ipfsa_status ipfsa_chunker_parse(const char *text, ipfsa_chunker_spec *ret, ipfsa_error *err) {
   if (!*text || strcmp(text, "default") == 0) return parse_size("262144", ret, err);
   if (strncmp(text, "size-", 5) == 0) return parse_size(text + 5, ret, err);
+  if (strcmp(text, "tensor") == 0) return parse_tensor("1048576", ret, err);
+  if (strncmp(text, "tensor-", 7) == 0) return parse_tensor(text + 7, ret, err);
   if (strcmp(text, "rabin") == 0) return parse_rabin("87381-262144-393216", ret, err);
   if (strncmp(text, "rabin-", 6) == 0) return parse_rabin(text + 6, ret, err);
   if (strcmp(text, "buzhash") == 0 || strncmp(text, "buzhash-", 8) == 0) {

@@ -47,12 +47,15 @@ struct ipfsa_importer {
   size_t stored_cap;
 };
 
+/* Cut at tensors, chunks are at most of that size; where there are none, all have it. */
+static bool has_fixed_size(const ipfsa_chunker_spec *c) { return c->kind == IPFSA_CHUNKER_SIZE || c->kind == IPFSA_CHUNKER_TENSOR; }
+
 static void choose_sizes(ipfsa_importer *im) {
   uint64_t chunk = ipfsa_chunker_max(&im->params->chunker), want = 16 * chunk;
   im->buffer_size = want < MIN_BUFFER ? MIN_BUFFER : want > MAX_BUFFER ? MAX_BUFFER : (want + IPFSA_LEAF_ALIGNMENT - 1) / IPFSA_LEAF_ALIGNMENT * IPFSA_LEAF_ALIGNMENT;
   im->n_slots = im->buffer_size > MIN_BUFFER ? 3 : MAX_ROOMS;
   im->fill_size = im->buffer_size;
-  if (im->params->chunker.kind != IPFSA_CHUNKER_SIZE) return;
+  if (!has_fixed_size(&im->params->chunker)) return;
   /* Whole chunks only: nothing is carried over, and runs of chunks of a page multiple keep their alignment. */
   uint64_t n = im->buffer_size / chunk < IPFSA_MAX_BUFFER_LEAVES ? im->buffer_size / chunk : IPFSA_MAX_BUFFER_LEAVES;
   im->fill_size = n * chunk;
@@ -179,6 +182,7 @@ struct file_run {
   ipfsa_importer *im;
   ipfsa_source *source;
   const ipfsa_external *external;
+  const ipfsa_cuts *cuts;
   ipfsa_progress_cb progress;
   void *progress_ctx;
   ipfsa_progress at;
@@ -205,6 +209,8 @@ static ipfsa_status read_slot(slot *s) {
     if (status) return status;
   }
   s->b.len = s->len;
+  s->b.cuts = f->cuts;
+  s->b.at = s->off;
   size_t used = 0;
   return ipfsa_leaf_buffer_cut(&s->b, 0, s->len, true, &used, &s->err);
 }
@@ -289,15 +295,27 @@ static ipfsa_status check_held(file_run *f, ipfsa_error *err) {
   return f->source->check(f->source, err);
 }
 
+/* Of whole chunks, as many as fit into a buffer. */
+static size_t next_len(const file_run *f) {
+  uint64_t total = f->at.total_bytes, left = total - f->off;
+  if (!f->cuts) return left < f->fill_size ? (size_t)left : f->fill_size;
+  uint64_t end = f->off;
+  for (size_t n = 0; end < total && n < IPFSA_MAX_BUFFER_LEAVES; n++) {
+    uint64_t next = ipfsa_cuts_next(f->cuts, end);
+    if (next - f->off > f->fill_size) break;
+    end = next < total ? next : total;
+  }
+  return (size_t)(end - f->off);
+}
+
 /* The next stretch for a worker to read. */
 static ipfsa_status assign_next(file_run *f, slot **ret, ipfsa_error *err) {
-  uint64_t left = f->at.total_bytes - f->off;
   slot *s = &f->im->slots[(f->head + f->n_busy) % f->n_slots];
   ipfsa_status status = settle(s, err);
   if (status) return status;
   s->reads = f;
   s->off = f->off;
-  s->len = left < f->fill_size ? (size_t)left : f->fill_size;
+  s->len = next_len(f);
   f->off += s->len;
   *ret = s->len ? s : NULL;
   return IPFSA_OK;
@@ -324,6 +342,8 @@ static ipfsa_status fill_next(file_run *f, slot **ret, ipfsa_error *err) {
     f->ended = n < want;
   }
   size_t used = 0;
+  s->b.cuts = f->cuts;
+  s->b.at = f->off;
   status = ipfsa_leaf_buffer_cut(&s->b, 0, len, f->ended, &used, err);
   if (status) return status;
   f->carry = s->b.room + used;
@@ -377,8 +397,8 @@ static ipfsa_status import_small(file_run *f, slot *s, const ipfsa_unixfs_meta *
 static void choose_reading(file_run *f) {
   const ipfsa_import_params *p = f->im->params;
   uint64_t size = f->source->size_hint;
-  f->by_workers = f->source->read_at && p->chunker.kind == IPFSA_CHUNKER_SIZE && size != UINT64_MAX && size > f->im->fill_size;
-  if (!f->by_workers || f->source->map_fd < 0 || f->source->map_off || p->inline_limit || p->hash != IPFSA_HASH_SHA2_256) return;
+  f->by_workers = f->source->read_at && has_fixed_size(&p->chunker) && size != UINT64_MAX && size > f->im->fill_size;
+  if (!f->by_workers || f->cuts || f->source->map_fd < 0 || f->source->map_off || p->inline_limit || p->hash != IPFSA_HASH_SHA2_256) return;
   uint32_t chunk = p->chunker.size;
   if (chunk < MIN_MAPPED_CHUNK || chunk % IPFSA_LEAF_ALIGNMENT) return;
   f->held = ipfsa_fs_hold(f->source->map_fd);
@@ -400,8 +420,8 @@ static ipfsa_status import_large(file_run *f, const ipfsa_unixfs_meta *meta, slo
 }
 
 ipfsa_status ipfsa_importer_file(ipfsa_importer *im, ipfsa_source *source, const ipfsa_unixfs_meta *meta, const ipfsa_external *external,
-                                 ipfsa_progress_cb progress, void *progress_ctx, ipfsa_dag_ref *ret, ipfsa_error *err) {
-  file_run f = {.im = im, .source = source, .external = external, .progress = progress, .progress_ctx = progress_ctx, .fill_size = im->fill_size};
+                                 const ipfsa_cuts *cuts, ipfsa_progress_cb progress, void *progress_ctx, ipfsa_dag_ref *ret, ipfsa_error *err) {
+  file_run f = {.im = im, .source = source, .external = external, .cuts = cuts, .progress = progress, .progress_ctx = progress_ctx, .fill_size = im->fill_size};
   choose_slots(&f, im->n_slots);
   f.at.total_bytes = source->size_hint == UINT64_MAX ? 0 : source->size_hint;
   slot *s = NULL;

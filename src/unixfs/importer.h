@@ -6,6 +6,7 @@
 
 #include "base/pool.h"
 #include "base/source.h"
+#include "unixfs/cuts.h"
 #include "unixfs/params.h"
 
 typedef struct ipfsa_importer ipfsa_importer;
@@ -15,10 +16,11 @@ ipfsa_status ipfsa_importer_new(const ipfsa_import_params *params, ipfsa_blockst
 void ipfsa_importer_free(ipfsa_importer *importer);
 bool ipfsa_importer_is_large(const ipfsa_importer *importer); /* its own buffers take over 24 MiB */
 /* Imports one file. meta may be NULL; with mode or mtime the root carries them (params must have raw_leaves off then).
+ * cuts (may be NULL, else of the chunker's size): where the file is cut; it is one of fixed chunks then.
  * external (may be NULL): leaves are referred to where they lie instead of copied; off is the position of byte 0. */
 ipfsa_status ipfsa_importer_file(ipfsa_importer *importer, ipfsa_source *source, const ipfsa_unixfs_meta *meta,
-                                 const ipfsa_external *external, ipfsa_progress_cb progress, void *progress_ctx, ipfsa_dag_ref *ret,
-                                 ipfsa_error *err);
+                                 const ipfsa_external *external, const ipfsa_cuts *cuts, ipfsa_progress_cb progress, void *progress_ctx,
+                                 ipfsa_dag_ref *ret, ipfsa_error *err);
 
 /* Many small files at once: a worker opens, reads, cuts and hashes them, their leaves sharing the lanes; then the caller stores all leaves in
  * one go and builds file after file. A file that is no small one, or gives trouble, is left unread: importing it by itself tells. */

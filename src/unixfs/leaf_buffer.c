@@ -41,10 +41,19 @@ ipfsa_status ipfsa_leaf_buffer_add(ipfsa_leaf_buffer *b, size_t off, size_t len,
   return IPFSA_OK;
 }
 
+/* Length of the leaf that begins at off; 0: more of the file is needed to tell. */
+static size_t next_cut(const ipfsa_leaf_buffer *b, size_t off, size_t left, bool ended) {
+  if (!b->cuts) return ended || left >= ipfsa_chunker_max(&b->params->chunker) ? ipfsa_chunker_cut(&b->params->chunker, b->data + off, left) : 0;
+  uint64_t n = ipfsa_cuts_next(b->cuts, b->at + off) - (b->at + off);
+  if (n <= left) return (size_t)n;
+  return ended ? left : 0;
+}
+
 ipfsa_status ipfsa_leaf_buffer_cut(ipfsa_leaf_buffer *b, size_t off, size_t len, bool ended, size_t *ret_used, ipfsa_error *err) {
-  size_t used = 0, max = ipfsa_chunker_max(&b->params->chunker);
-  while (used < len && (ended || len - used >= max) && b->n_leaves < IPFSA_MAX_BUFFER_LEAVES) {
-    size_t n = ipfsa_chunker_cut(&b->params->chunker, b->data + off + used, len - used);
+  size_t used = 0;
+  while (used < len && b->n_leaves < IPFSA_MAX_BUFFER_LEAVES) {
+    size_t n = next_cut(b, off + used, len - used, ended);
+    if (n == 0) break;
     ipfsa_status status = ipfsa_leaf_buffer_add(b, off + used, n, err);
     if (status) return status;
     used += n;

@@ -2,6 +2,7 @@
 #ifndef IPFSA_UNIXFS_LEAF_BUFFER_H
 #define IPFSA_UNIXFS_LEAF_BUFFER_H
 
+#include "unixfs/cuts.h"
 #include "unixfs/params.h"
 
 #define IPFSA_MAX_BUFFER_LEAVES 16384 /* whatever the chunk size */
@@ -16,6 +17,8 @@ typedef struct ipfsa_leaf_buffer {
   ipfsa_leaf *leaves;
   uint8_t *digests; /* 32 bytes a leaf for sha2-256, else IPFSA_MAX_DIGEST */
   size_t n_leaves, cap;
+  const ipfsa_cuts *cuts; /* where to cut, instead of the chunker; NULL: none */
+  uint64_t at;            /* with cuts: where data begins in the file */
 } ipfsa_leaf_buffer;
 
 void ipfsa_leaf_buffer_init(ipfsa_leaf_buffer *b, const ipfsa_import_params *params);

@@ -6,14 +6,15 @@
 #include "hash/hash.h"
 #include "unixfs/unixfs.h"
 
-typedef enum ipfsa_chunker_kind { IPFSA_CHUNKER_SIZE, IPFSA_CHUNKER_RABIN, IPFSA_CHUNKER_BUZHASH } ipfsa_chunker_kind;
+typedef enum ipfsa_chunker_kind { IPFSA_CHUNKER_SIZE, IPFSA_CHUNKER_RABIN, IPFSA_CHUNKER_BUZHASH, IPFSA_CHUNKER_TENSOR } ipfsa_chunker_kind;
 typedef struct ipfsa_chunker_spec {
   ipfsa_chunker_kind kind;
-  uint32_t size;          /* SIZE */
+  uint32_t size;          /* SIZE; TENSOR: of the largest chunk, and of all where no cuts are given */
   uint32_t min, avg, max; /* RABIN; BUZHASH: 131072, –, 524288 */
 } ipfsa_chunker_spec;
+#define IPFSA_MIN_TENSOR_CHUNK 65536 /* bytes: smaller ones make files of more blocks than tensors pay back */
 #define IPFSA_MAX_CHUNK 2096896 /* 2 MiB less 256 bytes of framing; boxo chunker */
-/* "", "default", "size-N", "rabin", "rabin-AVG", "rabin-MIN-AVG-MAX", "buzhash". Errors in Kubo's words. */
+/* "", "default", "size-N", "rabin", "rabin-AVG", "rabin-MIN-AVG-MAX", "buzhash"; ours: "tensor", "tensor-N". Errors in Kubo's words. */
 ipfsa_status ipfsa_chunker_parse(const char *text, ipfsa_chunker_spec *ret, ipfsa_error *err);
 
 typedef enum ipfsa_layout { IPFSA_LAYOUT_BALANCED, IPFSA_LAYOUT_TRICKLE } ipfsa_layout;

@@ -50,7 +50,7 @@ static void import(fixture *f, const ipfsa_import_params *p, const void *data, s
   ipfsa_source *source = NULL;
   assert_ok(ipfsa_source_open_bytes(ipfsa_bytes_of(data, len), &source, &err));
   assert_ok(ipfsa_importer_new(p, f->w, pool, &im, &err));
-  assert_ok(ipfsa_importer_file(im, source, NULL, NULL, NULL, NULL, ret, &err));
+  assert_ok(ipfsa_importer_file(im, source, NULL, NULL, NULL, NULL, NULL, ret, &err));
   ipfsa_importer_free(im);
   ipfsa_source_close(source);
 }
@@ -287,7 +287,7 @@ static void memory_may_run_out(void **state) {
     ipfsa_fault_arm(&(ipfsa_fault_plan){IPFSA_FAULT_ALLOC, n, 1, IPFSA_FAULT_FAIL, 0});
     ipfsa_status status = ipfsa_source_open_bytes(ipfsa_bytes_of(data, sizeof data), &source, NULL);
     if (status == IPFSA_OK) status = ipfsa_importer_new(&p, f->w, f->pool, &im, NULL);
-    if (status == IPFSA_OK) status = ipfsa_importer_file(im, source, NULL, NULL, NULL, NULL, &ref, NULL);
+    if (status == IPFSA_OK) status = ipfsa_importer_file(im, source, NULL, NULL, NULL, NULL, NULL, &ref, NULL);
     bool fired = ipfsa_fault_fired();
     ipfsa_fault_disarm();
     ipfsa_importer_free(im);

@@ -17,8 +17,7 @@ const char *ipfsa_checkpoint_format_name(ipfsa_checkpoint_format format) {
   return "unknown";
 }
 
-void ipfsa_checkpoint_close(ipfsa_checkpoint *cp) {
-  if (!cp) return;
+void ipfsa_checkpoint_clear(ipfsa_checkpoint *cp) {
   for (size_t i = 0; i < cp->n_shards; i++) {
     ipfsa_free(cp->shards[i].name);
     ipfsa_source_close(cp->shards[i].source);
@@ -28,6 +27,12 @@ void ipfsa_checkpoint_close(ipfsa_checkpoint *cp) {
   ipfsa_free(cp->shards);
   ipfsa_free(cp->warnings);
   ipfsa_pairs_release(&cp->metadata);
+  *cp = (ipfsa_checkpoint){0};
+}
+
+void ipfsa_checkpoint_close(ipfsa_checkpoint *cp) {
+  if (!cp) return;
+  ipfsa_checkpoint_clear(cp);
   ipfsa_free(cp);
 }
 
@@ -59,8 +64,7 @@ ipfsa_status ipfsa_checkpoint_warn(ipfsa_checkpoint *cp, ipfsa_error *err, const
 }
 
 const ipfsa_dtype *ipfsa_checkpoint_dtype(const ipfsa_checkpoint *cp, uint8_t id) {
-  (void)cp;
-  return ipfsa_dtype_safetensors(id);
+  return cp->format == IPFSA_CHECKPOINT_GGUF ? ipfsa_dtype_gguf(id) : ipfsa_dtype_safetensors(id);
 }
 
 ipfsa_checkpoint_format ipfsa_checkpoint_format_of(const ipfsa_checkpoint *cp) { return cp->format; }

@@ -8,7 +8,7 @@
 #include "checkpoint/pairs.h"
 #include "checkpoint/tensors.h"
 
-#define IPFSA_MAX_SHARDS 65536       /* files of one checkpoint; names of five digits stop at 99,999 */
+#define IPFSA_MAX_SHARDS 4096        /* files of one checkpoint; the largest have a few hundred */
 #define IPFSA_MAX_SHARD_NAME 255     /* bytes; POSIX */
 
 /* Where files of a checkpoint lie side by side: a folder of the disk or of the store. */
@@ -25,6 +25,8 @@ typedef struct ipfsa_shard {
   ipfsa_source *source;
   uint64_t size, data;
   ipfsa_tensors tensors;
+  bool is_split; /* GGUF: one of split_count parts */
+  uint64_t split_no, split_count, split_tensors;
   uint64_t first; /* number of its first tensor in the checkpoint */
 } ipfsa_shard;
 
@@ -47,6 +49,14 @@ ipfsa_status ipfsa_checkpoint_load_file(ipfsa_source *source, const char *name, 
 /* ---- for the loaders of the room ---- */
 /* Takes the source in every case; the shard is filled in by the caller. */
 ipfsa_status ipfsa_checkpoint_add_shard(ipfsa_checkpoint *cp, const char *name, ipfsa_source *source, ipfsa_shard **ret, ipfsa_error *err);
+void ipfsa_checkpoint_clear(ipfsa_checkpoint *cp); /* as new */
+/* Opens a file of the place as the next shard; all have one format. Metadata of the first are the checkpoint's. */
+ipfsa_status ipfsa_checkpoint_open_shard(ipfsa_checkpoint_place *place, ipfsa_checkpoint *cp, const char *name, ipfsa_error *err);
+/* sets.c: the files that an index names; the parts beside the first one. */
+ipfsa_status ipfsa_checkpoint_load_index(ipfsa_checkpoint_place *place, const char *name, ipfsa_checkpoint *cp, ipfsa_error *err);
+ipfsa_status ipfsa_checkpoint_load_parts(ipfsa_checkpoint_place *place, ipfsa_checkpoint *cp, ipfsa_error *err);
+/* "PREFIX-00002-of-00005.gguf" → length of PREFIX, 2, 5. */
+bool ipfsa_gguf_part_name(const char *name, size_t *ret_prefix, unsigned *ret_no, unsigned *ret_count);
 ipfsa_status ipfsa_checkpoint_warn(ipfsa_checkpoint *cp, ipfsa_error *err, const char *format, ...) IPFSA_PRINTF(3, 4);
 const ipfsa_dtype *ipfsa_checkpoint_dtype(const ipfsa_checkpoint *cp, uint8_t id);
 

@@ -13,5 +13,6 @@ typedef struct ipfsa_dtype {
 /* Exactly the spellings of safetensors; NULL: unknown. *ret_id: its number. */
 const ipfsa_dtype *ipfsa_dtype_of_safetensors(ipfsa_bytes name, uint8_t *ret_id);
 const ipfsa_dtype *ipfsa_dtype_safetensors(uint8_t id);
+const ipfsa_dtype *ipfsa_dtype_gguf(uint32_t id); /* NULL: unknown, or removed */
 
 #endif

@@ -19,5 +19,8 @@ typedef struct ipfsa_pairs {
 
 void ipfsa_pairs_release(ipfsa_pairs *p);
 ipfsa_status ipfsa_pairs_add(ipfsa_pairs *p, ipfsa_bytes key, ipfsa_bytes value, ipfsa_error *err); /* copies both */
+/* *ret: the number of one whose key another has too, SIZE_MAX when there is none. */
+ipfsa_status ipfsa_pairs_find_twice(const ipfsa_pairs *p, size_t *ret, ipfsa_error *err);
+static inline ipfsa_bytes ipfsa_pairs_key(const ipfsa_pairs *p, size_t i) { return ipfsa_bytes_of(p->text.data + p->items[i].key, p->items[i].key_len); }
 
 #endif

@@ -1,0 +1,78 @@
+"""Sets of files under an index: every check of the index against its files."""
+import json
+
+import pytest
+
+from gguf_files import gguf
+from test_checkpoint import safetensors, tensor
+
+A, B = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
+
+
+def files():
+    return {A: safetensors({"__metadata__": {"format": "pt"}, "x": tensor("U8", [4], 0, 4), "y": tensor("U8", [2], 4, 6)}, bytes(6)),
+            B: safetensors({"z": tensor("F32", [2], 0, 8)}, bytes(8))}
+
+
+def index(weight_map=None, total=14, **more):
+    return {"metadata": {"total_size": total, "b": "a"}, "weight_map": {"x": A, "y": A, "z": B} if weight_map is None else weight_map, **more}
+
+
+def write(folder, blobs, text):
+    folder.mkdir()
+    for name, blob in blobs.items():
+        (folder / name).write_bytes(blob)
+    (folder / "model.safetensors.index.json").write_bytes(text if isinstance(text, bytes) else json.dumps(text).encode())
+
+
+@pytest.mark.parametrize("text", [index(), {"x": A, "y": A, "z": B}, index(more=[1, {"a": 2}])], ids=["index", "bare", "more"])
+def test_a_set(ipfs, tmp_path, text):
+    write(tmp_path / "m", files(), text)
+    root = ipfs.text("add", "-rQ", "m")
+    for arg in ("m", "m/model.safetensors.index.json", root, root + "/model.safetensors.index.json"):
+        head, *tensors = map(json.loads, ipfs.text("checkpoint", "inspect", "--json", arg).splitlines())
+        assert [s["Name"] for s in head["Shards"]] == [A, B] and head["TensorBytes"] == 14 and head["Warnings"] == []
+        assert [(t["Name"], t["Shard"]) for t in tensors] == [("x", 0), ("y", 0), ("z", 1)]
+        assert {"Key": "format", "Value": "pt"} in head["Metadata"]
+    one = ipfs.text("checkpoint", "inspect", "--json", "m/" + B).splitlines()
+    assert len(one) == 2
+
+
+def test_what_is_odd_is_told(ipfs, tmp_path):
+    write(tmp_path / "m", files(), index({"x": A, "z": B}, total=99))
+    head = json.loads(ipfs.text("checkpoint", "inspect", "--json", "m").splitlines()[0])
+    assert head["Warnings"] == ["1 tensors of the files are not in the index", "the index says 99 bytes of tensors, the files have 14"]
+
+
+WRONG = {
+    "missing file": ({"x": A, "z": "other.safetensors"}, "other.safetensors"), "in another": ({"x": A, "y": B, "z": B}, 'tensor "y" is in ' + A), "nowhere": ({"x": A, "z": B, "w": B}, 'tensor "w" is not there'),
+    "parent": ({"x": "../" + A}, "no name of a file"), "dots": ({"x": ".."}, "no name of a file"), "absolute": ({"x": "/etc/passwd"}, "no name of a file"), "empty name": ({"x": ""}, "no name of a file"),
+    "nul": ({"x": "a\0b"}, "no name of a file"), "backslash": ({"x": "a\\b"}, "no name of a file"), "long": ({"x": "a" * 256}, "no name of a file"), "none": ({}, "names no tensors"), "no text": ({"x": 1}, "expected a text"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_refused(ipfs, tmp_path, what):
+    weight_map, words = WRONG[what]
+    write(tmp_path / "m", files(), index(weight_map))
+    done = ipfs("checkpoint", "inspect", "m", check=False)
+    assert done.code == 1 and words in done.err and "model.safetensors.index.json" in done.err, done.err
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"weight_map":{"x":"a"},"weight_map":{}}', b'{"weight_map":{"x":"%s","x":"%s"}}' % (A.encode(), B.encode()), b"\xff", b'{"x":"a"} {}',
+                                  b'{"m":[[[[[1]]]]],"weight_map":{}}'])
+def test_texts_that_are_refused(ipfs, tmp_path, text):
+    write(tmp_path / "m", files(), text)
+    done = ipfs("checkpoint", "inspect", "m", check=False)
+    assert done.code == 1 and "model.safetensors.index.json" in done.err
+
+
+def test_mixed_and_doubled(ipfs, tmp_path):
+    write(tmp_path / "mixed", {A: files()[A], B: gguf([("z", [2], 0)])}, index())
+    assert "a gguf file in a set of safetensors files" in ipfs("checkpoint", "inspect", "mixed", check=False).err
+    write(tmp_path / "double", {A: files()[A], B: safetensors({"z": tensor("F32", [2], 0, 8), "x": tensor("U8", [0], 8, 8)}, bytes(8))}, index())
+    assert 'tensor "x" is in ' + B in ipfs("checkpoint", "inspect", "double", check=False).err
+    (tmp_path / "two").mkdir()
+    for name, blob in files().items():
+        (tmp_path / "two" / name).write_bytes(blob)
+    assert "2 checkpoints" in ipfs("checkpoint", "inspect", "two", check=False).err

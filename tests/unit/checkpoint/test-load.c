@@ -1,0 +1,175 @@
+/* Opening sets while memory runs out; the last of every allocation fails once. */
+#include "../support.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/fault.h"
+#include "checkpoint/checkpoint.h"
+#include "memory.h"
+
+typedef struct named {
+  const char *name;
+  ipfsa_buf bytes;
+} named;
+
+typedef struct memory_place {
+  ipfsa_checkpoint_place base;
+  named files[4];
+  size_t n;
+  int n_open;
+} memory_place;
+
+typedef struct open_file {
+  memory_source m;
+  memory_place *place;
+} open_file;
+
+static void close_memory(ipfsa_source *self) {
+  ((open_file *)self)->place->n_open--;
+  free(self);
+}
+
+static ipfsa_status open_memory(ipfsa_checkpoint_place *self, const char *name, ipfsa_source **ret, ipfsa_error *err) {
+  memory_place *p = (memory_place *)self;
+  for (size_t i = 0; i < p->n; i++) {
+    if (strcmp(p->files[i].name, name) != 0) continue;
+    open_file *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    f->m = memory_of(p->files[i].bytes.data, p->files[i].bytes.len);
+    f->m.base.close = close_memory;
+    f->place = p;
+    p->n_open++;
+    *ret = &f->m.base;
+    return IPFSA_OK;
+  }
+  return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "%s is not there", name);
+}
+
+static ipfsa_status list_memory(ipfsa_checkpoint_place *self, ipfsa_checkpoint_name_cb cb, void *ctx, ipfsa_error *err) {
+  (void)err;
+  memory_place *p = (memory_place *)self;
+  for (size_t i = 0; i < p->n; i++) (void)cb(ctx, p->files[i].name);
+  return IPFSA_OK;
+}
+
+static ipfsa_buf *add(memory_place *p, const char *name) {
+  p->files[p->n] = (named){.name = name};
+  return &p->files[p->n++].bytes;
+}
+
+static void add_safetensors(memory_place *p, const char *name, const char *header, size_t n_data) {
+  ipfsa_buf *b = add(p, name);
+  ipfsa_buf_u64le(b, strlen(header));
+  ipfsa_buf_str(b, header);
+  ipfsa_buf_fill(b, 0, n_data);
+}
+
+static void text(ipfsa_buf *b, const char *s) {
+  ipfsa_buf_u64le(b, strlen(s));
+  ipfsa_buf_str(b, s);
+}
+
+static void add_part(memory_place *p, const char *name, unsigned no) {
+  ipfsa_buf *b = add(p, name);
+  ipfsa_buf_str(b, "GGUF");
+  ipfsa_buf_u32le(b, 3);
+  ipfsa_buf_u64le(b, 1);
+  ipfsa_buf_u64le(b, 4);
+  text(b, "general.architecture");
+  ipfsa_buf_u32le(b, 8);
+  text(b, "llama");
+  const char *keys[] = {"split.no", "split.count"};
+  for (unsigned i = 0; i < 2; i++) {
+    text(b, keys[i]);
+    ipfsa_buf_u32le(b, 2);
+    ipfsa_buf_u8(b, (uint8_t)(i ? 2 : no));
+    ipfsa_buf_u8(b, 0);
+  }
+  text(b, "split.tensors.count");
+  ipfsa_buf_u32le(b, 5);
+  ipfsa_buf_u32le(b, 2);
+  text(b, no ? "second" : "first");
+  ipfsa_buf_u32le(b, 1);
+  ipfsa_buf_u64le(b, 8);
+  ipfsa_buf_u32le(b, 24);
+  ipfsa_buf_u64le(b, 0);
+  ipfsa_buf_fill(b, 0, (32 - b->len % 32) % 32 + 32);
+}
+
+static void fail_everywhere(memory_place *p, uint64_t n_tensors) {
+  uint64_t nth = 1;
+  for (bool fired = true; fired; nth++) {
+    ipfsa_checkpoint *cp = NULL;
+    ipfsa_error err = {0};
+    ipfsa_fault_arm(&(ipfsa_fault_plan){.kind = IPFSA_FAULT_ALLOC, .nth = nth, .mode = IPFSA_FAULT_FAIL});
+    ipfsa_status status = ipfsa_checkpoint_load(&p->base, NULL, &cp, &err);
+    fired = ipfsa_fault_fired();
+    ipfsa_fault_disarm();
+    if (status != (fired ? IPFSA_E_NOMEM : IPFSA_OK)) fail_msg("allocation %d: %d %s", (int)nth, status, err.message);
+    if (!fired) assert_int_equal(ipfsa_checkpoint_n_tensors(cp), n_tensors);
+    ipfsa_checkpoint_close(cp);
+    assert_int_equal(p->n_open, 0);
+  }
+  assert_true(nth > 10);
+  for (size_t i = 0; i < p->n; i++) ipfsa_buf_release(&p->files[i].bytes);
+}
+
+static void an_index_and_its_files(void **state) {
+  (void)state;
+  memory_place p = {.base = {open_memory, list_memory}};
+  ipfsa_buf_str(add(&p, "m.safetensors.index.json"),
+                "{\"metadata\":{\"total_size\":7,\"a\":\"b\"},\"weight_map\":{\"x\":\"1.safetensors\",\"y\":\"2.safetensors\"}}"); /* 7: a warning */
+  add_safetensors(&p, "1.safetensors", "{\"__metadata__\":{\"format\":\"pt\"},\"x\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4);
+  add_safetensors(&p, "2.safetensors", "{\"y\":{\"dtype\":\"U8\",\"shape\":[2,1],\"data_offsets\":[0,2]}}", 2);
+  fail_everywhere(&p, 2);
+}
+
+static void parts_of_gguf(void **state) {
+  (void)state;
+  memory_place p = {.base = {open_memory, list_memory}};
+  add_part(&p, "m-00001-of-00002.gguf", 0);
+  add_part(&p, "m-00002-of-00002.gguf", 1);
+  fail_everywhere(&p, 2);
+}
+
+static void files_of_an_index_at_the_limit(void **state) {
+  (void)state;
+  for (size_t n = IPFSA_MAX_SHARDS; n <= IPFSA_MAX_SHARDS + 1; n++) {
+    memory_place p = {.base = {open_memory, list_memory}};
+    ipfsa_checkpoint *cp = NULL;
+    ipfsa_error err = {0};
+    ipfsa_buf *b = add(&p, "m.safetensors.index.json");
+    ipfsa_buf_u8(b, '{');
+    for (size_t i = 0; i < n; i++) ipfsa_buf_printf(b, "%s\"t%zu\":\"f%zu\"", i ? "," : "", i, i);
+    ipfsa_buf_u8(b, '}');
+    /* at the limit the first file is looked for, which is not there */
+    assert_status(ipfsa_checkpoint_load(&p.base, NULL, &cp, &err), n > IPFSA_MAX_SHARDS ? IPFSA_E_LIMIT : IPFSA_E_NOT_FOUND);
+    ipfsa_buf_release(b);
+  }
+}
+
+static void only_headers_are_read(void **state) {
+  (void)state;
+  enum { SIZE = 8 << 20 };
+  uint8_t *bytes = calloc(1, SIZE);
+  char header[128];
+  assert_non_null(bytes);
+  snprintf(header, sizeof header, "{\"w\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]}}", SIZE - 80, SIZE - 80);
+  memset(bytes + 8, ' ', 72);
+  memcpy(bytes + 8, header, strlen(header));
+  bytes[0] = 72;
+  memory_source m = memory_of(bytes, SIZE);
+  ipfsa_checkpoint *cp = NULL;
+  ipfsa_error err = {0};
+  assert_true(strlen(header) <= 72);
+  assert_ok(ipfsa_checkpoint_load_file(&m.base, "x", &cp, &err));
+  assert_true(m.n_read <= 80 + 16 + 8);
+  ipfsa_checkpoint_close(cp);
+  free(bytes);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(an_index_and_its_files), cmocka_unit_test(parts_of_gguf), cmocka_unit_test(files_of_an_index_at_the_limit),
+                                     cmocka_unit_test(only_headers_are_read)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

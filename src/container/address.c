@@ -35,8 +35,15 @@ static ipfsa_status wrong(ipfsa_error *err, const char *text) {
   return ipfsa_fail(err, IPFSA_E_INVALID, "container engine \"%.200s\": expected unix:///path, tcp://host:port or ssh://user@host[:port]", text);
 }
 
+/* A part that is lost for want of memory must not look like one that was not given: another engine would be spoken to. */
+static char *take(const char *text, size_t len, bool *ret_nomem) {
+  char *copy = ipfsa_strndup(text, len);
+  if (!copy) *ret_nomem = true;
+  return copy;
+}
+
 /* "host", "host:port", "[::1]:port" in [text, end). */
-static bool split_host(const char *text, const char *end, char **ret_host, char **ret_port) {
+static bool split_host(const char *text, const char *end, char **ret_host, char **ret_port, bool *ret_nomem) {
   const char *host = text, *host_end, *port = NULL;
   if (*text == '[') {
     host++;
@@ -55,52 +62,51 @@ static bool split_host(const char *text, const char *end, char **ret_host, char 
   if (port && (port == end || (size_t)(end - port) > 5)) return false;
   for (const char *p = port; p && p < end; p++)
     if (*p < '0' || *p > '9') return false;
-  *ret_host = ipfsa_strndup(host, (size_t)(host_end - host));
-  if (port) *ret_port = ipfsa_strndup(port, (size_t)(end - port));
+  *ret_host = take(host, (size_t)(host_end - host), ret_nomem);
+  if (port) *ret_port = take(port, (size_t)(end - port), ret_nomem);
   return true;
 }
 
-static bool parse_ssh(const char *rest, ipfsa_engine_address *a) {
+static bool parse_ssh(const char *rest, ipfsa_engine_address *a, bool *ret_nomem) {
   const char *end = rest + strcspn(rest, "/"), *at = memchr(rest, '@', (size_t)(end - rest));
   if (at) {
     for (const char *p = rest; p < at; p++)
       if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || (p > rest && strchr("-._", *p)))) return false;
     if (at == rest) return false;
-    a->user = ipfsa_strndup(rest, (size_t)(at - rest));
+    a->user = take(rest, (size_t)(at - rest), ret_nomem);
     rest = at + 1;
   }
   if (*end && end[1]) {
     if (end[strspn(end, "/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")]) return false; /* it goes through a shell */
-    a->path = ipfsa_strdup(end);
+    a->path = take(end, strlen(end), ret_nomem);
   }
-  return split_host(rest, end, &a->host, &a->port);
+  return split_host(rest, end, &a->host, &a->port, ret_nomem);
 }
 
-static bool parse_tcp(const char *rest, bool tls, ipfsa_engine_address *a) {
+static bool parse_tcp(const char *rest, bool tls, ipfsa_engine_address *a, bool *ret_nomem) {
   size_t len = strlen(rest);
   if (len && rest[len - 1] == '/') len--;
-  if (!split_host(rest, rest + len, &a->host, &a->port)) return false;
-  if (!a->port) a->port = ipfsa_strdup(tls ? "2376" : "2375");
+  if (!split_host(rest, rest + len, &a->host, &a->port, ret_nomem)) return false;
+  if (!a->port) a->port = take(tls ? "2376" : "2375", 4, ret_nomem);
   return true;
 }
 
 ipfsa_status ipfsa_engine_address_parse(const char *text, bool tls, ipfsa_engine_address *ret, ipfsa_error *err) {
-  ipfsa_engine_address a = {.text = ipfsa_strdup(text)};
-  bool fine = false;
+  bool fine = false, nomem = false;
+  ipfsa_engine_address a = {.text = take(text, strlen(text), &nomem)};
   if (strncmp(text, "unix://", 7) == 0 && text[7] == '/') {
     struct sockaddr_un room;
     fine = strlen(text + 7) < sizeof room.sun_path;
     a.kind = IPFSA_ENGINE_UNIX;
-    a.path = ipfsa_strdup(text + 7);
+    a.path = take(text + 7, strlen(text + 7), &nomem);
   } else if (strncmp(text, "tcp://", 6) == 0 || strncmp(text, "https://", 8) == 0) {
     bool secure = tls || text[0] == 'h';
     a.kind = secure ? IPFSA_ENGINE_TLS : IPFSA_ENGINE_TCP;
-    fine = parse_tcp(strchr(text, '/') + 2, secure, &a);
+    fine = parse_tcp(strchr(text, '/') + 2, secure, &a, &nomem);
   } else if (strncmp(text, "ssh://", 6) == 0) {
     a.kind = IPFSA_ENGINE_SSH;
-    fine = parse_ssh(text + 6, &a);
+    fine = parse_ssh(text + 6, &a, &nomem);
   }
-  bool nomem = !a.text || (fine && ((a.kind == IPFSA_ENGINE_UNIX && !a.path) || (a.kind != IPFSA_ENGINE_UNIX && !a.host)));
   if (fine && !nomem) {
     *ret = a;
     return IPFSA_OK;
@@ -149,7 +155,8 @@ static ipfsa_status context_address(const char *folder, const char *id, const js
   bool has_tls = access(ipfsa_buf_cstr(&tls), F_OK) == 0;
   bool skip = ipfsa_json_bool(endpoint, "SkipTLSVerify");
   ipfsa_engine_address a;
-  ipfsa_status status = ipfsa_engine_address_parse(host, has_tls || skip, &a, err);
+  ipfsa_status status = ipfsa_buf_status(&tls, err);
+  if (status == IPFSA_OK) status = ipfsa_engine_address_parse(host, has_tls || skip, &a, err);
   if (status) return ipfsa_error_prefix(err, status, "Docker's context %.80s", name);
   a.skip_verify = skip;
   if (has_tls) a.tls_dir = ipfsa_strdup(ipfsa_buf_cstr(&tls));
@@ -169,7 +176,9 @@ static ipfsa_status from_context(const char *name, ipfsa_engine_address *ret, ip
   if (status) return status;
   ipfsa_buf_printf(&path, "%s/contexts/meta/%s/meta.json", ipfsa_buf_cstr(&folder), id);
   IPFSA_AUTO_JSON json_t *meta = NULL;
-  status = read_json_file(ipfsa_buf_cstr(&path), &meta, err);
+  const char *file = ipfsa_buf_cstr(&path);
+  status = ipfsa_buf_status(folder.failed ? &folder : &path, err);
+  if (status == IPFSA_OK) status = read_json_file(file, &meta, err);
   if (status) return status;
   if (!meta) return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "Docker's context %.80s: there is none of this name; see 'docker context ls'", name);
   return context_address(ipfsa_buf_cstr(&folder), id, meta, name, ret, err);
@@ -178,10 +187,13 @@ static ipfsa_status from_context(const char *name, ipfsa_engine_address *ret, ip
 /* "currentContext" of config.json; *ret stays NULL when none is set. Owned. */
 static ipfsa_status current_context(char **ret, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf path = {0};
-  if (docker_folder(&path, NULL)) return IPFSA_OK;
+  ipfsa_status status = docker_folder(&path, err);
+  if (status) return status == IPFSA_E_NOT_FOUND ? IPFSA_OK : status;
   ipfsa_buf_str(&path, "/config.json");
   IPFSA_AUTO_JSON json_t *config = NULL;
-  ipfsa_status status = read_json_file(ipfsa_buf_cstr(&path), &config, err);
+  const char *file = ipfsa_buf_cstr(&path);
+  status = ipfsa_buf_status(&path, err);
+  if (status == IPFSA_OK) status = read_json_file(file, &config, err);
   const char *name = ipfsa_json_text(config, "currentContext");
   if (status || !*name || strcmp(name, "default") == 0) return status;
   *ret = ipfsa_strdup(name);
@@ -209,7 +221,8 @@ static ipfsa_status usual_socket(ipfsa_engine_address *ret, ipfsa_error *err) {
     IPFSA_AUTO_BUF ipfsa_buf text = {0};
     ipfsa_buf_printf(&text, "unix://%s%s%s", sockets[i].runtime ? run : "", sockets[i].runtime ? "/" : "", sockets[i].path);
     const char *address = ipfsa_buf_cstr(&text);
-    if (!text.failed && somebody_listens(address + 7)) return ipfsa_engine_address_parse(address, false, ret, err);
+    if (text.failed) return ipfsa_buf_status(&text, err);
+    if (somebody_listens(address + 7)) return ipfsa_engine_address_parse(address, false, ret, err);
   }
   return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "container engine: none listens on /var/run/docker.sock, /run/podman/podman.sock or below $XDG_RUNTIME_DIR; start Docker "
                     "or Podman's service, or name one in DOCKER_HOST, with --host, or in the configuration (docker.host)");
@@ -225,7 +238,7 @@ static ipfsa_status from_text(const char *text, const char *found_in, ipfsa_engi
     if (certs) ipfsa_buf_str(&dir, certs);
     else ipfsa_buf_printf(&dir, "%s/.docker", home);
     a.tls_dir = ipfsa_strdup(ipfsa_buf_cstr(&dir));
-    if (!a.tls_dir) {
+    if (!a.tls_dir || dir.failed) {
       ipfsa_engine_address_release(&a);
       return ipfsa_fail_nomem(err);
     }

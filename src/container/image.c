@@ -12,7 +12,8 @@ ipfsa_status ipfsa_image_look(ipfsa_engine *engine, const ipfsa_reference *ref, 
   ipfsa_buf_printf(&target, "/images/%s/json", ipfsa_buf_cstr(&name)); /* its characters were checked; engines want the slashes as they are */
   int code = 0;
   IPFSA_AUTO_JSON json_t *json = NULL;
-  ipfsa_status status = ipfsa_engine_ask(engine, &(ipfsa_engine_call){.method = "GET", .target = &target, .also_fine = 404}, &json, &code, err);
+  ipfsa_status status = ipfsa_buf_status(&name, err);
+  if (status == IPFSA_OK) status = ipfsa_engine_ask(engine, &(ipfsa_engine_call){.method = "GET", .target = &target, .also_fine = 404}, &json, &code, err);
   if (status) return status;
   if (code == 404) return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "image %.200s is not here; pull it with 'image pull'", ipfsa_buf_cstr(&name));
   if (ret) *ret = ipfsa_steal(json);

@@ -179,7 +179,9 @@ static ipfsa_status build(ipfsa_engine *e, const ipfsa_engine_call *call, ipfsa_
     if (!body) return ipfsa_fail_nomem(err);
     data = ipfsa_bytes_str(body);
   }
-  status = ipfsa_http_put_request(out, call->method, ipfsa_buf_cstr(&target), err);
+  const char *path = ipfsa_buf_cstr(&target);
+  status = ipfsa_buf_status(&target, err);
+  if (status == IPFSA_OK) status = ipfsa_http_put_request(out, call->method, path, err);
   if (status == IPFSA_OK) status = ipfsa_http_put_header(out, "Host", "localhost", err);
   if (status == IPFSA_OK) status = ipfsa_http_put_header(out, "User-Agent", "ipfs-accelerate/" IPFSA_VERSION, err);
   if (status == IPFSA_OK && call->auth) status = ipfsa_http_put_header(out, "X-Registry-Auth", call->auth, err);

@@ -16,6 +16,7 @@ typedef struct starting {
   size_t n_contents;
   json_t *body;
   bool made, started;       /* by this call */
+  bool may_be_made;         /* the answer to the making was lost */
   json_t *volumes;          /* names of those this call made */
 } starting;
 
@@ -46,7 +47,10 @@ static ipfsa_status build_body(starting *s, ipfsa_error *err) {
   if (status) return status;
   IPFSA_AUTO_BUF ipfsa_buf image = {0};
   ipfsa_image_put(&image, &ref, true);
-  ipfsa_spec_facts facts = {.image = ipfsa_buf_cstr(&image), .image_user = "", .contents = s->contents, .n_contents = s->n_contents};
+  const char *image_text = ipfsa_buf_cstr(&image);
+  status = ipfsa_buf_status(&image, err);
+  if (status) return status;
+  ipfsa_spec_facts facts = {.image = image_text, .image_user = "", .contents = s->contents, .n_contents = s->n_contents};
   /* First with nothing known: what is refused is refused before anything is asked for or pulled. */
   status = ipfsa_spec_build(s->engine, s->name, s->o, &facts, &s->body, err);
   if (status) return status;
@@ -70,8 +74,8 @@ static ipfsa_status ensure_volumes(starting *s, ipfsa_error *err) {
     bool created = false;
     const char *name = ipfsa_json_text(mount, "Source");
     ipfsa_status status = ipfsa_volume_create(s->engine, name, &created, err);
+    if (created && status != IPFSA_E_EXISTS && json_array_append_new(s->volumes, json_string(name)) != 0) return ipfsa_fail_nomem(err);
     if (status && status != IPFSA_E_EXISTS) return status; /* one of others may be used */
-    if (created && json_array_append_new(s->volumes, json_string(name)) != 0) return ipfsa_fail_nomem(err);
   }
   return IPFSA_OK;
 }
@@ -86,9 +90,9 @@ static ipfsa_status make(starting *s, ipfsa_error *err) {
   if (s->o->platform && *s->o->platform && ipfsa_engine_minor(s->engine) >= 41) ipfsa_http_put_query(&target, "platform", s->o->platform);
   IPFSA_AUTO_JSON json_t *answer = NULL;
   ipfsa_status status = ipfsa_engine_ask(s->engine, &(ipfsa_engine_call){.method = "POST", .target = &target, .body = s->body, .secrets = s->o->env}, &answer, NULL, err);
-  if (status) return ipfsa_error_prefix(err, status, "container %s", s->name);
-  s->made = true;
-  return IPFSA_OK;
+  s->made = status == IPFSA_OK;
+  s->may_be_made = status == IPFSA_E_NOMEM || status == IPFSA_E_IO || status == IPFSA_E_TIMEOUT || status == IPFSA_E_CANCELLED || status == IPFSA_E_MALFORMED;
+  return status ? ipfsa_error_prefix(err, status, "container %s", s->name) : IPFSA_OK;
 }
 
 /* Networks past the first: several at once are refused before API 1.44, one after the other works everywhere. */
@@ -113,10 +117,20 @@ static ipfsa_status start_it(starting *s, ipfsa_error *err) {
   return status;
 }
 
-/* Undoes what this call did; it was a failure already, so what fails here is not told. */
-static void undo(starting *s) {
-  if (s->made) (void)ipfsa_container_delete(s->engine, s->name, true, true, NULL);
-  else if (s->started) (void)ipfsa_container_post(s->engine, s->name, "/stop?t=10", s->o->env, true, 10000, NULL, NULL);
+/* Whether the container whose making was not answered is there: it holds the label of our session. */
+static bool was_made(starting *s) {
+  IPFSA_AUTO_JSON json_t *json = NULL;
+  if (!s->may_be_made || ipfsa_container_look(s->engine, s->name, true, &json, NULL) != IPFSA_OK) return false;
+  return strcmp(ipfsa_json_text(ipfsa_json_at(json, "Config", "Labels", NULL), IPFSA_LABEL_SESSION), ipfsa_engine_session(s->engine)) == 0;
+}
+
+/* Undoes what this call did. It was a failure already, so what fails here is told only when it leaves the container behind. */
+static bool undo(starting *s) {
+  ipfsa_status status = IPFSA_OK;
+  s->made = s->made || was_made(s);
+  ipfsa_error why = {0};
+  if (s->made) status = ipfsa_container_delete(s->engine, s->name, true, true, &why);
+  else if (s->started) status = ipfsa_container_post(s->engine, s->name, "/stop?t=10", s->o->env, true, 10000, NULL, NULL);
   json_t *volume;
   size_t i;
   json_array_foreach(s->volumes, i, volume) {
@@ -125,6 +139,14 @@ static void undo(starting *s) {
     ipfsa_http_put_encoded(&target, json_string_value(volume));
     (void)ipfsa_engine_ask(s->engine, &(ipfsa_engine_call){.method = "DELETE", .target = &target, .cleaning = true}, NULL, NULL, NULL);
   }
+  bool is_gone = status == IPFSA_E_NOT_FOUND && why.sys_errno == 0; /* with an errno it is the engine that is not found */
+  return status == IPFSA_OK || is_gone || !s->made;
+}
+
+static void tell_left_behind(const starting *s, ipfsa_status status, ipfsa_error *err) {
+  char told[sizeof err->message];
+  snprintf(told, sizeof told, "%s", err->message);
+  ipfsa_fail(err, status, "%.280s; it could not be removed again: do so by 'container rm --force %s'", told, s->name);
 }
 
 /* --- one that is there already --- */
@@ -196,8 +218,8 @@ ipfsa_status ipfsa_container_start_with(ipfsa_engine *engine, const char *name, 
   if (status == IPFSA_OK) status = check_no_options(&s, err);
   ipfsa_container *container = NULL;
   if (status == IPFSA_OK) status = run_steps(&s, &container, err);
-  if (status) undo(&s);
-  if (status) ipfsa_secrets_hide(err->message, s.o->env);
+  if (status) ipfsa_secrets_hide(err->message, s.o->env); /* before the message is cut */
+  if (status && !undo(&s)) tell_left_behind(&s, status, err);
   json_decref(s.body);
   json_decref(s.volumes);
   if (status) return status;

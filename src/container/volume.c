@@ -31,10 +31,9 @@ ipfsa_status ipfsa_volume_create(ipfsa_engine *engine, const char *name, bool *r
   IPFSA_AUTO_JSON json_t *body = json_pack("{s:s,s:{s:s,s:s}}", "Name", name, "Labels", IPFSA_CONTAINER_LABEL, "1", "io.ipfs-accelerate.session", ipfsa_engine_session(engine));
   if (!body) return ipfsa_fail_nomem(err);
   ipfsa_buf_str(&target, "/volumes/create");
+  if (ret_created) *ret_created = !there; /* also when the answer is lost: it may have been made */
   if (!there) status = ipfsa_engine_ask(engine, &(ipfsa_engine_call){.method = "POST", .target = &target, .body = body}, NULL, NULL, err);
-  if (status) return ipfsa_error_prefix(err, status, "volume %s", name);
-  if (ret_created) *ret_created = !there;
-  return IPFSA_OK;
+  return status ? ipfsa_error_prefix(err, status, "volume %s", name) : IPFSA_OK;
 }
 
 ipfsa_status ipfsa_volume_rm(ipfsa_engine *engine, const char *name, ipfsa_error *err) {

@@ -133,7 +133,8 @@ static ipfsa_status start_tls(ipfsa_wire *w, const ipfsa_engine_address *a, uint
 static ipfsa_status spawn_ssh(ipfsa_wire *w, const ipfsa_engine_address *a, int theirs, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf host_option = {0};
   if (a->path) ipfsa_buf_printf(&host_option, "--host=unix://%s", a->path);
-  const char *words[16];
+  const char *words[16], *host_word = ipfsa_buf_cstr(&host_option);
+  if (ipfsa_buf_status(&host_option, err)) return host_option.failed;
   size_t n = 0;
   words[n++] = "ssh";
   words[n++] = "-T";
@@ -144,7 +145,7 @@ static ipfsa_status spawn_ssh(ipfsa_wire *w, const ipfsa_engine_address *a, int 
   words[n++] = "--";
   words[n++] = a->host;
   words[n++] = "docker";
-  if (a->path) words[n++] = ipfsa_buf_cstr(&host_option);
+  if (a->path) words[n++] = host_word;
   words[n++] = "system";
   words[n++] = "dial-stdio";
   words[n] = NULL;

@@ -140,7 +140,7 @@ def stop(pid_file, process):
 
 
 def end_those_of(folder):
-    """Podman leaves a monitor for every exec for five minutes: those whose command names this folder are ended."""
+    """Podman leaves a monitor for every exec for five minutes, and a killed engine those of its containers: whose command names this folder is ended."""
     for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         try:
             if str(folder).encode() in entry.read_bytes():
@@ -161,9 +161,12 @@ def tail(path):
 class Bridge:
     """A bridge of the engine's own, so that an engine of the machine itself keeps its docker0."""
 
+    n_made = 0
+
     def __init__(self):
-        self.name = "ipfsa%d" % os.getpid()
-        subnet = "10.%d.%d.1/24" % (200 + os.getpid() // 250 % 50, os.getpid() % 250)
+        self.name = "ipfsa%d%s" % (os.getpid(), "abcdefghij"[Bridge.n_made % 10])  # several engines may run at once
+        subnet = "10.%d.%d.1/24" % (200 + os.getpid() // 250 % 50, (os.getpid() + 10 * Bridge.n_made) % 250)
+        Bridge.n_made += 1
         ip = shutil.which("ip") or "/sbin/ip"
         self.ip, self.made = ip, False
         try:
@@ -180,8 +183,8 @@ class Bridge:
             subprocess.run([self.ip, "link", "del", self.name], capture_output=True)
 
 
-def start_dockerd(folder, bridge, driver):
-    command = ["dockerd", "--data-root", folder / "data", "--exec-root", folder / "exec", "-H", "unix://%s/d.sock" % folder, "--pidfile", folder / "d.pid",
+def start_dockerd(folder, bridge, driver, data):
+    command = ["dockerd", "--data-root", data or folder / "data", "--exec-root", folder / "exec", "-H", "unix://%s/d.sock" % folder, "--pidfile", folder / "d.pid",
                "--bridge", bridge, "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--storage-driver", driver, "--shutdown-timeout", "5"]
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
@@ -204,7 +207,8 @@ def make_first_image(engine):
 
 
 @contextlib.contextmanager
-def docker():
+def docker(data=None):
+    """data: the folder of its images and containers; one of its own otherwise."""
     if os.geteuid() != 0:
         raise Unavailable("a container engine of the test's own needs root")
     lacking = missing("dockerd", "containerd", "runc", "busybox")
@@ -214,7 +218,7 @@ def docker():
     bridge, process = Bridge(), None
     try:
         for driver in ("overlay2", "vfs"):
-            process = start_dockerd(folder, bridge.name, driver)
+            process = start_dockerd(folder, bridge.name, driver, data)
             if process:
                 break
         if not process:
@@ -222,11 +226,16 @@ def docker():
         engine = Engine("docker", folder, folder / "d.sock")
         engine.bridge = bridge.name
 
-        def restart(meanwhile=lambda: None):
+        def restart(meanwhile=lambda: None, kill=False):
             nonlocal process
-            stop(folder / "d.pid", process)
+            if kill:
+                process.kill()
+                process.wait()
+                (folder / "exec/containerd/containerd.pid").unlink(missing_ok=True)  # it died along; where nobody reaps it, it would seem alive
+            else:
+                stop(folder / "d.pid", process)
             meanwhile()
-            process = start_dockerd(folder, bridge.name, driver)
+            process = start_dockerd(folder, bridge.name, driver, data)
             assert process, tail(folder / "log")
         engine.restart = restart
         make_first_image(engine)
@@ -235,6 +244,7 @@ def docker():
     finally:
         if process:
             stop(folder / "d.pid", process)
+        end_those_of(folder)
         bridge.remove()
         shutil.rmtree(folder, ignore_errors=True)
 

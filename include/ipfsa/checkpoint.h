@@ -71,6 +71,34 @@ IPFSA_API const char *ipfsa_checkpoint_warning(const ipfsa_checkpoint *checkpoin
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_read(ipfsa_checkpoint *checkpoint, const ipfsa_tensor *tensor, uint64_t off, void *data, size_t len,
                                                          ipfsa_error *err);
 
+/* Tensors of one name are equal when dtype, shape and every byte are; bytes are read and compared only where dtype and shape are the same. */
+typedef enum ipfsa_tensor_change { IPFSA_TENSOR_EQUAL = 1, IPFSA_TENSOR_CHANGED = 2, IPFSA_TENSOR_NEW = 3, IPFSA_TENSOR_REMOVED = 4 } ipfsa_tensor_change;
+/* from is NULL for new ones, to for removed ones; other than 0 stops: E_CANCELLED. */
+typedef int (*ipfsa_checkpoint_diff_cb)(void *ctx, ipfsa_tensor_change change, const ipfsa_tensor *from, const ipfsa_tensor *to);
+typedef struct ipfsa_checkpoint_diff_options {
+  size_t struct_size;
+  ipfsa_checkpoint_diff_cb cb; /* NULL: only the sums */
+  void *ctx;
+  ipfsa_progress_cb progress; /* bytes of `to` that were dealt with */
+  void *progress_ctx;
+} ipfsa_checkpoint_diff_options;
+typedef struct ipfsa_checkpoint_diff {
+  uint64_t n_equal, n_changed, n_new, n_removed;
+  uint64_t shared_bytes; /* of equal tensors */
+  uint64_t from_bytes, to_bytes;
+} ipfsa_checkpoint_diff;
+/* Tensors of `to` in its order, then those that only `from` has. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_compare(ipfsa_checkpoint *from, ipfsa_checkpoint *to, const ipfsa_checkpoint_diff_options *options,
+                                                            ipfsa_checkpoint_diff *ret, ipfsa_error *err);
+
+/* Opens it as ipfsa_checkpoint_open does, then reads every byte of every file; each block of content is hashed. */
+typedef struct ipfsa_checkpoint_verified {
+  ipfsa_checkpoint_format format;
+  uint64_t n_files, n_tensors, bytes; /* bytes: of the files */
+} ipfsa_checkpoint_verified;
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_verify(ipfsa_node *node, const char *path, ipfsa_progress_cb progress, void *progress_ctx,
+                                                           ipfsa_checkpoint_verified *ret, ipfsa_error *err);
+
 #ifdef __cplusplus
 }
 #endif

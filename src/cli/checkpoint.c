@@ -15,13 +15,14 @@ const cli_verb cli_verb_checkpoint = {
                    "format is made. Nothing in a checkpoint is ever run.",
 };
 
+bool cli_checkpoint_is_local(const char *arg) { return ipfsa_path_parse(NULL, arg, NULL, NULL) != IPFSA_OK && access(arg, F_OK) == 0; }
+
 /* What reads as a path of content is content; else a file that is there. */
 ipfsa_checkpoint *cli_checkpoint_open(cli_context *ctx, const char *arg) {
   ipfsa_error err = {0};
   ipfsa_checkpoint *cp = NULL;
   ipfsa_node *node = NULL;
-  bool local = ipfsa_path_parse(NULL, arg, NULL, NULL) != IPFSA_OK && access(arg, F_OK) == 0;
-  if (!local && !(node = cli_node(ctx, false, false))) return NULL;
+  if (!cli_checkpoint_is_local(arg) && !(node = cli_node(ctx, false, false))) return NULL;
   if (ipfsa_checkpoint_open(node, arg, &cp, &err) == IPFSA_OK) return cp;
   (void)cli_fail(ctx, &err);
   return NULL;

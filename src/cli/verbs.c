@@ -17,7 +17,9 @@ extern const cli_verb cli_verb_block_rm;
 extern const cli_verb cli_verb_block_stat;
 extern const cli_verb cli_verb_cat;
 extern const cli_verb cli_verb_checkpoint;
+extern const cli_verb cli_verb_checkpoint_diff;
 extern const cli_verb cli_verb_checkpoint_inspect;
+extern const cli_verb cli_verb_checkpoint_verify;
 extern const cli_verb cli_verb_cid;
 extern const cli_verb cli_verb_cid_base32;
 extern const cli_verb cli_verb_cid_bases;
@@ -140,7 +142,9 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_block_stat,
     &cli_verb_cat,
     &cli_verb_checkpoint,
+    &cli_verb_checkpoint_diff,
     &cli_verb_checkpoint_inspect,
+    &cli_verb_checkpoint_verify,
     &cli_verb_cid,
     &cli_verb_cid_base32,
     &cli_verb_cid_bases,

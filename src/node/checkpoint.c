@@ -140,17 +140,89 @@ static ipfsa_status split(ipfsa_node *node, const char *path, char **ret_folder,
   return IPFSA_OK;
 }
 
+/* *ret_folder (owned): where its files are; *ret_name: which one, borrowed from path, NULL: what the folder has. */
+static ipfsa_status find_place(ipfsa_node *node, const char *path, char **ret_folder, const char **ret_name, ipfsa_error *err) {
+  bool folder = false;
+  *ret_name = NULL;
+  ipfsa_status status = is_folder(node, path, &folder, err);
+  if (status || !folder) return status ? status : split(node, path, ret_folder, ret_name, err);
+  *ret_folder = ipfsa_strdup(path);
+  return *ret_folder ? IPFSA_OK : ipfsa_fail_nomem(err);
+}
+
 ipfsa_status ipfsa_checkpoint_open(ipfsa_node *node, const char *path, ipfsa_checkpoint **ret, ipfsa_error *err) {
   ipfsa_error local = {0};
   if (!err) err = &local;
-  bool folder = false;
-  IPFSA_AUTO_FREE char *parent = NULL;
+  IPFSA_AUTO_FREE char *folder = NULL;
   const char *name = NULL;
-  ipfsa_status status = is_folder(node, path, &folder, err);
-  if (status == IPFSA_OK && !folder) status = split(node, path, &parent, &name, err);
+  ipfsa_status status = find_place(node, path, &folder, &name, err);
   if (status) return status;
-  place p = {{open_file, list_folder}, node, parent ? parent : path};
+  place p = {{open_file, list_folder}, node, folder};
   return ipfsa_checkpoint_load(&p.base, name, ret, err);
+}
+
+/* ---- every byte ---- */
+
+typedef struct reading {
+  ipfsa_progress_cb progress;
+  void *ctx;
+  ipfsa_progress at;
+  uint64_t before; /* bytes of the files that are done */
+} reading;
+
+static int on_read(void *ctx, const ipfsa_progress *p) {
+  reading *r = ctx;
+  r->at.done_bytes = r->before + p->done_bytes;
+  return r->progress ? r->progress(r->ctx, &r->at) : 0;
+}
+
+static int drop(void *ctx, const void *data, size_t len) { return (void)ctx, (void)data, (void)len, 0; }
+
+static ipfsa_status read_local(ipfsa_shard *s, reading *r, ipfsa_error *err) {
+  enum { PIECE = 1 << 20 };
+  IPFSA_AUTO_FREE uint8_t *room = ipfsa_malloc(PIECE);
+  ipfsa_status status = room ? IPFSA_OK : ipfsa_fail_nomem(err);
+  for (uint64_t off = 0; status == IPFSA_OK && off < s->size; off += PIECE) {
+    status = s->source->read_at(s->source, room, s->size - off < PIECE ? (size_t)(s->size - off) : PIECE, off, err);
+    if (status == IPFSA_OK && on_read(r, &(ipfsa_progress){.done_bytes = off}) != 0) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
+  }
+  return status == IPFSA_OK ? s->source->check(s->source, err) : status;
+}
+
+static ipfsa_status read_shard(place *p, ipfsa_shard *s, reading *r, ipfsa_error *err) {
+  if (!p->node) return read_local(s, r, err);
+  IPFSA_AUTO_FREE char *path = join(p->path, s->name);
+  return path ? ipfsa_cat(p->node, path, 0, UINT64_MAX, drop, NULL, on_read, r, err) : ipfsa_fail_nomem(err);
+}
+
+static ipfsa_status read_all(place *p, ipfsa_checkpoint *cp, reading *r, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  for (size_t i = 0; i < cp->n_shards; i++) r->at.total_bytes += cp->shards[i].size;
+  for (size_t i = 0; status == IPFSA_OK && i < cp->n_shards; i++) {
+    status = read_shard(p, &cp->shards[i], r, err);
+    if (status && *cp->shards[i].name) status = ipfsa_error_prefix(err, status, "%s", cp->shards[i].name);
+    r->before += cp->shards[i].size;
+  }
+  return status;
+}
+
+ipfsa_status ipfsa_checkpoint_verify(ipfsa_node *node, const char *path, ipfsa_progress_cb progress, void *progress_ctx, ipfsa_checkpoint_verified *ret,
+                                     ipfsa_error *err) {
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  IPFSA_AUTO_FREE char *folder = NULL;
+  const char *name = NULL;
+  ipfsa_checkpoint *cp = NULL;
+  ipfsa_status status = find_place(node, path, &folder, &name, err);
+  if (status) return status;
+  place p = {{open_file, list_folder}, node, folder};
+  reading r = {.progress = progress, .ctx = progress_ctx};
+  status = ipfsa_checkpoint_load(&p.base, name, &cp, err);
+  if (status) return status;
+  status = read_all(&p, cp, &r, err);
+  if (status == IPFSA_OK) *ret = (ipfsa_checkpoint_verified){cp->format, cp->n_shards, cp->n_tensors, r.at.total_bytes};
+  ipfsa_checkpoint_close(cp);
+  return status;
 }
 
 /* ---- a caller's own source ---- */

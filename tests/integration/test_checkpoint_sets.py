@@ -76,3 +76,36 @@ def test_mixed_and_doubled(ipfs, tmp_path):
     for name, blob in files().items():
         (tmp_path / "two" / name).write_bytes(blob)
     assert "2 checkpoints" in ipfs("checkpoint", "inspect", "two", check=False).err
+
+
+def test_diff(ipfs, tmp_path):
+    write(tmp_path / "m", files(), index())
+    whole = {"y": tensor("U8", [2], 0, 2), "x": tensor("U8", [4], 2, 6), "w": tensor("U8", [1], 6, 7), "z": tensor("F16", [4], 7, 15)}
+    (tmp_path / "one.safetensors").write_bytes(safetensors(whole, bytes(2) + b"\0\0\0\1" + bytes(9)))
+    root = ipfs.text("add", "-rQ", "m")
+    for a in ("m", root):
+        *changes, sums = map(json.loads, ipfs.text("checkpoint", "diff", "--json", "--all", a, "one.safetensors").splitlines())
+        assert {(c["To"] or c["From"])["Name"]: c["Change"] for c in changes} == {"y": "equal", "x": "changed", "w": "new", "z": "changed"}
+        assert sums == {"Equal": 1, "Changed": 2, "New": 1, "Removed": 0, "SharedBytes": 2, "FromBytes": 14, "ToBytes": 15}
+    text = ipfs.text("checkpoint", "diff", "one.safetensors", "m")
+    assert "removed" in text and "w\n" in text and "equal " not in text and text.endswith("1 equal, 2 changed, 0 new, 1 removed; 2 bytes shared of 15 and 14")
+    assert ipfs("checkpoint", "diff", "m", "absent", check=False).code == 1
+
+
+def test_verify(ipfs, tmp_path):
+    data = bytes(range(256)) * 8192
+    blobs = {A: safetensors({"x": tensor("U8", [len(data)], 0, len(data))}, data), B: files()[B]}
+    write(tmp_path / "m", blobs, {"x": A, "z": B})
+    root = ipfs.text("add", "-rQ", "--cid-version=1", "m")
+    size = sum(map(len, blobs.values()))
+    for arg in ("m", root):
+        assert json.loads(ipfs.text("checkpoint", "verify", "--json", arg)) == {"Format": "safetensors", "Files": 2, "Tensors": 2, "Bytes": size}
+    assert ipfs.text("checkpoint", "verify", "m").startswith("good: safetensors, 2 tensors in 2 files")
+    packs = [p for p in ipfs.repo.rglob("*") if p.is_file() and data[:512] in p.read_bytes()]
+    assert packs
+    blob = bytearray(packs[0].read_bytes())
+    blob[blob.index(data[:512]) + 300_000] ^= 1
+    packs[0].chmod(0o600)
+    packs[0].write_bytes(blob)
+    done = ipfs("checkpoint", "verify", root, check=False)
+    assert done.code == 1 and A in done.err, done.err

@@ -44,11 +44,12 @@ static bool keep(heap_refbuf *heap) {
 static heap_refbuf *take_kept(size_t len) {
   heap_refbuf *found = NULL;
   pthread_mutex_lock(&kept_lock);
-  for (size_t i = 0; i < n_kept && !found; i++) {
+  for (size_t i = 0; i < n_kept; i++) {
     if (kept[i]->cap < len || kept[i]->cap > 2 * len) continue;
     found = kept[i];
     kept[i] = kept[--n_kept];
     kept_bytes -= found->cap;
+    break;
   }
   pthread_mutex_unlock(&kept_lock);
   return found;

@@ -79,7 +79,8 @@ bool cli_texts(cli_context *ctx, const char *option, ipfsa_texts *ret) {
     return false;
   }
   memcpy(copy, list, n * sizeof *copy);
-  *ret = (ipfsa_texts){copy, n};
+  ret->items = copy;
+  ret->n = n;
   return true;
 }
 

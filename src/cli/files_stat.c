@@ -49,7 +49,7 @@ static void write_words(const ipfsa_files_stat *st, stat_words *ret) {
 }
 
 static void print_format(cli_context *ctx, const char *format, const ipfsa_files_stat *st) {
-  stat_words w;
+  stat_words w = {0};
   write_words(st, &w);
   const struct {
     const char *token, *text;

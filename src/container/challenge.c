@@ -38,7 +38,7 @@ static bool take_value(const char **at, char ret[IPFSA_MAX_CHALLENGE_VALUE + 1])
 static bool named(ipfsa_bytes token, const char *name) { return token.len == strlen(name) && strncasecmp((const char *)token.data, name, token.len) == 0; }
 
 static bool take_parameters(const char **at, ipfsa_challenge *c) {
-  char ignored[IPFSA_MAX_CHALLENGE_VALUE + 1];
+  char ignored[IPFSA_MAX_CHALLENGE_VALUE + 1] = "";
   for (;;) {
     skip_gaps(at, " \t,");
     const char *before = *at;

@@ -83,7 +83,7 @@ static ipfsa_status was_stopped(watcher *w, bool *ret, ipfsa_error *err) {
   snprintf(until, sizeof until, "%lld", (long long)end + STOP_EVENT_SLACK_S);
   ipfsa_container_events_options options = {.struct_size = sizeof options, .since = since, .until = until};
   ipfsa_status status = ipfsa_container_events(w->watch->engine, &options, find_stop, &search, err);
-  ipfsa_engine_info info;
+  ipfsa_engine_info info = {0};
   if (status == IPFSA_OK) status = ipfsa_engine_about(w->watch->engine, &info, err);
   *ret = search.stopped || (status == IPFSA_OK && info.is_podman && !search.killed && w->exit_code == ENDED_BY_TERM);
   return status;

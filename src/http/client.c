@@ -267,7 +267,7 @@ static ipfsa_status follow(hop *h, ipfsa_buf *url, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf next = {0};
   ipfsa_status status;
   h->follows = !method || strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-  h->origin = &at;
+  h->origin = &at; /* cppcheck-suppress autoVariables ; the hop is not used after this call */
   for (int n = 0;; n++) {
     if ((status = ipfsa_url_parse(ipfsa_buf_cstr(url), &at, &target, err))) return status;
     if (n == 0) first = at;

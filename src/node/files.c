@@ -138,7 +138,7 @@ static ipfsa_status source_ref(ipfsa_files_txn *txn, const char *from, ipfsa_dag
   if (status == IPFSA_E_NOT_UNIXFS) return ipfsa_fail(err, status, "cp: source must be a valid UnixFS (dag-pb or raw codec)");
   if (status) return status;
   ret->tsize = st.cumulative;
-  return status;
+  return IPFSA_OK;
 }
 
 /* The path that a copy or move ends at: in a folder that is named with "/", or for a move in any that exists, under the source's last name. */
@@ -233,7 +233,7 @@ ipfsa_status ipfsa_files_chcid(ipfsa_node *node, const char *text, ipfsa_option 
   ipfsa_files_path path;
   ipfsa_files_txn txn;
   ipfsa_cid there;
-  ipfsa_dag_ref ref;
+  ipfsa_dag_ref ref = {0};
   ipfsa_dir_builder *b = NULL;
   ipfsa_status status = ipfsa_files_parse(text, &path, err);
   if (status == IPFSA_OK) status = ipfsa_files_begin(node, NULL, &txn, err);

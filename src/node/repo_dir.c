@@ -163,7 +163,7 @@ static ipfsa_status fill_repo(int fd, const char *profile, ipfsa_error *err) {
   ipfsa_config_free(config);
   if (status) return status;
   char marker[sizeof marker_format + 16];
-  int len = snprintf(marker, sizeof marker, marker_format, IPFSA_REPO_VERSION);
+  int len = snprintf(marker, sizeof marker, marker_format, (unsigned)IPFSA_REPO_VERSION);
   return ipfsa_fs_replace_file(fd, IPFSA_REPO_MARKER, marker, (size_t)len, 0644, err);
 }
 

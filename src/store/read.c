@@ -60,10 +60,9 @@ static placed place(const ipfsa_pack_entry *entry, uint8_t *data) {
 static ipfsa_status read_stretch(const ipfsa_store__read_job *jobs, const placed *at, size_t n, ipfsa_error *err) {
   struct iovec iov[IPFSA_MAX_GET_MANY];
   uint64_t ahead = jobs[0].entry.len >= LARGE_LEAF ? READ_AHEAD : 0;
-  size_t len = 0, got = 0, n_iov = 0;
+  size_t got = 0, n_iov = 0;
   for (size_t i = 0; i < n; i++) {
     iov[n_iov] = (struct iovec){at[i].data + at[i].prefix_len, jobs[i].entry.len};
-    len += jobs[i].entry.len;
     n_iov += jobs[i].entry.len > 0;
   }
   ipfsa_status status = ipfsa_fs_readv_at(jobs[0].pack.fd, iov, n_iov, jobs[0].entry.off, ahead, &got, err);

@@ -425,7 +425,7 @@ ipfsa_status ipfsa_importer_file(ipfsa_importer *im, ipfsa_source *source, const
   choose_slots(&f, im->n_slots);
   f.at.total_bytes = source->size_hint == UINT64_MAX ? 0 : source->size_hint;
   slot *s = NULL;
-  ipfsa_dag_ref ref;
+  ipfsa_dag_ref ref = {0};
   choose_reading(&f);
   ipfsa_status status = next_slot(&f, &s, err);
   if (status == IPFSA_OK && !s) { /* an empty balanced file is one empty leaf, an empty trickle one a root without leaves */

@@ -64,6 +64,7 @@ ipfsa_status ipfsa_checkpoint_warn(ipfsa_checkpoint *cp, ipfsa_error *err, const
 }
 
 const ipfsa_dtype *ipfsa_checkpoint_dtype(const ipfsa_checkpoint *cp, uint8_t id) {
+  if (cp->format == IPFSA_CHECKPOINT_TORCH || cp->format == IPFSA_CHECKPOINT_PICKLE) return &ipfsa_dtype_storage;
   return cp->format == IPFSA_CHECKPOINT_GGUF ? ipfsa_dtype_gguf(id) : ipfsa_dtype_safetensors(id);
 }
 

@@ -27,3 +27,5 @@ static const ipfsa_dtype gguf[] = {
 };
 
 const ipfsa_dtype *ipfsa_dtype_gguf(uint32_t id) { return id < sizeof gguf / sizeof *gguf && gguf[id].name ? &gguf[id] : NULL; }
+
+const ipfsa_dtype ipfsa_dtype_storage = {"storage", 1, 8};

@@ -14,5 +14,6 @@ typedef struct ipfsa_dtype {
 const ipfsa_dtype *ipfsa_dtype_of_safetensors(ipfsa_bytes name, uint8_t *ret_id);
 const ipfsa_dtype *ipfsa_dtype_safetensors(uint8_t id);
 const ipfsa_dtype *ipfsa_dtype_gguf(uint32_t id); /* NULL: unknown, or removed */
+extern const ipfsa_dtype ipfsa_dtype_storage; /* bytes whose type only a pickle knows */
 
 #endif

@@ -4,6 +4,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/gguf.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/torch.h"
 
 #define MAGIC 16 /* bytes that tell the formats */
 
@@ -46,14 +47,28 @@ static ipfsa_status load_gguf(ipfsa_checkpoint *cp, ipfsa_shard *s, ipfsa_pairs 
   return ipfsa_checkpoint_warn(cp, err, "%s has quantised tensors and no general.quantization_version", s->name);
 }
 
+/* What torch.save wrote before it wrote zips: nothing in it is looked at. */
+static ipfsa_status load_pickle(ipfsa_shard *s, ipfsa_error *err) {
+  ipfsa_tensor_record *r;
+  const ipfsa_tensor_record *twice = NULL;
+  s->tensors.text = ipfsa_malloc(1);
+  ipfsa_status status = s->tensors.text ? ipfsa_tensors_add(&s->tensors, &r, err) : ipfsa_fail_nomem(err);
+  if (status == IPFSA_OK) status = ipfsa_tensors_add_dim(&s->tensors, s->size, err);
+  if (status) return status;
+  r->rank = 1;
+  r->end = s->size;
+  return ipfsa_tensors_index(&s->tensors, &twice, err);
+}
+
 static ipfsa_status find_format(const ipfsa_shard *s, ipfsa_checkpoint_format *ret, ipfsa_error *err) {
   magic m;
   ipfsa_status status = read_magic(s->source, &m, err);
   if (status) return status;
   if (begins(&m, "GGUF", 4)) *ret = IPFSA_CHECKPOINT_GGUF;
-  else if (begins(&m, "PK\3\4", 4)) return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "PyTorch files are not read yet");
+  else if (begins(&m, "PK\3\4", 4)) *ret = IPFSA_CHECKPOINT_TORCH;
+  else if (begins(&m, "\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 14)) *ret = IPFSA_CHECKPOINT_PICKLE;
   else if (is_safetensors(s->name, &m)) *ret = IPFSA_CHECKPOINT_SAFETENSORS;
-  else return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "no checkpoint: it begins like none that is known (safetensors, GGUF)");
+  else return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "no checkpoint: it begins like none that is known (safetensors, GGUF, the zip of torch.save)");
   return IPFSA_OK;
 }
 
@@ -66,6 +81,8 @@ static ipfsa_status load_shard(ipfsa_checkpoint *cp, ipfsa_shard *s, ipfsa_error
   if (status) return status;
   cp->format = format;
   if (format == IPFSA_CHECKPOINT_GGUF) status = load_gguf(cp, s, metadata, err);
+  else if (format == IPFSA_CHECKPOINT_TORCH) status = ipfsa_torch_parse(s->source, s->size, &s->tensors, err);
+  else if (format == IPFSA_CHECKPOINT_PICKLE) status = load_pickle(s, err);
   else status = ipfsa_safetensors_parse(s->source, s->size, &s->tensors, &s->data, metadata, err);
   ipfsa_pairs_release(&others);
   return status;
@@ -96,7 +113,7 @@ static void count(ipfsa_checkpoint *cp) {
 /* ---- which of a folder's files ---- */
 
 /* What a name says that a file is, the best first. */
-typedef enum kind { INDEX, SAFETENSORS, GGUF, TORCH_INDEX, N_KINDS } kind;
+typedef enum kind { INDEX, SAFETENSORS, GGUF, TORCH_INDEX, TORCH, N_KINDS } kind;
 typedef struct choice {
   char name[N_KINDS][IPFSA_MAX_SHARD_NAME + 1]; /* the first of each kind */
   size_t n[N_KINDS];
@@ -114,7 +131,8 @@ static kind kind_of(const char *name) {
   if (ends_with(name, ".safetensors.index.json")) return INDEX;
   if (ends_with(name, ".safetensors")) return SAFETENSORS;
   if (is_main_gguf(name)) return GGUF;
-  return ends_with(name, ".bin.index.json") ? TORCH_INDEX : N_KINDS;
+  if (ends_with(name, ".bin.index.json")) return TORCH_INDEX;
+  return strcmp(name, "pytorch_model.bin") == 0 || ends_with(name, ".pt") || ends_with(name, ".pth") ? TORCH : N_KINDS; /* other .bin are anything */
 }
 
 static bool note_name(void *ctx, const char *name) {
@@ -134,7 +152,7 @@ static ipfsa_status choose(ipfsa_checkpoint_place *place, choice *all, const cha
     *ret = all->name[k];
     return IPFSA_OK;
   }
-  return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "the folder has no checkpoint: no file of it ends in .safetensors, .gguf or .index.json");
+  return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "the folder has no checkpoint: no file of it ends in .safetensors, .gguf, .index.json, .pt or .pth, or is pytorch_model.bin");
 }
 
 static ipfsa_status load(ipfsa_checkpoint_place *place, const char *name, ipfsa_checkpoint *cp, ipfsa_error *err) {

@@ -187,7 +187,8 @@ static ipfsa_status open_files(ipfsa_checkpoint_place *place, index_file *x, ipf
     status = ipfsa_checkpoint_open_shard(place, cp, name, x->err);
   }
   if (status) return ipfsa_error_prefix(x->err, status, "a file that the index names");
-  return check_map(x, cp);
+  if (cp->format == IPFSA_CHECKPOINT_SAFETENSORS) return check_map(x, cp);
+  return ipfsa_checkpoint_warn(cp, x->err, "which tensors are in which file only their pickles know, and those are not run");
 }
 
 static ipfsa_status read_index(ipfsa_source *source, ipfsa_tensors *map, ipfsa_error *err) {

@@ -11,7 +11,7 @@
 const cli_verb cli_verb_checkpoint = {
     .name = "checkpoint",
     .tagline = "Look into model checkpoints.",
-    .description = "Model checkpoints (safetensors and GGUF; sets by their index or their parts), in a repo or on the disk. Only headers are read, and every check of the\n"
+    .description = "Model checkpoints (safetensors, GGUF, PyTorch; sets by their index or their parts), in a repo or on the disk. Only headers are read, and every check of the\n"
                    "format is made. Nothing in a checkpoint is ever run.",
 };
 

@@ -132,6 +132,19 @@ static void parts_of_gguf(void **state) {
   fail_everywhere(&p, 2);
 }
 
+static void a_zip_of_torch(void **state) {
+  (void)state;
+  memory_place p = {.base = {open_memory, list_memory}};
+  char path[4096], piece[512];
+  snprintf(path, sizeof path, "%s/tests/corpus/torch-zip/ok/zip64", test_source_root());
+  FILE *file = fopen(path, "rb");
+  assert_non_null(file);
+  ipfsa_buf *b = add(&p, "m.pt");
+  for (size_t n; (n = fread(piece, 1, sizeof piece, file)) > 0;) ipfsa_buf_append(b, piece, n);
+  fclose(file);
+  fail_everywhere(&p, 3);
+}
+
 static void files_of_an_index_at_the_limit(void **state) {
   (void)state;
   for (size_t n = IPFSA_MAX_SHARDS; n <= IPFSA_MAX_SHARDS + 1; n++) {
@@ -169,7 +182,7 @@ static void only_headers_are_read(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(an_index_and_its_files), cmocka_unit_test(parts_of_gguf), cmocka_unit_test(files_of_an_index_at_the_limit),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(an_index_and_its_files), cmocka_unit_test(parts_of_gguf), cmocka_unit_test(a_zip_of_torch), cmocka_unit_test(files_of_an_index_at_the_limit),
                                      cmocka_unit_test(only_headers_are_read)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,90 @@
+"""The zip of torch.save: its members by the central directory; what is compressed, overlaps or lies is refused."""
+import json
+import struct
+
+import pytest
+
+MEMBERS = (("data.pkl", b"\x80\x02pickle"), ("data/0", bytes(100)), ("data/1", b"abc"), ("data/2", b""), ("version", b"3\n"))
+
+
+def torch_zip(members=MEMBERS, top="m", method=0, zip64=True, change=None, n=None, directory=None, local=None):
+    """As torch writes it: no sizes in local headers, data on 64-byte borders, descriptors behind them. change: of entry 1 of the directory."""
+    out, central = b"", b""
+    for i, (name, data) in enumerate(members):
+        full, at = (top + "/" + name).encode(), len(out)
+        pad = -(at + 30 + len(full) + 4) % 64
+        flags = 0x0808 if data else 0x0800
+        head = dict(flags=flags, method=method, crc=0, packed=len(data), size=len(data), at=at, name=full)
+        if i == 1 and change:
+            head.update(change)
+        sizes = local if local is not None and i == 1 else (flags, 0)
+        out += struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 20, sizes[0], 0, 0, 0, 0, sizes[1], sizes[1], len(full), 4 + pad) + full + struct.pack("<2sH", b"FB", pad) + b"Z" * pad + data
+        out += b"PK\7\10" + struct.pack("<III", 0, len(data), len(data)) if data else b""
+        central += struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 20, 20, head["flags"], head["method"], 0, 0, head["crc"], head["packed"], head["size"], len(head["name"]), 0, 0, 0, 0, 0, head["at"]) + head["name"]
+    n = len(members) if n is None else n
+    at, size = len(out), len(central) if directory is None else directory
+    end = b""
+    if zip64:
+        end = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, n, n, size, at) + struct.pack("<4sIQI", b"PK\6\7", 0, at + len(central), 1)
+    short = [min(n, 0xffff)] * 2 + [min(size, 0xffffffff), at]
+    return out + central + end + struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, *short, 0)
+
+
+def inspect(ipfs, tmp_path, blob, name="m.pt"):
+    (tmp_path / name).write_bytes(blob)
+    return ipfs("checkpoint", "inspect", "--json", name, check=False)
+
+
+@pytest.mark.parametrize("zip64", [True, False])
+def test_storages(ipfs, tmp_path, zip64):
+    blob = torch_zip(zip64=zip64)
+    done = inspect(ipfs, tmp_path, blob)
+    assert done.code == 0, done.err
+    head, *items = map(json.loads, done.out.splitlines())
+    assert head["Format"] == "torch" and head["TensorBytes"] == 103
+    assert sorted((t["Name"], t["Size"], t["Dtype"]) for t in items) == [("data/0", 100, "storage"), ("data/1", 3, "storage"), ("data/2", 0, "storage")]
+    for t in items:
+        assert t["Offset"] % 64 == 0 and blob[t["Offset"]:t["Offset"] + t["Size"]] == dict(MEMBERS)[t["Name"]]
+
+
+def test_old_pickles_are_opaque(ipfs, tmp_path):
+    done = inspect(ipfs, tmp_path, bytes.fromhex("80028a0a6cfc9c46f9206aa85019") + b"rest")
+    head, item = map(json.loads, done.out.splitlines())
+    assert head["Format"] == "pickle" and item["Size"] == 18
+
+
+WRONG = {
+    "compressed": (dict(change={"method": 8}), "compressed"), "packed": (dict(change={"packed": 50}), "compressed"), "encrypted": (dict(change={"flags": 0x809}), "encrypted"),
+    "overlap": (dict(change={"at": 0, "name": b"m/data.pkl"}), "overlap"), "past the end": (dict(change={"packed": 1 << 30, "size": 1 << 30}), "reach past"),
+    "no header": (dict(change={"at": 7}), "no local header"), "header past": (dict(change={"at": 1 << 30}), "reaches past"), "parent": (dict(change={"name": b"m/../0"}), "not inside one folder"),
+    "absolute": (dict(change={"name": b"/m/data/0"}), "not inside one folder"), "flat": (dict(change={"name": b"mdata0"}), "not inside one folder"), "other folder": (dict(change={"name": b"n/data/0"}), "another folder"),
+    "local size": (dict(local=(0x800, 99)), "another size"), "wide": (dict(change={"size": 0xffffffff, "packed": 0xffffffff}), "ZIP64"), "script": (dict(members=MEMBERS + (("code/a.py", b"x"),)), "TorchScript"),
+    "constants": (dict(members=MEMBERS + (("constants.pkl", b"x"),)), "TorchScript"), "no pickle": (dict(members=MEMBERS[1:]), "without data.pkl"),
+    "more entries": (dict(n=9), "entry of the central directory"), "fewer entries": (dict(n=2), "more than its entries"), "twice": (dict(members=MEMBERS + (("data/1", b"x"),)), "comes twice"),
+    "members past the limit": (dict(n=1000001), "1000001 members"), "members at the limit": (dict(n=1000000), "entry of the central directory"), "directory": (dict(directory=1 << 40), "reaches"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_refused(ipfs, tmp_path, what):
+    options, words = WRONG[what]
+    done = inspect(ipfs, tmp_path, torch_zip(**options))
+    assert done.code == 1 and words in done.err and done.out == "", done.err
+
+
+def test_every_truncation_is_refused(ipfs, tmp_path):
+    blob = torch_zip()
+    for n in range(4, len(blob), 61):
+        assert inspect(ipfs, tmp_path, blob[:n]).code == 1, n
+
+
+def test_chunks_begin_at_storages(ipfs, tmp_path):
+    mib = 1 << 20
+    big = bytes(range(256)) * (mib // 256) * 2
+    refs = []
+    for extra in (b"a", b"longer" * 40):
+        (tmp_path / "m.pt").write_bytes(torch_zip((("data.pkl", extra), ("data/0", big), ("version", b"3\n"))))
+        cid = ipfs.text("add", "-Q", "--cid-version=1", "--chunker=tensor", "m.pt")
+        assert ipfs("cat", cid).out_bytes == (tmp_path / "m.pt").read_bytes()
+        refs.append(ipfs.text("refs", cid).split())
+    assert refs[0][1] == refs[1][1] and refs[0][2] == refs[1][2] and refs[0][0] != refs[1][0]

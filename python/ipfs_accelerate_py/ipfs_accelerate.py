@@ -115,18 +115,19 @@ class IPFSAccelerate:
             return _failed(why, cid=cid, local=False)
 
     def load_checkpoint_and_dispatch(self, cid, endpoint=None, use_p2p=True):
-        """A small JSON document of the store, parsed -> {"status": "success", "source", "cid", "data", "bytes", "format", "load_time_ms"}. Checkpoints and
-        endpoints are not supported by this build: the answer is an error that says so."""
+        """Checks a checkpoint of the store (a file, an index, a folder) -> {"status": "success", "source", "cid", "data", "format", "bytes", "shards",
+        "load_time_ms"}; data: {"tensors", "total_size", "metadata"}. Of a small JSON document, data is its value. Endpoints are not supported by this build:
+        the answer is an error that says so."""
         from . import content
 
         started = time.perf_counter()
         try:
             if endpoint not in (None, "none"):
                 raise errors.make("endpoint_unreachable", "endpoint %s: dispatching to endpoints is not supported by this build; pass \"none\" to load only" % endpoint)
-            data, size = _document(content, cid)
+            about = _document(content, cid) or _checkpoint(cid)
         except errors.IPFSError as why:
             return _failed(why, cid=cid, load_time_ms=_ms(started))
-        return {"status": "success", "source": "cache", "cid": content.resolve(cid), "data": data, "bytes": size, "format": "json", "load_time_ms": _ms(started)}
+        return {"status": "success", "source": "cache", "cid": content.resolve(cid), **about, "load_time_ms": _ms(started)}
 
     def get_p2p_network_analytics(self):
         return {"status": "disabled", "message": "P2P network optimization is disabled"}
@@ -136,16 +137,31 @@ MAX_DOCUMENT = 16 << 20  # bytes of a JSON document that is handed out as a valu
 
 
 def _document(content, cid):
+    """What a JSON document says; None: it is none. The index of a checkpoint in several files is one, and is left to those who know it."""
     import json
 
-    with content.open_file(cid) as file:
-        if file.size > MAX_DOCUMENT:
-            raise errors.make("unsupported_format", "%s has %d bytes; this build loads JSON documents of at most %d, and no checkpoints yet" % (cid, file.size, MAX_DOCUMENT))
+    try:
+        file = content.open_file(cid)
+    except errors.FormatError:  # a folder
+        return None
+    with file:
+        if file.size > MAX_DOCUMENT or file.read(1) not in (b"{", b"[") or str(cid).endswith(".index.json"):
+            return None
+        file.seek(0)
         text = file.read()
     try:
-        return json.loads(text), len(text)
+        return {"data": json.loads(text), "bytes": len(text), "format": "json"}
     except (ValueError, RecursionError):
-        raise errors.make("unsupported_format", "%s is no JSON document; this build loads no checkpoints yet" % cid) from None
+        return None
+
+
+def _checkpoint(cid):
+    from .checkpoint import Checkpoint
+
+    with Checkpoint(cid) as checkpoint:
+        shards = checkpoint.shards()
+        return {"data": {"tensors": len(checkpoint), "total_size": checkpoint.tensor_bytes, "metadata": checkpoint.metadata()},
+                "format": "sharded" if len(shards) > 1 else checkpoint.format, "bytes": sum(s["size"] for s in shards), "shards": len(shards)}
 
 
 def _temporary():

@@ -180,6 +180,12 @@ ipfsa_status ipfsa_fs_allocate(int fd, uint64_t off, uint64_t len, ipfsa_error *
   return ipfsa_fail_errno(err, errno, "allocate %llu bytes", (unsigned long long)len);
 }
 
+int ipfsa_fs_open_direct(int fd) {
+  char path[48];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  return RETRY(open(path, O_RDONLY | O_DIRECT | O_CLOEXEC));
+}
+
 ipfsa_status ipfsa_fs_punch(int fd, uint64_t off, uint64_t len, ipfsa_error *err) {
   if (RETRY(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len)) == 0) return IPFSA_OK;
   if (errno == EOPNOTSUPP || errno == ENOSYS)

@@ -1,5 +1,6 @@
-/* Blocks looked at where they lie: mapped, hashed over the page cache itself, nothing copied and nothing handed out. What cannot be mapped, and what does
- * not match, is read in the usual way, whose verdict counts. */
+/* Blocks looked at where they lie: what is in memory is mapped and hashed over the page cache itself; what is not is read past it, straight from the disk,
+ * and does not push out what others use. Nothing is handed out. What can be looked at in neither way, and what does not match, is read in the usual way, whose
+ * verdict counts. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fs.h"
@@ -8,7 +9,6 @@
 #include "store/local.h"
 
 #define WORTH_MAPPING 65536      /* bytes; below, reading is as fast */
-#define CHECK_AHEAD (8ull << 20) /* bytes asked for behind what is looked at */
 
 typedef struct wrap {
   uint8_t prefix[32], suffix[32];
@@ -27,8 +27,8 @@ static uint64_t span_of(const ipfsa_store__read_job *jobs, size_t n) {
   return bytes >= WORTH_MAPPING && span <= 2 * bytes ? span : 0;
 }
 
-static void hash_mapped(const ipfsa_store__read_job *jobs, size_t n, const uint8_t *data, uint8_t digests[][32]) {
-  ipfsa_sha256_job batch[IPFSA_MAX_GET_MANY];
+static void hash_all(const ipfsa_store__read_job *jobs, size_t n, const uint8_t *data, uint8_t digests[][32]) {
+  ipfsa_sha256_job batch[IPFSA_MAX_GET_MANY] = {0};
   wrap wraps[IPFSA_MAX_GET_MANY];
   for (size_t i = 0; i < n; i++) {
     const ipfsa_pack_entry *e = &jobs[i].entry;
@@ -39,26 +39,46 @@ static void hash_mapped(const ipfsa_store__read_job *jobs, size_t n, const uint8
   ipfsa_sha256_batch(batch, n);
 }
 
-/* True: all match. */
-static bool check_mapped(const ipfsa_store__read_job *jobs, size_t n) {
+static bool match(const ipfsa_store__read_job *jobs, size_t n, const uint8_t *data) {
   uint8_t digests[IPFSA_MAX_GET_MANY][32];
-  uint64_t span = span_of(jobs, n), off = jobs[0].entry.off, from = off / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
-  if (!span) return false;
-  size_t len = (size_t)(off + span - from);
-  if (!ipfsa_fs_is_cached(jobs[0].pack.fd, off + span - 1)) ipfsa_fs_will_need(jobs[0].pack.fd, from, len + CHECK_AHEAD);
-  const uint8_t *map = ipfsa_fs_map(jobs[0].pack.fd, from, len);
-  if (!map) return false;
-  hash_mapped(jobs, n, map + (off - from), digests);
-  ipfsa_fs_unmap(map, len);
+  hash_all(jobs, n, data, digests);
   for (size_t i = 0; i < n; i++)
     if (memcmp(digests[i], jobs[i].entry.mh.digest, 32) != 0) return false;
   return true;
 }
 
+/* from: on a page border. */
+static bool check_mapped(const ipfsa_store__read_job *jobs, size_t n, uint64_t from, size_t len) {
+  const uint8_t *map = ipfsa_fs_map(jobs[0].pack.fd, from, len);
+  bool good = map && match(jobs, n, map + (jobs[0].entry.off - from));
+  ipfsa_fs_unmap(map, len);
+  return good;
+}
+
+static bool check_direct(const ipfsa_store__read_job *jobs, size_t n, uint64_t from, size_t len) {
+  size_t whole = (len + IPFSA_PACK_PAGE - 1) / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE, got = 0;
+  uint8_t *data = NULL;
+  IPFSA_AUTO_FD int fd = ipfsa_fs_open_direct(jobs[0].pack.fd);
+  ipfsa_refbuf *owner = fd >= 0 ? ipfsa_refbuf_new(whole, &data) : NULL;
+  bool aligned = owner && (uintptr_t)data % IPFSA_PACK_PAGE == 0;
+  bool good = aligned && ipfsa_fs_read_at(fd, data, whole, from, &got, NULL) == IPFSA_OK && got >= len && match(jobs, n, data + (jobs[0].entry.off - from));
+  ipfsa_refbuf_unref(owner);
+  return good;
+}
+
+/* True: all match. */
+static bool check_in_place(const ipfsa_store__read_job *jobs, size_t n) {
+  uint64_t span = span_of(jobs, n), off = jobs[0].entry.off, from = off / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
+  if (!span) return false;
+  size_t len = (size_t)(off + span - from);
+  bool cached = ipfsa_fs_is_cached(jobs[0].pack.fd, off) && ipfsa_fs_is_cached(jobs[0].pack.fd, off + span - 1);
+  return (!cached && check_direct(jobs, n, from, len)) || check_mapped(jobs, n, from, len);
+}
+
 static bool is_verdict(ipfsa_status status) { return status == IPFSA_OK || status == IPFSA_E_CORRUPT || status == IPFSA_E_NOMEM; }
 
 ipfsa_status ipfsa_store__check_many(ipfsa_store__read_job *jobs, size_t n, ipfsa_error *err) {
-  if (check_mapped(jobs, n)) {
+  if (check_in_place(jobs, n)) {
     for (size_t i = 0; i < n; i++) jobs[i].status = IPFSA_OK;
     return IPFSA_OK;
   }

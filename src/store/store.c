@@ -125,7 +125,7 @@ static ipfsa_status store_get_many(ipfsa_blockstore *self, const ipfsa_cid *cids
 
 static ipfsa_status store_is_leaf(ipfsa_blockstore *self, const ipfsa_multihash *mh, bool *ret, ipfsa_error *err) {
   ipfsa_store *s = (ipfsa_store *)self;
-  ipfsa_pack_entry entry;
+  ipfsa_pack_entry entry = {0};
   ipfsa_pack pack;
   ipfsa_location at;
   bool found = ipfsa_store__pending_find(s, mh, &entry);

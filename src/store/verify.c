@@ -9,6 +9,7 @@
 #define GROUP_BYTES (4u << 20)      /* of blocks that a worker reads and hashes together: they fill the lanes and stay in the processor's cache */
 #define MAX_BYTES (24u << 20)       /* of all groups under way */
 #define WORTH_WORKERS 64            /* blocks; fewer are done before threads are there */
+#define MIN_WORKERS 4u               /* of few processors: while one hashes, others wait for the disk */
 
 typedef struct verify_run verify_run;
 
@@ -184,6 +185,11 @@ static ipfsa_status verify_tables(verify_run *v, ipfsa_error *err) {
   return status;
 }
 
+static void make_pool(verify_run *v) {
+  long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  (void)ipfsa_pool_new(processors > (long)MIN_WORKERS ? 0 : MIN_WORKERS, &v->pool, NULL);
+}
+
 ipfsa_status ipfsa_store_verify(ipfsa_store *s, bool repair, ipfsa_store_damage_cb cb, void *ctx, ipfsa_progress_cb progress, void *progress_ctx,
                                 ipfsa_store_verify_result *ret, ipfsa_error *err) {
   verify_run *v = ipfsa_calloc(1, sizeof *v);
@@ -202,7 +208,7 @@ ipfsa_status ipfsa_store_verify(ipfsa_store *s, bool repair, ipfsa_store_damage_
   ipfsa_index_state state = ipfsa_index_state_get(s->index);
   v->at.total_bytes = state.block_bytes;
   v->at.total_items = state.n_blocks;
-  if (state.n_blocks > WORTH_WORKERS) (void)ipfsa_pool_new(0, &v->pool, NULL);
+  if (state.n_blocks > WORTH_WORKERS) make_pool(v);
   size_t n = s->n_packs;
   ipfsa_pack *packs = ipfsa_memdup(s->packs, n * sizeof *packs); /* descriptors stay open while the store is */
   pthread_rwlock_unlock(&s->lock);

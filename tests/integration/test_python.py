@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from conftest import PROGRAM, ROOT, soak_seconds
+from conftest import PEERS, PROGRAM, ROOT, soak_seconds
 
 PACKAGE = ROOT / "python"
 HEADERS = ROOT / "include/ipfsa"
@@ -35,10 +35,10 @@ def python(program, tmp_path):
 def structs():
     sys.path.insert(0, str(PACKAGE))
     try:
-        from ipfs_accelerate_py import _engine, _library
+        from ipfs_accelerate_py import _engine, _library, checkpoint
     finally:
         sys.path.remove(str(PACKAGE))
-    return {**_library.STRUCTS, **_engine.STRUCTS}, {**_library._CALLS, **_engine._CALLS}
+    return {**_library.STRUCTS, **_engine.STRUCTS, **checkpoint.STRUCTS}, {**_library._CALLS, **_engine._CALLS, **checkpoint._CALLS}
 
 
 def test_structs_are_those_of_the_headers(program, tmp_path):
@@ -296,6 +296,107 @@ print(json.dumps([after[0] - before[0], after[1] - before[1], (after[2] - before
     assert (files, threads) == (0, 0) and grown < 8 << 20
 
 
+# --- checkpoints ---
+
+def safetensors_file(tensors, metadata=None):
+    """tensors: (name, dtype, shape, bytes)."""
+    header, data = ({"__metadata__": metadata} if metadata else {}), b""
+    for name, dtype, shape, content in tensors:
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+@pytest.fixture
+def model(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/model.safetensors").write_bytes(safetensors_file(
+        [("a.weight", "F32", [3, 2], bytes(range(24))), ("b", "BF16", [2], b"\x80\x3f\x00\x40"), ("none", "I64", [0, 5], b""), ("one", "U8", [], b"\x07")], {"format": "pt"}))
+
+
+def test_what_a_checkpoint_holds(python, model):
+    described, listed, keys, read = python("""
+cid = ia.add('model', cid_version=1)['cid']
+d = ia.load_checkpoint_and_dispatch(cid)
+with ia.Checkpoint('ipfs://' + cid + '/model.safetensors') as k:
+    print(json.dumps([d, k.tensors(), k.keys(), k.read('a.weight', 4, 8).hex()]))
+try: k.keys()
+except ValueError: pass
+else: raise AssertionError
+""")
+    assert described["data"] == {"tensors": 4, "total_size": 29, "metadata": {"format": "pt"}} and (described["format"], described["shards"]) == ("safetensors", 1)
+    assert listed["a.weight"] == {"dtype": "F32", "shape": [3, 2], "shard": 0, "offset": listed["a.weight"]["offset"], "size": 24}
+    assert set(keys) == {"a.weight", "b", "none", "one"} and read == bytes(range(4, 12)).hex()
+
+
+def test_a_bad_checkpoint_is_refused(python, tmp_path):
+    good = safetensors_file([("a", "F32", [2], bytes(8))])
+    (tmp_path / "short").write_bytes(good[:-1])
+    (tmp_path / "text").write_text("no checkpoint at all, and no JSON either")
+    short, text = python("print(json.dumps([ia.load_checkpoint_and_dispatch(ia.add(n)['cid']) for n in ('short', 'text')]))")
+    assert short["code"] == "bad_format" and "not fully covered" in short["message"]
+    assert text["status"] == "error" and text["code"] in ("bad_format", "unsupported_format")
+
+
+NUMPY = """
+import numpy
+for where in ('model/model.safetensors', 'ipfs://' + ia.add('model')['cid'] + '/model.safetensors'):
+    with ia.safe_open(where) as f:
+        a = f.get_tensor('a.weight')
+        assert a.dtype == numpy.float32 and a.shape == (3, 2) and a.tobytes() == bytes(range(24))
+        s = f.get_slice('a.weight')
+        assert s.get_shape() == [3, 2] and s.get_dtype() == 'F32'
+        for index in (slice(1, 3), 1, -1, (slice(None), 1), (slice(0, 3, 2), 0), Ellipsis, (0, 1), slice(2, 1)):
+            assert numpy.array_equal(s[index], a[index]), index
+        assert f.get_tensor('none').shape == (0, 5) and f.get_tensor('one') == 7 and f.metadata() == {'format': 'pt'}
+        for name, kind in (('b', TypeError), ('nothing', ia.NotFound)):
+            try: f.get_tensor(name)
+            except kind: continue
+            raise AssertionError(name)
+print(json.dumps('fine'))
+"""
+
+
+def test_tensors_in_numpy(python, model):
+    peers = PEERS / "python/bin/python"
+    if not peers.exists():
+        pytest.skip("skipped: NumPy is missing: run tools/install-peers")
+    assert python(NUMPY, interpreter=str(peers)) == "fine"
+
+
+def test_the_same_tensors_as_safetensors(python, tmp_path):
+    peers = PEERS / "python/bin/python"
+    if not peers.exists():
+        pytest.skip("skipped: PyPI safetensors is missing: run tools/install-peers")
+    assert python("""
+import numpy, random
+from safetensors.numpy import save_file, load_file
+r, kinds = random.Random(1), ['float32', 'float16', 'int8', 'int64', 'bool', 'float64', 'uint8']
+made = {'t%d' % i: (numpy.arange(int(numpy.prod(shape))) % 7).astype(r.choice(kinds)).reshape(shape) for i in range(60)
+        for shape in [[r.randrange(0, 40) for _ in range(r.randrange(0, 4))]]}
+save_file(made, 'm.safetensors')
+cid = ia.add('m.safetensors', chunker='size-1000')['cid']
+ours, theirs = ia.load_file('ipfs://' + cid), load_file('m.safetensors')
+assert ours.keys() == theirs.keys() and all(ours[k].dtype == theirs[k].dtype and numpy.array_equal(ours[k], theirs[k]) for k in theirs)
+print(json.dumps(len(ours)))
+""", interpreter=str(peers)) == 60
+
+
+def test_tensors_in_torch(python, model):
+    peers = PEERS / "accelerate/bin/python"
+    if not peers.exists():
+        pytest.skip("skipped: torch is missing: run tools/install-deps test and tools/install-peers")
+    assert python("""
+import torch
+with ia.safe_open('ipfs://' + ia.add('model')['cid'] + '/model.safetensors', framework='pt') as f:
+    b = f.get_tensor('b')
+    assert b.dtype == torch.bfloat16 and b.tolist() == [1.0, 2.0]
+    assert f.get_slice('a.weight')[1:, 0].shape == (2,) and f.get_tensor('none').shape == (0, 5) and f.get_tensor('one').item() == 7
+print(json.dumps('fine'))
+""", interpreter=str(peers)) == "fine"
+
+
 # --- configuration ---
 
 def test_configuration(python, tmp_path):
@@ -398,11 +499,10 @@ print(json.dumps([made, tunnel, page, ran, listed, known, held, closed, b.stop_c
     assert refused["status"] == "error" and refused["code"] == "denied"
 
 
-def test_the_examples_of_the_documentation(docker_engine, python, tmp_path):
+def test_the_examples_of_the_documentation(docker_engine, python, model, tmp_path):
     from engines import IMAGE
     text = (ROOT / "docs/python.md").read_text()
     script = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.S | re.M)).replace("import ipfs_accelerate_py as ia\n", "", 1).replace('"busybox"', repr(IMAGE))
-    (tmp_path / "model").mkdir()
     (tmp_path / "model/config.json").write_text("{}")
     (tmp_path / "model/index.html").write_text("hello\n")
     (tmp_path / "model/weights.bin").write_bytes(bytes(1000))

@@ -1,0 +1,292 @@
+"""Model checkpoints out of the store, or of the disk: every check of the format is made when one is opened, every byte of content is verified when it is read."""
+import ctypes as c
+import os
+import threading
+
+from . import _library as l
+from . import errors
+from ._node import node, path_bytes
+
+
+class Tensor(c.Structure):
+    _fields_ = [("name", c.c_void_p), ("name_len", c.c_size_t), ("dtype", c.c_char_p), ("shape", c.POINTER(c.c_uint64)), ("rank", c.c_uint32), ("shard", c.c_uint32),
+                ("offset", c.c_uint64), ("size", c.c_uint64)]
+
+
+class Shard(c.Structure):
+    _fields_ = [("name", c.c_char_p), ("size", c.c_uint64), ("data", c.c_uint64), ("n_tensors", c.c_uint64)]
+
+
+class Pair(c.Structure):
+    _fields_ = [("key", c.c_void_p), ("value", c.c_void_p), ("key_len", c.c_size_t), ("value_len", c.c_size_t)]
+
+
+STRUCTS = {"ipfsa_tensor": Tensor, "ipfsa_checkpoint_shard": Shard, "ipfsa_checkpoint_pair": Pair}
+_P, _ERR = c.c_void_p, c.POINTER(l.Error)
+_CALLS = {
+    "ipfsa_checkpoint_open": (c.c_int, [_P, c.c_char_p, c.POINTER(_P), _ERR]),
+    "ipfsa_checkpoint_close": (None, [_P]),
+    "ipfsa_checkpoint_format_of": (c.c_int, [_P]),
+    "ipfsa_checkpoint_format_name": (c.c_char_p, [c.c_int]),
+    "ipfsa_checkpoint_n_tensors": (c.c_uint64, [_P]),
+    "ipfsa_checkpoint_tensor_bytes": (c.c_uint64, [_P]),
+    "ipfsa_checkpoint_tensor": (c.c_bool, [_P, c.c_uint64, c.POINTER(Tensor)]),
+    "ipfsa_checkpoint_find": (c.c_bool, [_P, c.c_char_p, c.c_size_t, c.POINTER(Tensor)]),
+    "ipfsa_checkpoint_shard_row": (c.c_bool, [_P, c.c_size_t, c.POINTER(Shard)]),
+    "ipfsa_checkpoint_metadata_row": (c.c_bool, [_P, c.c_size_t, c.POINTER(Pair)]),
+    "ipfsa_checkpoint_warning": (c.c_char_p, [_P, c.c_size_t]),
+    "ipfsa_checkpoint_read": (c.c_int, [_P, c.POINTER(Tensor), c.c_uint64, _P, c.c_size_t, _ERR]),
+}
+
+# What NumPy and torch call a dtype of safetensors or GGUF; None: NumPy has none of that kind.
+_DTYPES = {"BOOL": ("bool", "bool"), "U8": ("uint8", "uint8"), "I8": ("int8", "int8"), "I16": ("int16", "int16"), "U16": ("uint16", "uint16"), "F16": ("float16", "float16"),
+           "BF16": (None, "bfloat16"), "I32": ("int32", "int32"), "U32": ("uint32", "uint32"), "F32": ("float32", "float32"), "C64": ("complex64", "complex64"),
+           "F64": ("float64", "float64"), "I64": ("int64", "int64"), "U64": ("uint64", "uint64"), "F8_E5M2": (None, "float8_e5m2"), "F8_E4M3": (None, "float8_e4m3fn")}
+
+
+def _library():
+    lib = l.library()
+    for name, (result, arguments) in _CALLS.items():
+        call = getattr(lib, name)
+        if call.argtypes is None:
+            call.restype, call.argtypes = result, arguments
+    return lib
+
+
+def _is_content(path):
+    text = os.fspath(path)
+    text = text.decode(errors="surrogateescape") if isinstance(text, bytes) else text
+    return text.startswith(("ipfs://", "/ipfs/")) or not os.path.exists(text)
+
+
+class Checkpoint:
+    """path: a file, an index, a folder; content (a CID, an alias, /ipfs/…, ipfs://…) or, when it is there, on the disk. A context manager; reads from any thread take
+    turns."""
+
+    def __init__(self, path, *, repo=None):
+        self._handle, self._lock, self._node = c.c_void_p(), threading.Lock(), None
+        name, err = os.fsencode(path), l.Error()
+        if _is_content(path):
+            self._node = node(repo)
+            name = path_bytes(self._node, path)
+        self.path = name.decode(errors="surrogateescape")
+        l.check(_library().ipfsa_checkpoint_open(self._node and self._node.handle, name, c.byref(self._handle), c.byref(err)), err, self.path)
+
+    def close(self):
+        with self._lock:
+            if self._handle:
+                _library().ipfsa_checkpoint_close(self._handle)
+                self._handle = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def __del__(self):
+        if getattr(self, "_handle", None):
+            self.close()
+
+    def _open(self):
+        if not self._handle:
+            raise ValueError("the checkpoint is closed")
+        return self._handle
+
+    format = property(lambda self: _library().ipfsa_checkpoint_format_name(_library().ipfsa_checkpoint_format_of(self._open())).decode(), doc="safetensors, gguf, torch, pickle")
+    tensor_bytes = property(lambda self: _library().ipfsa_checkpoint_tensor_bytes(self._open()), doc="bytes of all tensors")
+
+    def __len__(self):
+        return _library().ipfsa_checkpoint_n_tensors(self._open())
+
+    def _rows(self, call, row):
+        i = 0
+        while call(self._open(), i, c.byref(row)):
+            yield row
+            i += 1
+
+    def keys(self):
+        """Names, shard by shard in the order of their bytes."""
+        return [_text(t.name, t.name_len) for t in self._rows(_library().ipfsa_checkpoint_tensor, Tensor())]
+
+    def tensors(self):
+        """-> {name: {"dtype", "shape", "shard", "offset", "size"}}, in that order."""
+        return {_text(t.name, t.name_len): _about(t) for t in self._rows(_library().ipfsa_checkpoint_tensor, Tensor())}
+
+    def shards(self):
+        """-> [{"name", "size", "tensors"}]."""
+        return [{"name": os.fsdecode(s.name), "size": s.size, "tensors": s.n_tensors} for s in self._rows(_library().ipfsa_checkpoint_shard_row, Shard())]
+
+    def metadata(self):
+        """-> dict of text; None where the format has room for it and the file has none."""
+        found = {_text(p.key, p.key_len): _text(p.value, p.value_len) for p in self._rows(_library().ipfsa_checkpoint_metadata_row, Pair())}
+        return found or None
+
+    def warnings(self):
+        """What is odd but allowed."""
+        found = []
+        while True:
+            text = _library().ipfsa_checkpoint_warning(self._open(), len(found))
+            if text is None:
+                return found
+            found.append(text.decode(errors="replace"))
+
+    def _find(self, name):
+        found, key = Tensor(), name.encode(errors="surrogateescape")
+        if not _library().ipfsa_checkpoint_find(self._open(), key, len(key), c.byref(found)):
+            raise KeyError(name)
+        return found
+
+    def tensor(self, name):
+        """-> {"dtype", "shape", "shard", "offset", "size"}. KeyError."""
+        return _about(self._find(name))
+
+    def read_into(self, name, buffer, offset=0):
+        """Fills a writable buffer with bytes of a tensor from `offset` on, verified: all of them, or an error."""
+        view = memoryview(buffer).cast("B")
+        if len(view) == 0:
+            return
+        found, err, place = self._find(name), l.Error(), (c.c_char * len(view)).from_buffer(view)
+        with self._lock:
+            status = _library().ipfsa_checkpoint_read(self._open(), c.byref(found), offset, c.byref(place), len(view), c.byref(err))
+        l.check(status, err, self.path)
+
+    def read(self, name, offset=0, length=None):
+        """Bytes [offset, offset + length) of a tensor; length None: to its end."""
+        size = self._find(name).size
+        data = bytearray(max(size - offset, 0) if length is None else length)
+        self.read_into(name, data, offset)
+        return bytes(data)
+
+    def numpy(self, name, rows=None):
+        """A new array with the tensor, or rows (begin, end) of its first dimension. TypeError: NumPy has no such dtype."""
+        import numpy
+
+        about = self.tensor(name)
+        kind = _DTYPES.get(about["dtype"], (None, None))[0]
+        if kind is None:
+            raise TypeError("numpy has no dtype for %s of tensor %s; read() gives its bytes" % (about["dtype"], name))
+        shape, offset = _part(about["shape"], rows, numpy.dtype(kind).itemsize)
+        array = numpy.empty(shape, dtype=kind)
+        if array.size:
+            self.read_into(name, array.reshape(-1).view(numpy.uint8), offset)
+        return array
+
+    def torch(self, name, rows=None):
+        """The same as a torch tensor on the CPU."""
+        import torch
+
+        about = self.tensor(name)
+        kind = getattr(torch, _DTYPES.get(about["dtype"], (None, ""))[1] or "", None)
+        if kind is None:
+            raise TypeError("this torch has no dtype for %s of tensor %s; read() gives its bytes" % (about["dtype"], name))
+        width = torch.empty(0, dtype=kind).element_size()
+        shape, offset = _part(about["shape"], rows, width)
+        n = 1
+        for dim in shape:
+            n *= dim
+        data = torch.empty(n * width, dtype=torch.uint8)
+        if n:
+            self.read_into(name, (c.c_char * (n * width)).from_address(data.data_ptr()), offset)
+        return data.view(kind).reshape(shape)
+
+
+def _text(pointer, length):
+    return c.string_at(pointer, length).decode(errors="surrogateescape") if length else ""
+
+
+def _about(t):
+    return {"dtype": t.dtype.decode(), "shape": list(t.shape[:t.rank]), "shard": t.shard, "offset": t.offset, "size": t.size}
+
+
+def _part(shape, rows, width):
+    """Shape and first byte of rows (begin, end) of a tensor."""
+    if rows is None:
+        return shape, 0
+    begin, end = rows
+    if not shape or not 0 <= begin <= end <= shape[0]:
+        raise IndexError("rows %d to %d of shape %s" % (begin, end, shape))
+    row = width
+    for dim in shape[1:]:
+        row *= dim
+    return [end - begin] + shape[1:], begin * row
+
+
+class _Slice:
+    """A tensor of which a part is going to be taken: whole rows are all that is read for it."""
+
+    def __init__(self, load, about, name):
+        self._load, self._about, self._name = load, about, name
+
+    def get_shape(self):
+        return list(self._about["shape"])
+
+    def get_dtype(self):
+        return self._about["dtype"]
+
+    def __getitem__(self, index):
+        index = index if isinstance(index, tuple) else (index,)
+        first, shape = index[0] if index else Ellipsis, self._about["shape"]
+        if not shape or first is Ellipsis or first is None:
+            return self._load(self._name)[index]
+        if isinstance(first, slice):
+            begin, end, step = first.indices(shape[0])
+            if step == 1:
+                return self._load(self._name, (begin, max(begin, end)))[(slice(None),) + index[1:]]
+        elif isinstance(first, int):
+            at = first + shape[0] if first < 0 else first
+            if not 0 <= at < shape[0]:
+                raise IndexError("index %d of shape %s" % (first, shape))
+            return self._load(self._name, (at, at + 1))[(0,) + index[1:]]
+        return self._load(self._name)[index]
+
+
+class safe_open:
+    """As safetensors' own, for content too: with safe_open("ipfs://bafy…/model.safetensors", framework="np") as f: f.get_tensor("a")."""
+
+    def __init__(self, filename, framework="np", device="cpu", *, repo=None):
+        if framework not in ("np", "numpy", "pt", "torch"):
+            raise ValueError("framework %r: np and pt are known" % (framework,))
+        self._device, self._torch = device, framework in ("pt", "torch")
+        if not self._torch and device != "cpu":
+            raise ValueError("device %r: NumPy has the CPU alone" % (device,))
+        self._checkpoint = Checkpoint(filename, repo=repo)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._checkpoint.close()
+
+    def keys(self):
+        return sorted(self._checkpoint.keys())
+
+    def offset_keys(self):
+        return self._checkpoint.keys()
+
+    def metadata(self):
+        return self._checkpoint.metadata()
+
+    def _load(self, name, rows=None):
+        if not self._torch:
+            return self._checkpoint.numpy(name, rows)
+        tensor = self._checkpoint.torch(name, rows)
+        return tensor if self._device == "cpu" else tensor.to(self._device)
+
+    def get_tensor(self, name):
+        try:
+            return self._load(name)
+        except KeyError:
+            raise errors.make("not_found", "File does not contain tensor %s" % name, self._checkpoint.path) from None
+
+    def get_slice(self, name):
+        return _Slice(self._load, self._checkpoint.tensor(name), name)
+
+    def get_tensors(self):
+        return {name: self.get_tensor(name) for name in self.offset_keys()}
+
+
+def load_file(filename, *, framework="np", device="cpu", repo=None):
+    """All tensors -> {name: array}, as safetensors.numpy.load_file and safetensors.torch.load_file."""
+    with safe_open(filename, framework, device, repo=repo) as file:
+        return file.get_tensors()

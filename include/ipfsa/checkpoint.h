@@ -4,7 +4,7 @@
 #ifndef IPFSA_CHECKPOINT_H
 #define IPFSA_CHECKPOINT_H
 
-#include <ipfsa/node.h>
+#include <ipfsa/read.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -70,6 +70,12 @@ IPFSA_API const char *ipfsa_checkpoint_warning(const ipfsa_checkpoint *checkpoin
 /* Bytes [off, off + len) of a tensor, all of them or an error. Content is verified. E_INVALID past its end. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_read(ipfsa_checkpoint *checkpoint, const ipfsa_tensor *tensor, uint64_t off, void *data, size_t len,
                                                          ipfsa_error *err);
+
+/* Bytes [off, off + len) of a tensor of content as memory: verified, without a copy where they lie in the store so; ipfsa_file_view (read.h) has what is
+ * guaranteed. The pointer holds until the checkpoint is closed. Of files of the disk and of a caller's source there are none: E_NOT_SUPPORTED. Threads: as
+ * reads; what was given is read from any. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_view(ipfsa_checkpoint *checkpoint, const ipfsa_tensor *tensor, uint64_t off, uint64_t len,
+                                                         ipfsa_view *ret, ipfsa_error *err);
 
 /* Tensors of one name are equal when dtype, shape and every byte are; bytes are read and compared only where dtype and shape are the same. */
 typedef enum ipfsa_tensor_change { IPFSA_TENSOR_EQUAL = 1, IPFSA_TENSOR_CHANGED = 2, IPFSA_TENSOR_NEW = 3, IPFSA_TENSOR_REMOVED = 4 } ipfsa_tensor_change;

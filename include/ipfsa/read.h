@@ -30,6 +30,22 @@ IPFSA_API uint64_t ipfsa_file_length(const ipfsa_file *file);
 /* Bytes [off, off + len) into data, fewer at the end of the file. On failure data holds nothing of use. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_file_read_at(ipfsa_file *file, uint64_t off, void *data, size_t len, size_t *ret_len, ipfsa_error *err);
 
+/* Bytes of an open file as memory. Pages of the store where leaves lie so (mapped: no copy, and processes that view the same content share them), private
+ * copies elsewhere: small leaves, no-copy imports, leaves that begin at other distances from a page border than those beside them. Every leaf of a view is
+ * verified before the pointer is given, once while the file is open; damaged content gives an error and no pointer. What is mapped and leaves memory is
+ * read from the disk again without another look: the folder of the repo must be the owner's alone. A disk that then fails raises SIGBUS. A lease keeps
+ * content from gc from the first view to the close of the file (E_LOCKED: another process writes for longer than the node waits); a node opened read-only
+ * has none, so then nobody may collect garbage meanwhile. The pointer holds until the file is closed, is at a multiple of 8 where the offset in the file
+ * is, and is read from any thread; never write there. */
+typedef struct ipfsa_view {
+  const void *data;
+  uint64_t size;   /* bytes: those asked for */
+  uint64_t mapped; /* of them: the store's own pages */
+} ipfsa_view;
+#define IPFSA_MAX_VIEW_LEAVES 1048576 /* of one view: 1 TiB in chunks of 1 MiB, of which 120 MB of memory are kept */
+/* E_INVALID past the end; E_LIMIT: over IPFSA_MAX_VIEW_LEAVES; E_NOMEM: no addresses; E_CORRUPT. Threads: as reads. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_file_view(ipfsa_file *file, uint64_t off, uint64_t len, ipfsa_view *ret, ipfsa_error *err);
+
 typedef enum ipfsa_entry_type { IPFSA_ENTRY_UNKNOWN = 0, IPFSA_ENTRY_DIRECTORY = 1, IPFSA_ENTRY_FILE = 2, IPFSA_ENTRY_SYMLINK = 4 } ipfsa_entry_type;
 typedef struct ipfsa_entry { /* borrowed for the call */
   const char *name;

@@ -49,6 +49,22 @@ IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_slices_plan(uint64_t file_size, const i
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_slices_load(const ipfsa_checkpoint_source *source, const ipfsa_slice *slices, size_t n, const ipfsa_slices_options *options,
                                                      ipfsa_error *err);
 
+/* What a rank has of a tensor of an open checkpoint. */
+typedef struct ipfsa_rank_slice {
+  const ipfsa_tensor *tensor; /* as the checkpoint gave it */
+  uint32_t dim;  /* the dimension along which ranks divide it, as ipfsa_slice_of_rank does */
+  bool whole;    /* every rank has all of it */
+  void *data;    /* where it goes, dense and row-major */
+  size_t size;   /* bytes there: exactly ipfsa_checkpoint_rank_size */
+} ipfsa_rank_slice;
+/* data and size are not looked at. E_INVALID: no such rank, dimension or tensor; a cut inside a byte or, with quantised types, inside a block. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_rank_size(const ipfsa_checkpoint *checkpoint, const ipfsa_rank_slice *slice, uint32_t rank, uint32_t n_ranks,
+                                                              uint64_t *ret, ipfsa_error *err);
+/* Loads what rank has of n tensors, file after file, as ipfsa_slices_load does; content is verified. A tensor comes once. On failure the memory holds
+ * nothing of use. Threads: as reads of the checkpoint. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_load_rank(ipfsa_checkpoint *checkpoint, const ipfsa_rank_slice *slices, size_t n, uint32_t rank,
+                                                              uint32_t n_ranks, const ipfsa_slices_options *options, ipfsa_error *err);
+
 #ifdef __cplusplus
 }
 #endif

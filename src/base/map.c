@@ -91,3 +91,46 @@ bool ipfsa_fs_counts_page_faults(void) {
 void ipfsa_fs_unmap(const uint8_t *map, size_t len) {
   if (map) (void)munmap((void *)(uintptr_t)map, len);
 }
+
+/* ---- addresses set aside ---- */
+
+uint8_t *ipfsa_fs_reserve(size_t len) {
+  if (faulted()) return NULL;
+  void *room = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return room == MAP_FAILED ? NULL : room;
+}
+
+bool ipfsa_fs_map_at(int fd, uint64_t off, uint8_t *at, size_t len) {
+  return !faulted() && mmap(at, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd, (off_t)off) != MAP_FAILED;
+}
+
+bool ipfsa_fs_set_writable(uint8_t *at, size_t len, bool writable) {
+  return !faulted() && mprotect(at, len, writable ? PROT_READ | PROT_WRITE : PROT_READ) == 0;
+}
+
+static void *page_of(const uint8_t *at) { return (void *)((uintptr_t)at & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1)); }
+
+bool ipfsa_fs_is_present(const uint8_t *at) {
+  unsigned char present = 0;
+  return mincore(page_of(at), 1, &present) == 0 && (present & 1);
+}
+
+void ipfsa_fs_map_will_need(const uint8_t *at, size_t len) {
+  uint8_t *page = page_of(at);
+  (void)madvise(page, len + (size_t)(at - page), MADV_WILLNEED);
+}
+
+static bool can_populate;
+
+static void try_populating(void) {
+  void *page = mmap(NULL, 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) return;
+  can_populate = madvise(page, 1, MADV_POPULATE_READ) == 0;
+  (void)munmap(page, 1);
+}
+
+bool ipfsa_fs_can_populate(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, try_populating);
+  return can_populate;
+}

@@ -20,6 +20,16 @@ bool ipfsa_fs_populate(const uint8_t *at, size_t len);
 /* Page faults of this thread until now: the same number before and after a look means that every page was there. */
 uint64_t ipfsa_fs_page_faults(void);
 bool ipfsa_fs_counts_page_faults(void); /* false: this kernel does not, or has pages of another size than 4 KiB */
+/* Addresses set aside, on a page border; touching them raises a signal until files or private pages take their place. NULL: none to be had. Undone by
+ * ipfsa_fs_unmap. */
+uint8_t *ipfsa_fs_reserve(size_t len);
+/* [at, at + len) of what was set aside, whole pages, becomes the file's from off on; what lies behind its end must not be touched. False: nothing changed. */
+bool ipfsa_fs_map_at(int fd, uint64_t off, uint8_t *at, size_t len);
+/* Private pages of what was set aside: may they be written? (They may be read from the first call on.) False: no memory. */
+bool ipfsa_fs_set_writable(uint8_t *at, size_t len, bool writable);
+bool ipfsa_fs_is_present(const uint8_t *at);              /* of a file's mapping: is this page in the page cache? As of now */
+void ipfsa_fs_map_will_need(const uint8_t *at, size_t len); /* of a file's mapping: begin to read it; a hint */
+bool ipfsa_fs_can_populate(void);                         /* false: a kernel before 5.14, whose mappings cannot be tried before they are touched */
 void ipfsa_fs_unmap(const uint8_t *map, size_t len); /* NULL is fine */
 
 #endif

@@ -13,6 +13,8 @@ struct ipfsa_source {
   /* NULL, or: exactly len bytes at off from where the source stands; fewer: E_CHANGED. Any thread; does not move the source. */
   ipfsa_status (*read_at)(ipfsa_source *self, void *data, size_t len, uint64_t off, ipfsa_error *err);
   ipfsa_status (*check)(ipfsa_source *self, ipfsa_error *err); /* with read_at: is it what it was at first? E_CHANGED */
+  /* NULL, or: [off, off + len) as memory until the source is closed, verified. */
+  ipfsa_status (*view)(ipfsa_source *self, uint64_t off, uint64_t len, const void **ret, uint64_t *ret_mapped, ipfsa_error *err);
   int map_fd;       /* with read_at: the file may be mapped through this descriptor; −1 = it may not. Set by who opened the file itself */
   uint64_t map_off; /* where the source stands in it */
 };

@@ -116,10 +116,26 @@ bool ipfsa_checkpoint_metadata_row(const ipfsa_checkpoint *cp, size_t i, ipfsa_c
 
 const char *ipfsa_checkpoint_warning(const ipfsa_checkpoint *cp, size_t i) { return i < cp->n_warnings ? cp->warnings[i] : NULL; }
 
+static ipfsa_status check_range(const ipfsa_checkpoint *cp, const ipfsa_tensor *tensor, uint64_t off, uint64_t len, ipfsa_error *err) {
+  if (tensor->shard < cp->n_shards && off <= tensor->size && len <= tensor->size - off) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_INVALID, "bytes %llu to %llu of a tensor that has %llu", (unsigned long long)off, (unsigned long long)(off + len),
+                    (unsigned long long)tensor->size);
+}
+
 ipfsa_status ipfsa_checkpoint_read(ipfsa_checkpoint *cp, const ipfsa_tensor *tensor, uint64_t off, void *data, size_t len, ipfsa_error *err) {
-  if (tensor->shard >= cp->n_shards || off > tensor->size || len > tensor->size - off)
-    return ipfsa_fail(err, IPFSA_E_INVALID, "bytes %llu to %llu of a tensor that has %llu", (unsigned long long)off, (unsigned long long)(off + len),
-                      (unsigned long long)tensor->size);
+  ipfsa_status status = check_range(cp, tensor, off, len, err);
+  if (status || len == 0) return status;
   ipfsa_source *source = cp->shards[tensor->shard].source;
-  return len ? source->read_at(source, data, len, tensor->offset + off, err) : IPFSA_OK;
+  return source->read_at(source, data, len, tensor->offset + off, err);
+}
+
+ipfsa_status ipfsa_checkpoint_view(ipfsa_checkpoint *cp, const ipfsa_tensor *tensor, uint64_t off, uint64_t len, ipfsa_view *ret, ipfsa_error *err) {
+  ipfsa_status status = check_range(cp, tensor, off, len, err);
+  if (status) return status;
+  ipfsa_source *source = cp->shards[tensor->shard].source;
+  ipfsa_view view = {.size = len};
+  if (!source->view) return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "views are of content in a repo; read the tensor, or add the file first");
+  status = source->view(source, tensor->offset + off, len, &view.data, &view.mapped, err);
+  if (status == IPFSA_OK) *ret = view;
+  return status;
 }

@@ -75,6 +75,10 @@ ipfsa_status ipfsa_blockstore_share(ipfsa_blockstore *bs, const ipfsa_place *pla
   return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "this store has no files to share");
 }
 
+bool ipfsa_blockstore_map(ipfsa_blockstore *bs, const ipfsa_place *place, uint64_t off, uint64_t len, uint8_t *at) {
+  return bs->ops->map && bs->ops->map(bs, place, off, len, at);
+}
+
 void ipfsa_blockstore_close(ipfsa_blockstore *bs) {
   if (bs) bs->ops->close(bs);
 }

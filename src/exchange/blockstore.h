@@ -69,6 +69,7 @@ typedef struct ipfsa_blockstore_ops {
   bool (*locate)(ipfsa_blockstore *self, const ipfsa_multihash *mh, ipfsa_place *ret); /* NULL, and so the next: never */
   bool (*read_place)(ipfsa_blockstore *self, const ipfsa_place *place, uint32_t from, uint32_t len, void *data);
   ipfsa_status (*share)(ipfsa_blockstore *self, const ipfsa_place *place, uint64_t len, int fd, uint64_t off, ipfsa_error *err); /* NULL: none */
+  bool (*map)(ipfsa_blockstore *self, const ipfsa_place *place, uint64_t off, uint64_t len, uint8_t *at); /* NULL: never */
 } ipfsa_blockstore_ops;
 struct ipfsa_blockstore { const ipfsa_blockstore_ops *ops; };
 
@@ -106,6 +107,9 @@ bool ipfsa_blockstore_locate(ipfsa_blockstore *bs, const ipfsa_cid *cid, ipfsa_p
 bool ipfsa_blockstore_read_place(ipfsa_blockstore *bs, const ipfsa_place *place, uint32_t from, uint32_t len, void *data);
 /* Makes [off, off + len) of fd the bytes that begin at a place, by sharing them (ipfsa_fs_clone). They were not verified: look at what fd then has. */
 ipfsa_status ipfsa_blockstore_share(ipfsa_blockstore *bs, const ipfsa_place *place, uint64_t len, int fd, uint64_t off, ipfsa_error *err);
+/* Whole pages from byte off on of what holds the place, mapped over addresses that were set aside (base/map.h). They were not verified, and a leaf that is
+ * removed shows as zeros: hold a lease. False: nothing changed; get the blocks instead. */
+bool ipfsa_blockstore_map(ipfsa_blockstore *bs, const ipfsa_place *place, uint64_t off, uint64_t len, uint8_t *at);
 void ipfsa_blockstore_close(ipfsa_blockstore *bs);
 ipfsa_status ipfsa_blockstore_begin(ipfsa_blockstore *bs, ipfsa_blockstore_writer **ret, ipfsa_error *err);
 /* put: checks the size limit and the allow-list; does NOT hash: the caller computed or verified the multihash. */

@@ -37,6 +37,15 @@ static ipfsa_status read_content(ipfsa_source *self, void *data, size_t len, uin
   return status;
 }
 
+static ipfsa_status view_content(ipfsa_source *self, uint64_t off, uint64_t len, const void **ret, uint64_t *ret_mapped, ipfsa_error *err) {
+  ipfsa_view view;
+  ipfsa_status status = ipfsa_file_view(((content_source *)self)->file, off, len, &view, err);
+  if (status) return status;
+  *ret = view.data;
+  *ret_mapped = view.mapped;
+  return IPFSA_OK;
+}
+
 static void close_content(ipfsa_source *self) {
   ipfsa_file_close(((content_source *)self)->file);
   ipfsa_free(self);
@@ -50,7 +59,7 @@ static ipfsa_status open_content(ipfsa_node *node, const char *path, ipfsa_sourc
     ipfsa_free(s);
     return status;
   }
-  s->base = (ipfsa_source){.read_at = read_content, .close = close_content, .size_hint = ipfsa_file_length(s->file), .map_fd = -1};
+  s->base = (ipfsa_source){.read_at = read_content, .view = view_content, .close = close_content, .size_hint = ipfsa_file_length(s->file), .map_fd = -1};
   *ret = &s->base;
   return IPFSA_OK;
 }

@@ -2,10 +2,18 @@
 #include <ipfsa/read.h>
 
 #include "node/path.h"
+#include "store/pins.h"
 #include "unixfs/reader.h"
 #include "unixfs/span.h"
+#include "unixfs/views.h"
+
+#define PARALLEL_MIN (2u << 20) /* bytes; below, starting threads takes longer than hashing */
 
 struct ipfsa_file {
+  ipfsa_node *node;
+  ipfsa_cid cid;
+  ipfsa_lease *lease; /* from the first view on */
+  ipfsa_views *views;
   ipfsa_blockstore *bs;
   ipfsa_file_reader *reader;
   ipfsa_span_map *spans;
@@ -17,6 +25,8 @@ ipfsa_status ipfsa_file_open(ipfsa_node *node, const char *path, ipfsa_file **re
   if (status) return status;
   ipfsa_file *file = ipfsa_calloc(1, sizeof *file);
   if (!file) return ipfsa_fail_nomem(err);
+  file->node = node;
+  file->cid = cid;
   file->bs = node->bs;
   status = ipfsa_file_reader_open(node->bs, &cid, &file->reader, err);
   if (status == IPFSA_OK) status = ipfsa_span_map_new(node->bs, &cid, ipfsa_file_reader_size(file->reader), &file->spans, err);
@@ -27,6 +37,8 @@ ipfsa_status ipfsa_file_open(ipfsa_node *node, const char *path, ipfsa_file **re
 
 void ipfsa_file_close(ipfsa_file *file) {
   if (!file) return;
+  ipfsa_views_free(file->views);
+  ipfsa_lease_free(file->lease);
   ipfsa_span_map_free(file->spans);
   ipfsa_file_reader_close(file->reader);
   ipfsa_free(file);
@@ -58,5 +70,39 @@ ipfsa_status ipfsa_file_read_at(ipfsa_file *file, uint64_t off, void *data, size
     if (status) return status;
   }
   *ret_len = want;
+  return IPFSA_OK;
+}
+
+/* gc must not give the pages away; a node that writes nothing leaves that to its owner. */
+static ipfsa_status hold(ipfsa_file *file, ipfsa_error *err) {
+  ipfsa_lease *lease = NULL;
+  if (file->node->read_only) return IPFSA_OK;
+  ipfsa_status status = ipfsa_lease_new(file->node->store, &lease, err);
+  if (status == IPFSA_OK) status = ipfsa_lease_add(lease, &file->cid, err);
+  if (status) ipfsa_lease_free(lease);
+  else file->lease = lease;
+  return status;
+}
+
+static ipfsa_status begin_views(ipfsa_file *file, ipfsa_error *err) {
+  if (file->views) return IPFSA_OK;
+  ipfsa_status status = file->lease ? IPFSA_OK : hold(file, err);
+  return status ? status : ipfsa_views_new(file->bs, file->reader, file->spans, &file->views, err);
+}
+
+ipfsa_status ipfsa_file_view(ipfsa_file *file, uint64_t off, uint64_t len, ipfsa_view *ret, ipfsa_error *err) {
+  uint64_t size = ipfsa_file_length(file);
+  const uint8_t *data = NULL;
+  ipfsa_view view = {.data = "", .size = len};
+  ipfsa_pool *pool = NULL;
+  if (off > size || len > size - off)
+    return ipfsa_fail(err, IPFSA_E_INVALID, "bytes %llu to %llu of a file that has %llu", (unsigned long long)off, (unsigned long long)(off + len),
+                      (unsigned long long)size);
+  ipfsa_status status = begin_views(file, err);
+  if (status == IPFSA_OK && len > PARALLEL_MIN) (void)ipfsa_node_pool(file->node, &pool, NULL); /* without one it takes longer */
+  if (status == IPFSA_OK && len) status = ipfsa_views_get(file->views, pool, off, len, &data, &view.mapped, err);
+  if (status) return status;
+  if (data) view.data = data;
+  *ret = view;
   return IPFSA_OK;
 }

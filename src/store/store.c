@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/map.h"
 #include "hash/hash.h"
 #include "store/local.h"
 
@@ -216,9 +217,17 @@ static ipfsa_status store_share(ipfsa_blockstore *self, const ipfsa_place *place
   return ipfsa_fs_clone(fd, off, from, place->off, len, err);
 }
 
+static bool store_map(ipfsa_blockstore *self, const ipfsa_place *place, uint64_t off, uint64_t len, uint8_t *at) {
+  int fd = pack_fd((ipfsa_store *)self, place->pack);
+  struct stat st;
+  if (fd < 0 || !ipfsa_fs_can_populate() || ipfsa_fs_fstat(fd, &st, NULL) != IPFSA_OK) return false;
+  if ((uint64_t)st.st_size < place->off + place->len || off >= (uint64_t)st.st_size) return false; /* a pack that was cut short */
+  return ipfsa_fs_map_at(fd, off, at, len);
+}
+
 static void store_close_base(ipfsa_blockstore *self) { ipfsa_store_close((ipfsa_store *)self); }
 
-static const ipfsa_blockstore_ops ops = {store_get, store_get_many, store_is_leaf, store_has, store_size, store_iterate, ipfsa_store__begin, store_close_base, store_locate, store_read_place, store_share};
+static const ipfsa_blockstore_ops ops = {store_get, store_get_many, store_is_leaf, store_has, store_size, store_iterate, ipfsa_store__begin, store_close_base, store_locate, store_read_place, store_share, store_map};
 
 /* ---- opening ---- */
 

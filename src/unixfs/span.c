@@ -142,18 +142,22 @@ static bool add_group(ipfsa_span_map *map, span_group *g) {
   return true;
 }
 
-/* A child that is no leaf keeps a length of 0: there the file is read in the usual way. */
+/* A child that is no leaf, or a small one, keeps a length of 0: there the file is read in the usual way. False: all of them are such. */
 static bool load_children(ipfsa_span_map *map, const inner_node *in) {
   span_group *g = new_group(map, in->node.n_links);
+  bool any = false;
   if (!g) return false;
   g->start = g->end = in->start;
   child c;
   for (child_iter it = children_of(in); g->n < in->node.n_links && next_child(&it, &c); g->end = it.at) {
     ipfsa_span *span = &g->spans[g->n++];
-    if (!is_leaf(map, &c, &span->place)) span->place.len = 0;
+    if (is_leaf(map, &c, &span->place)) any = true;
+    else span->place.len = 0;
     span->start = c.start;
   }
-  return add_group(map, g);
+  if (any) return add_group(map, g);
+  ipfsa_free(g);
+  return false;
 }
 
 static bool load_single(ipfsa_span_map *map, const child *c, const ipfsa_place *place) {
@@ -165,14 +169,27 @@ static bool load_single(ipfsa_span_map *map, const child *c, const ipfsa_place *
   return add_group(map, g);
 }
 
+static bool load_inner(ipfsa_span_map *map, const child *c, ipfsa_block *ret_block, inner_node *ret) {
+  *ret = (inner_node){.start = c->start};
+  return c->cid.codec == IPFSA_CODEC_DAG_PB && ipfsa_blockstore_get(map->bs, &c->cid, ret_block, NULL) == IPFSA_OK && decode_inner(ret_block->data, ret);
+}
+
+/* Down to the last node above off: its children are what is asked for, though the one at off may be a leaf that is too small. */
 static bool load(ipfsa_span_map *map, uint64_t off) {
   child at = {.cid = map->file, .size = map->size};
   ipfsa_place place;
   if (is_leaf(map, &at, &place)) return load_single(map, &at, &place);
-  for (size_t depth = 0; depth < IPFSA_MAX_FILE_DEPTH && at.cid.codec == IPFSA_CODEC_DAG_PB; depth++) {
+  IPFSA_AUTO_BLOCK ipfsa_block above = {0};
+  inner_node in = {0};
+  for (size_t depth = 0; depth < IPFSA_MAX_FILE_DEPTH; depth++) {
     IPFSA_AUTO_BLOCK ipfsa_block block = {0};
-    inner_node in = {.start = at.start};
-    if (ipfsa_blockstore_get(map->bs, &at.cid, &block, NULL) != IPFSA_OK || !decode_inner(block.data, &in) || !child_at(&in, off, &at)) return false;
+    inner_node next;
+    if (!load_inner(map, &at, &block, &next)) return depth > 0 && load_children(map, &in);
+    ipfsa_block_release(&above);
+    above = block;
+    block = (ipfsa_block){0};
+    in = next;
+    if (!child_at(&in, off, &at)) return false;
     if (is_leaf(map, &at, &place)) return load_children(map, &in);
   }
   return false;

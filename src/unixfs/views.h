@@ -1,0 +1,22 @@
+/* Bytes of a file of the store as memory: pages of the packs where leaves lie so, private copies elsewhere; every leaf verified before a pointer to it is
+ * given. Threads: one call at a time; what it gave is read from any. */
+#ifndef IPFSA_UNIXFS_VIEWS_H
+#define IPFSA_UNIXFS_VIEWS_H
+
+#include <ipfsa/read.h>
+
+#include "base/pool.h"
+#include "unixfs/reader.h"
+#include "unixfs/span.h"
+
+#define IPFSA_MAX_VIEW_MAPPINGS 16384 /* of one file, a quarter of what Linux gives a process; beyond, copies */
+#define IPFSA_VIEW_ALIGN 8            /* bytes, the largest element of a tensor: what is at a multiple of that in the file is so in memory */
+
+typedef struct ipfsa_views ipfsa_views;
+/* Borrows the reader and the spans of that file. The caller keeps its leaves from gc. */
+ipfsa_status ipfsa_views_new(ipfsa_blockstore *bs, ipfsa_file_reader *reader, ipfsa_span_map *spans, ipfsa_views **ret, ipfsa_error *err);
+void ipfsa_views_free(ipfsa_views *views); /* NULL is fine; all that was given is gone */
+/* [off, off + len) of the file, within it, len > 0. pool: may be NULL. *ret_mapped: bytes of it that are the store's pages, not copies. */
+ipfsa_status ipfsa_views_get(ipfsa_views *views, ipfsa_pool *pool, uint64_t off, uint64_t len, const uint8_t **ret, uint64_t *ret_mapped, ipfsa_error *err);
+
+#endif

@@ -1,0 +1,31 @@
+/* What views.c lays out and views_verify.c looks at. */
+#ifndef IPFSA_UNIXFS_VIEWS_INSIDE_H
+#define IPFSA_UNIXFS_VIEWS_INSIDE_H
+
+#include "unixfs/views.h"
+
+/* A leaf whose place is known, or a part of the file that is read in the usual way. Offsets are of the file. */
+typedef struct ipfsa_view_piece {
+  uint64_t start, end;
+  uint64_t map_from, map_to; /* what shows pages of a pack; equal: none */
+  ipfsa_place place;         /* len 0: not known */
+  bool ready;                /* its bytes are there and verified */
+} ipfsa_view_piece;
+
+/* Pieces that follow one another, in one range of addresses. */
+typedef struct ipfsa_view_image {
+  uint64_t start, end;
+  uint8_t *room; /* on a page border */
+  size_t room_len;
+  uint8_t *data; /* of byte `start`, in the first page of the room */
+  ipfsa_view_piece *pieces;
+  size_t n, cap;
+} ipfsa_view_image;
+
+static inline uint8_t *ipfsa_view_at(const ipfsa_view_image *img, uint64_t off) { return img->data + (off - img->start); }
+
+/* Hashes what pieces show, in the lanes of the hash and in the threads of the pool, and marks those that match. *ret_bad: one that does not, or NULL. */
+ipfsa_status ipfsa_views_verify(const ipfsa_view_image *img, ipfsa_view_piece *const *todo, size_t n, ipfsa_pool *pool, ipfsa_view_piece **ret_bad,
+                                ipfsa_error *err);
+
+#endif

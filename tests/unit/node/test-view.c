@@ -1,0 +1,355 @@
+/* A file of the store as memory: its bytes whatever shape it has, pages of the store where leaves lie so, nothing that was not verified. */
+#include <dirent.h>
+#include <errno.h>
+#include <ipfsa/add.h>
+#include <ipfsa/block.h>
+#include <ipfsa/read.h>
+#include <ipfsa/repo.h>
+#include <unistd.h>
+
+#include "../support.h"
+
+#include "base/fault.h"
+#include "codec/varint.h"
+
+#define LEN 3000000
+
+static uint64_t random_state = 5;
+
+static uint32_t pick(uint32_t n) {
+  random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(random_state >> 33) % n;
+}
+
+typedef struct world {
+  char *dir, repo[600];
+  ipfsa_node *node;
+  uint8_t *data;
+} world;
+
+static void open_node(world *w, bool read_only) {
+  ipfsa_error err = {0};
+  ipfsa_node_close(w->node);
+  w->node = NULL;
+  const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = w->repo, .read_only = read_only};
+  assert_ok(ipfsa_node_open(&options, &w->node, NULL, &err));
+}
+
+static int setup(void **state) {
+  world *w = calloc(1, sizeof *w);
+  ipfsa_error err = {0};
+  w->dir = test_temp_dir();
+  w->data = malloc(LEN);
+  test_shake128("views", w->data, LEN);
+  if (snprintf(w->repo, sizeof w->repo, "%s/repo", w->dir) >= (int)sizeof w->repo) fail_msg("a long path");
+  const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = w->repo};
+  assert_ok(ipfsa_repo_init(&options, &err));
+  open_node(w, false);
+  *state = w;
+  return 0;
+}
+
+static int teardown(void **state) {
+  world *w = *state;
+  ipfsa_node_close(w->node);
+  test_remove_tree(w->dir);
+  free(w->data);
+  free(w);
+  return 0;
+}
+
+static void add(world *w, const uint8_t *data, size_t len, const ipfsa_add_options *options, char ret_cid[IPFSA_MAX_CID_TEXT]) {
+  char path[640];
+  ipfsa_error err = {0};
+  ipfsa_cid cid;
+  snprintf(path, sizeof path, "%s/source", w->dir);
+  FILE *out = fopen(path, "wb");
+  assert_non_null(out);
+  assert_int_equal(fwrite(data, 1, len, out), len);
+  fclose(out);
+  const char *one = path;
+  assert_ok(ipfsa_add(w->node, &one, 1, -1, options, &cid, &err));
+  ipfsa_cid_format(&cid, ret_cid);
+}
+
+static ipfsa_file *open_added(world *w, const uint8_t *data, size_t len, const ipfsa_add_options *options) {
+  char cid[IPFSA_MAX_CID_TEXT];
+  ipfsa_error err = {0};
+  ipfsa_file *file = NULL;
+  add(w, data, len, options, cid);
+  assert_ok(ipfsa_file_open(w->node, cid, &file, &err));
+  return file;
+}
+
+/* The bytes of a view; how many of them are the store's own. */
+static uint64_t expect(ipfsa_file *file, const uint8_t *data, uint64_t off, size_t len) {
+  ipfsa_error err = {0};
+  ipfsa_view view = {0};
+  assert_ok(ipfsa_file_view(file, off, len, &view, &err));
+  assert_non_null(view.data);
+  assert_int_equal(view.size, len);
+  assert_true(view.mapped <= len);
+  if (len) assert_memory_equal(view.data, data + off, len);
+  if (len) assert_int_equal((uintptr_t)view.data % 8, off % 8);
+  return view.mapped;
+}
+
+#define ADD(...) &(ipfsa_add_options){.struct_size = sizeof(ipfsa_add_options), __VA_ARGS__}
+
+static void every_range_of_every_shape(void **state) {
+  world *w = *state;
+  const struct {
+    const ipfsa_add_options *options;
+    bool mapped; /* all of it, when it is large enough */
+  } shapes[] = {
+      {ADD(.cid_version_1 = IPFSA_ON), true}, {ADD(.cid_version_1 = IPFSA_OFF, .raw_leaves = IPFSA_OFF, .chunker = "size-65536"), true},
+      {ADD(.chunker = "size-70016"), true}, {ADD(.chunker = "size-70001"), true}, {ADD(.trickle = IPFSA_ON, .chunker = "size-16384"), false},
+      {ADD(.max_file_links = 3, .chunker = "size-50048"), true}, {ADD(.chunker = "size-4000"), false}, {ADD(.hash = "blake2b-256"), false},
+      {ADD(.chunker = "rabin-16384-32768-65536"), false},
+  };
+  const size_t sizes[] = {LEN, 200000, 20000, 100, 0};
+  for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+      size_t size = sizes[k];
+      ipfsa_file *file = open_added(w, w->data, size, shapes[s].options);
+      for (int i = 0; size && i < 20; i++) {
+        uint64_t off = pick((uint32_t)size);
+        size_t left = size - (size_t)off;
+        expect(file, w->data, off, pick((uint32_t)left + 1));
+      }
+      uint64_t mapped = expect(file, w->data, 0, size);
+      if (shapes[s].mapped && size == LEN) assert_true(mapped >= (uint64_t)size - 16384 && mapped <= size); /* its tail may be too small */
+      if (size <= 100) assert_int_equal(mapped, 0);
+      expect(file, w->data, size, 0);
+      ipfsa_file_close(file);
+    }
+}
+
+/* Leaves that came by several adds: each lies at a page border of its own in the pack. */
+static void leaves_from_several_places(void **state) {
+  world *w = *state;
+  const size_t n = 1 << 20;
+  char cid[IPFSA_MAX_CID_TEXT];
+  add(w, w->data + n, n, ADD(.cid_version_1 = IPFSA_ON), cid);
+  add(w, w->data, n, ADD(.cid_version_1 = IPFSA_ON), cid);
+  ipfsa_file *file = open_added(w, w->data, 2 * n, ADD(.cid_version_1 = IPFSA_ON));
+  assert_int_equal(expect(file, w->data, 10, 100), 100);
+  assert_int_equal(expect(file, w->data, n - 5000, 10000), 10000); /* over the border of both */
+  assert_int_equal(expect(file, w->data, 0, 2 * n), 2 * n);
+  ipfsa_file_close(file);
+}
+
+/* The second of ten leaves is another: what is before and behind lies together in the pack with a page of it between, the new one elsewhere. */
+static void pages_that_two_pieces_share(void **state) {
+  world *w = *state;
+  enum { CHUNK = 50048, N = 10 * CHUNK };
+  const ipfsa_add_options *options = ADD(.cid_version_1 = IPFSA_ON, .chunker = "size-50048");
+  uint8_t *other = malloc(N);
+  memcpy(other, w->data, N);
+  memset(other + CHUNK, 7, CHUNK);
+  ipfsa_file *before = open_added(w, w->data, N, options), *file = open_added(w, other, N, options);
+  assert_int_equal(expect(before, w->data, 0, N), N);
+  for (int i = 0; i < 50; i++) {
+    uint64_t off = pick(N);
+    expect(file, other, off, pick(N - (uint32_t)off) + 1);
+  }
+  uint64_t mapped = expect(file, other, 0, N);
+  assert_in_range(mapped, 9 * CHUNK - 3 * 4096, 9 * CHUNK);
+  for (uint64_t off = 0; off + 3000 < N; off += 2500) expect(file, other, off, 3000); /* what was given stays */
+  ipfsa_file_close(before);
+  ipfsa_file_close(file);
+  free(other);
+}
+
+static void what_lies_outside(void **state) {
+  world *w = *state;
+  ipfsa_error err = {0};
+  ipfsa_view view = {.size = 77};
+  ipfsa_file *file = open_added(w, w->data, 100000, ADD(.cid_version_1 = IPFSA_ON));
+  assert_status(ipfsa_file_view(file, 100001, 0, &view, &err), IPFSA_E_INVALID);
+  assert_status(ipfsa_file_view(file, 0, 100001, &view, &err), IPFSA_E_INVALID);
+  assert_status(ipfsa_file_view(file, 99999, UINT64_MAX, &view, &err), IPFSA_E_INVALID);
+  assert_int_equal(view.size, 77);
+  ipfsa_file_close(file);
+}
+
+/* Flips a bit in the one place of the packs that has these bytes. */
+static void damage(world *w, const uint8_t *bytes, size_t len) {
+  char path[1400];
+  snprintf(path, sizeof path, "%s/packs", w->repo);
+  DIR *dir = opendir(path);
+  size_t n_found = 0;
+  assert_non_null(dir);
+  for (struct dirent *e; (e = readdir(dir));) {
+    if (e->d_name[0] == '.') continue;
+    snprintf(path, sizeof path, "%s/packs/%s", w->repo, e->d_name);
+    FILE *f = fopen(path, "r+b");
+    uint8_t *all = malloc(16 << 20);
+    assert_true(f && all);
+    size_t n = fread(all, 1, 16 << 20, f);
+    const uint8_t *at = memmem(all, n, bytes, len);
+    if (at) {
+      uint8_t wrong = (uint8_t)(*at ^ 1);
+      assert_int_equal(fseek(f, at - all, SEEK_SET), 0);
+      assert_int_equal(fwrite(&wrong, 1, 1, f), 1);
+      n_found++;
+    }
+    fclose(f);
+    free(all);
+  }
+  closedir(dir);
+  assert_int_equal(n_found, 1);
+}
+
+static void damage_is_never_given(void **state) {
+  world *w = *state;
+  ipfsa_error err = {0};
+  ipfsa_view view = {0};
+  ipfsa_file *file = open_added(w, w->data, LEN, ADD(.cid_version_1 = IPFSA_ON, .chunker = "size-262144"));
+  damage(w, w->data + 5 * 262144 + 1000, 64);
+  expect(file, w->data, 0, 5 * 262144);
+  assert_status(ipfsa_file_view(file, 5 * 262144 + 100000, 10, &view, &err), IPFSA_E_CORRUPT);
+  assert_non_null(strstr(err.message, "damaged"));
+  assert_status(ipfsa_file_view(file, 0, LEN, &view, &err), IPFSA_E_CORRUPT);
+  assert_null(view.data);
+  expect(file, w->data, 6 * 262144, LEN - 6 * 262144);
+  ipfsa_file_close(file);
+}
+
+static void gc_keeps_what_is_viewed(void **state) {
+  world *w = *state;
+  ipfsa_error err = {0};
+  char cid[IPFSA_MAX_CID_TEXT];
+  ipfsa_file *file = NULL;
+  ipfsa_gc_result gone;
+  add(w, w->data, LEN, ADD(.cid_version_1 = IPFSA_ON, .pin = IPFSA_OFF), cid);
+  assert_ok(ipfsa_file_open(w->node, cid, &file, &err));
+  ipfsa_view view;
+  assert_ok(ipfsa_file_view(file, 0, LEN, &view, &err));
+  assert_ok(ipfsa_repo_gc(w->node, NULL, &gone, &err));
+  assert_int_equal(gone.n_removed, 0);
+  assert_memory_equal(view.data, w->data, LEN);
+  ipfsa_file_close(file);
+  assert_ok(ipfsa_repo_gc(w->node, NULL, &gone, &err));
+  assert_true(gone.n_removed > 2);
+  assert_status(ipfsa_file_open(w->node, cid, &file, &err), IPFSA_E_NOT_FOUND);
+}
+
+static void of_a_repo_that_is_only_read(void **state) {
+  world *w = *state;
+  ipfsa_error err = {0};
+  char cid[IPFSA_MAX_CID_TEXT];
+  ipfsa_file *file = NULL;
+  add(w, w->data, LEN, ADD(.cid_version_1 = IPFSA_ON), cid);
+  open_node(w, true);
+  assert_ok(ipfsa_file_open(w->node, cid, &file, &err));
+  assert_true(expect(file, w->data, 0, LEN) >= LEN - 262144);
+  ipfsa_file_close(file);
+}
+
+/* ---- a file of many leaves ---- */
+
+static void pb_bytes(ipfsa_buf *b, unsigned field, const void *data, size_t len) {
+  ipfsa_buf_varint(b, field << 3 | 2);
+  ipfsa_buf_varint(b, len);
+  ipfsa_buf_append(b, data, len);
+}
+
+static void pb_number(ipfsa_buf *b, unsigned field, uint64_t v) {
+  ipfsa_buf_varint(b, field << 3);
+  ipfsa_buf_varint(b, v);
+}
+
+/* n times the same child. */
+static ipfsa_cid put_node(world *w, const ipfsa_cid *child, uint64_t child_size, size_t n) {
+  ipfsa_error err = {0};
+  uint8_t bytes[IPFSA_MAX_CID];
+  size_t len = ipfsa_cid_encode(child, bytes);
+  IPFSA_AUTO_BUF ipfsa_buf node = {0}, link = {0}, u = {0};
+  pb_bytes(&link, 1, bytes, len);
+  pb_bytes(&link, 2, "", 0);
+  pb_number(&link, 3, child_size);
+  for (size_t i = 0; i < n; i++) pb_bytes(&node, 2, link.data, link.len);
+  pb_number(&u, 1, 2);
+  pb_number(&u, 3, child_size * n);
+  for (size_t i = 0; i < n; i++) pb_number(&u, 4, child_size);
+  pb_bytes(&node, 1, u.data, u.len);
+  ipfsa_cid cid;
+  assert_ok(ipfsa_block_put(w->node, ipfsa_buf_bytes(&node), 1, 0x70, 0x12, 0, false, &cid, &err));
+  return cid;
+}
+
+static void more_leaves_than_a_view_may_have(void **state) {
+  world *w = *state;
+  enum { LEAF = 16384, WIDE = 1024 };
+  ipfsa_error err = {0};
+  ipfsa_cid leaf, cid;
+  char text[IPFSA_MAX_CID_TEXT];
+  ipfsa_file *file = NULL;
+  ipfsa_view view;
+  assert_ok(ipfsa_block_put(w->node, ipfsa_bytes_of(w->data, LEAF), 1, 0x55, 0x12, 0, false, &leaf, &err));
+  cid = put_node(w, &leaf, LEAF, WIDE);
+  cid = put_node(w, &cid, (uint64_t)LEAF * WIDE, WIDE + 1);
+  ipfsa_cid_format(&cid, text);
+  assert_ok(ipfsa_file_open(w->node, text, &file, &err));
+  assert_status(ipfsa_file_view(file, 0, ipfsa_file_length(file), &view, &err), IPFSA_E_LIMIT);
+  assert_ok(ipfsa_file_view(file, (uint64_t)LEAF * 5000 - 100, LEAF, &view, &err));
+  assert_memory_equal(view.data, w->data + LEAF - 100, 100);
+  assert_memory_equal((const uint8_t *)view.data + 100, w->data, LEAF - 100);
+  ipfsa_file_close(file);
+}
+
+/* ---- faults ---- */
+
+static ipfsa_status view_all(world *w, const char *cid, const uint8_t *data, size_t len, ipfsa_error *err) {
+  ipfsa_file *file = NULL;
+  ipfsa_view view;
+  ipfsa_status status = ipfsa_file_open(w->node, cid, &file, err);
+  if (status == IPFSA_OK) status = ipfsa_file_view(file, 1000, len - 1000, &view, err);
+  if (status == IPFSA_OK) assert_memory_equal(view.data, data + 1000, len - 1000);
+  ipfsa_file_close(file);
+  return status;
+}
+
+static void every_call_fails_once(void **state) {
+  world *w = *state;
+  enum { CHUNK = 50048, N = 10 * CHUNK };
+  char cid[IPFSA_MAX_CID_TEXT];
+  const ipfsa_add_options *options = ADD(.cid_version_1 = IPFSA_ON, .chunker = "size-50048");
+  add(w, w->data, N, options, cid);
+  memset(w->data + CHUNK, 7, CHUNK);
+  add(w, w->data, N, options, cid);
+  const ipfsa_fault_kind kinds[] = {IPFSA_FAULT_ALLOC, IPFSA_FAULT_FILE};
+  for (size_t k = 0; k < 2; k++) {
+    uint64_t nth = 1, n_failed = 0;
+    for (bool fired = true; fired; nth++) {
+      ipfsa_error err = {0};
+      open_node(w, false); /* what was read before is not known */
+      ipfsa_fault_arm(&(ipfsa_fault_plan){.kind = kinds[k], .nth = nth, .mode = IPFSA_FAULT_FAIL, .sys_errno = EIO});
+      ipfsa_status status = view_all(w, cid, w->data, N, &err);
+      fired = ipfsa_fault_fired();
+      ipfsa_fault_disarm();
+      if (status && !err.message[0]) fail_msg("call %d of kind %d: no words", (int)nth, (int)k);
+      if (status && !fired) fail_msg("%s", err.message);
+      n_failed += status != IPFSA_OK;
+      if (fired) open_node(w, false); /* after a failed sync nothing is written any more */
+      if (fired) assert_ok(view_all(w, cid, w->data, N, &err));
+    }
+    assert_true(nth > 10 && n_failed > 5);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(every_range_of_every_shape, setup, teardown),
+      cmocka_unit_test_setup_teardown(leaves_from_several_places, setup, teardown),
+      cmocka_unit_test_setup_teardown(pages_that_two_pieces_share, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_lies_outside, setup, teardown),
+      cmocka_unit_test_setup_teardown(damage_is_never_given, setup, teardown),
+      cmocka_unit_test_setup_teardown(gc_keeps_what_is_viewed, setup, teardown),
+      cmocka_unit_test_setup_teardown(of_a_repo_that_is_only_read, setup, teardown),
+      cmocka_unit_test_setup_teardown(more_leaves_than_a_view_may_have, setup, teardown),
+      cmocka_unit_test_setup_teardown(every_call_fails_once, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -77,6 +77,13 @@ IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_read(ipfsa_checkpoint *check
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_view(ipfsa_checkpoint *checkpoint, const ipfsa_tensor *tensor, uint64_t off, uint64_t len,
                                                          ipfsa_view *ret, ipfsa_error *err);
 
+/* What of its files is in the store; of files of the disk everything is here. Leaves are looked up, not read. */
+typedef struct ipfsa_checkpoint_local {
+  uint64_t n_tensors, tensor_bytes; /* those all of whose bytes are here */
+  uint64_t bytes, missing_bytes;    /* of the files */
+} ipfsa_checkpoint_local;
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_locate(const ipfsa_checkpoint *checkpoint, ipfsa_checkpoint_local *ret, ipfsa_error *err);
+
 /* Tensors of one name are equal when dtype, shape and every byte are; bytes are read and compared only where dtype and shape are the same. */
 typedef enum ipfsa_tensor_change { IPFSA_TENSOR_EQUAL = 1, IPFSA_TENSOR_CHANGED = 2, IPFSA_TENSOR_NEW = 3, IPFSA_TENSOR_REMOVED = 4 } ipfsa_tensor_change;
 /* from is NULL for new ones, to for removed ones; other than 0 stops: E_CANCELLED. */

@@ -40,7 +40,7 @@ void cli_tensor_json(cli_context *ctx, const ipfsa_tensor *t) {
   cli_out(ctx, "],\"Shard\":%u,\"Offset\":%" PRIu64 ",\"Size\":%" PRIu64 "}", t->shard, t->offset, t->size);
 }
 
-static void print_json(cli_context *ctx, const ipfsa_checkpoint *cp) {
+static void print_json(cli_context *ctx, const ipfsa_checkpoint *cp, const ipfsa_checkpoint_local *local) {
   ipfsa_checkpoint_shard s;
   ipfsa_checkpoint_pair p;
   ipfsa_tensor t;
@@ -64,7 +64,8 @@ static void print_json(cli_context *ctx, const ipfsa_checkpoint *cp) {
     cli_out(ctx, "%s", i ? "," : "");
     cli_json_string(ctx, ipfsa_checkpoint_warning(cp, i), strlen(ipfsa_checkpoint_warning(cp, i)));
   }
-  cli_out(ctx, "]}\n");
+  cli_out(ctx, "],\"Local\":{\"Tensors\":%" PRIu64 ",\"TensorBytes\":%" PRIu64 ",\"Bytes\":%" PRIu64 ",\"MissingBytes\":%" PRIu64 "}}\n", local->n_tensors, local->tensor_bytes,
+          local->bytes, local->missing_bytes);
   for (uint64_t i = 0; !cli_bool(ctx, "summary") && ipfsa_checkpoint_tensor(cp, i, &t); i++) {
     cli_tensor_json(ctx, &t);
     cli_out(ctx, "\n");
@@ -73,12 +74,13 @@ static void print_json(cli_context *ctx, const ipfsa_checkpoint *cp) {
 
 #define SHOWN_VALUE 200 /* bytes of a value of metadata in the table; --json has all of it */
 
-static void print_text(cli_context *ctx, const ipfsa_checkpoint *cp) {
+static void print_text(cli_context *ctx, const ipfsa_checkpoint *cp, const ipfsa_checkpoint_local *local) {
   ipfsa_checkpoint_shard s;
   ipfsa_checkpoint_pair p;
   ipfsa_tensor t;
   cli_out(ctx, "Format: %s\nTensors: %" PRIu64 "\nTensorBytes: %" PRIu64 "\n", ipfsa_checkpoint_format_name(ipfsa_checkpoint_format_of(cp)),
           ipfsa_checkpoint_n_tensors(cp), ipfsa_checkpoint_tensor_bytes(cp));
+  cli_out(ctx, "Local: %" PRIu64 " tensors, %" PRIu64 " bytes; missing: %" PRIu64 " bytes\n", local->n_tensors, local->bytes, local->missing_bytes);
   for (size_t i = 0; ipfsa_checkpoint_shard_row(cp, i, &s); i++) {
     cli_out(ctx, "Shard %zu: %" PRIu64 " bytes, data from %" PRIu64 ", %" PRIu64 " tensors  ", i, s.size, s.data, s.n_tensors);
     cli_out_name(ctx, s.name, strlen(s.name));
@@ -103,11 +105,14 @@ static void print_text(cli_context *ctx, const ipfsa_checkpoint *cp) {
 
 static int run_inspect(cli_context *ctx) {
   ipfsa_checkpoint *cp = cli_checkpoint_open(ctx, cli_arg_at(ctx, 0));
+  ipfsa_checkpoint_local local;
+  ipfsa_error err = {0};
   if (!cp) return 1;
-  if (cli_json(ctx)) print_json(ctx, cp);
-  else print_text(ctx, cp);
+  int code = ipfsa_checkpoint_locate(cp, &local, &err) == IPFSA_OK ? 0 : cli_fail(ctx, &err);
+  if (code == 0 && cli_json(ctx)) print_json(ctx, cp, &local);
+  else if (code == 0) print_text(ctx, cp, &local);
   ipfsa_checkpoint_close(cp);
-  return 0;
+  return code;
 }
 
 static const cli_option inspect_options[] = {{CLI_BOOL, "summary", "s", "false", "Leave out the list of tensors"}, {0}};
@@ -115,7 +120,7 @@ static const cli_arg inspect_args[] = {{"checkpoint", CLI_ARG_REQUIRED, "A CID o
 const cli_verb cli_verb_checkpoint_inspect = {
     .name = "checkpoint inspect",
     .tagline = "Show format, files, metadata and tensors of a checkpoint.",
-    .description = "Tells format, files, totals and metadata, then each tensor: dtype, bytes, file number and offset in that file, name, shape\n"
+    .description = "Tells format, files, totals, how much of it is here and metadata, then each tensor: dtype, bytes, file number and offset in that file, name, shape\n"
                    "(slowest dimension first). With --json: one object for the checkpoint, then one a tensor and line. What is malformed is refused\n"
                    "with tensor, byte and reason.",
     .example = "> ipfs-accelerate checkpoint inspect tiny.safetensors\n> ipfs-accelerate checkpoint inspect --json tiny.safetensors\n"

@@ -1,8 +1,9 @@
 /* A file that stays open for many reads at any offset. */
-#include <ipfsa/read.h>
+#include "node/file.h"
 
 #include "node/path.h"
 #include "store/pins.h"
+#include "unixfs/missing.h"
 #include "unixfs/reader.h"
 #include "unixfs/span.h"
 #include "unixfs/views.h"
@@ -105,4 +106,8 @@ ipfsa_status ipfsa_file_view(ipfsa_file *file, uint64_t off, uint64_t len, ipfsa
   if (data) view.data = data;
   *ret = view;
   return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_file_missing_ranges(ipfsa_file *file, ipfsa_range_cb cb, void *ctx, ipfsa_error *err) {
+  return ipfsa_file_missing(file->node->bs, &file->cid, ipfsa_file_length(file), cb, ctx, err);
 }

@@ -2,8 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "unixfs/layout.h"
-#include "unixfs/unixfs.h"
+#include "unixfs/children.h"
 
 #define MAX_SPANS 131072 /* kept at a time: 8 MiB, the leaves of 32 GiB; then all begins anew */
 
@@ -84,46 +83,14 @@ static const ipfsa_span *find_span(const span_group *g, uint64_t off) {
 
 /* ---- loading ---- */
 
-/* A node of a file that has nothing but links, and where in the file it begins. */
-typedef struct inner_node {
-  ipfsa_pbnode node;
-  ipfsa_unixfs u;
-  uint64_t start;
-} inner_node;
-
-static bool decode_inner(ipfsa_bytes block, inner_node *ret) {
-  return ipfsa_unixfs_decode_block(block, &ret->node, &ret->u, NULL) == IPFSA_OK && ret->node.n_links > 0 && ret->u.data.len == 0 &&
-         (ret->u.type == IPFSA_UNIXFS_FILE || ret->u.type == IPFSA_UNIXFS_RAW);
-}
-
-typedef struct child {
-  ipfsa_cid cid;
-  uint64_t start, size;
-} child;
-
-typedef struct child_iter {
-  ipfsa_pb_link_iter links;
-  ipfsa_blocksize_iter sizes;
-  uint64_t at;
-} child_iter;
-
-static child_iter children_of(const inner_node *in) { return (child_iter){ipfsa_pbnode_links(&in->node), ipfsa_unixfs_blocksizes(&in->u), in->start}; }
-
-static bool next_child(child_iter *it, child *ret) {
-  ipfsa_pb_link link;
-  if (!ipfsa_pb_link_next(&it->links, &link) || !ipfsa_blocksize_next(&it->sizes, &ret->size) || ipfsa_pb_link_cid(&link, &ret->cid, NULL) != IPFSA_OK) return false;
-  ret->start = it->at;
-  return !link.name.len && !__builtin_add_overflow(it->at, ret->size, &it->at);
-}
-
-static bool child_at(const inner_node *in, uint64_t off, child *ret) {
-  child_iter it = children_of(in);
-  while (next_child(&it, ret))
+static bool child_at(const ipfsa_file_node *in, uint64_t off, ipfsa_child *ret) {
+  ipfsa_child_iter it = ipfsa_file_children(in);
+  while (ipfsa_child_next(&it, ret))
     if (off - ret->start < ret->size) return true;
   return false;
 }
 
-static bool is_leaf(ipfsa_span_map *map, const child *c, ipfsa_place *ret) { return ipfsa_blockstore_locate(map->bs, &c->cid, ret) && ret->len == c->size; }
+static bool is_leaf(ipfsa_span_map *map, const ipfsa_child *c, ipfsa_place *ret) { return ipfsa_blockstore_locate(map->bs, &c->cid, ret) && ret->len == c->size; }
 
 static span_group *new_group(ipfsa_span_map *map, size_t n) {
   if (map->n_spans + n > MAX_SPANS) drop_groups(map);
@@ -143,13 +110,13 @@ static bool add_group(ipfsa_span_map *map, span_group *g) {
 }
 
 /* A child that is no leaf, or a small one, keeps a length of 0: there the file is read in the usual way. False: all of them are such. */
-static bool load_children(ipfsa_span_map *map, const inner_node *in) {
+static bool load_children(ipfsa_span_map *map, const ipfsa_file_node *in) {
   span_group *g = new_group(map, in->node.n_links);
   bool any = false;
   if (!g) return false;
   g->start = g->end = in->start;
-  child c;
-  for (child_iter it = children_of(in); g->n < in->node.n_links && next_child(&it, &c); g->end = it.at) {
+  ipfsa_child c;
+  for (ipfsa_child_iter it = ipfsa_file_children(in); g->n < in->node.n_links && ipfsa_child_next(&it, &c); g->end = it.at) {
     ipfsa_span *span = &g->spans[g->n++];
     if (is_leaf(map, &c, &span->place)) any = true;
     else span->place.len = 0;
@@ -160,7 +127,7 @@ static bool load_children(ipfsa_span_map *map, const inner_node *in) {
   return false;
 }
 
-static bool load_single(ipfsa_span_map *map, const child *c, const ipfsa_place *place) {
+static bool load_single(ipfsa_span_map *map, const ipfsa_child *c, const ipfsa_place *place) {
   span_group *g = new_group(map, 1);
   if (!g) return false;
   g->start = c->start;
@@ -169,21 +136,22 @@ static bool load_single(ipfsa_span_map *map, const child *c, const ipfsa_place *
   return add_group(map, g);
 }
 
-static bool load_inner(ipfsa_span_map *map, const child *c, ipfsa_block *ret_block, inner_node *ret) {
-  *ret = (inner_node){.start = c->start};
-  return c->cid.codec == IPFSA_CODEC_DAG_PB && ipfsa_blockstore_get(map->bs, &c->cid, ret_block, NULL) == IPFSA_OK && decode_inner(ret_block->data, ret);
+static bool load_inner(ipfsa_span_map *map, const ipfsa_child *c, ipfsa_block *ret_block, ipfsa_file_node *ret) {
+  *ret = (ipfsa_file_node){.start = c->start};
+  return c->cid.codec == IPFSA_CODEC_DAG_PB && ipfsa_blockstore_get(map->bs, &c->cid, ret_block, NULL) == IPFSA_OK && ipfsa_file_node_decode(ret_block->data, ret) &&
+         ret->u.data.len == 0;
 }
 
 /* Down to the last node above off: its children are what is asked for, though the one at off may be a leaf that is too small. */
 static bool load(ipfsa_span_map *map, uint64_t off) {
-  child at = {.cid = map->file, .size = map->size};
+  ipfsa_child at = {.cid = map->file, .size = map->size};
   ipfsa_place place;
   if (is_leaf(map, &at, &place)) return load_single(map, &at, &place);
   IPFSA_AUTO_BLOCK ipfsa_block above = {0};
-  inner_node in = {0};
+  ipfsa_file_node in = {0};
   for (size_t depth = 0; depth < IPFSA_MAX_FILE_DEPTH; depth++) {
     IPFSA_AUTO_BLOCK ipfsa_block block = {0};
-    inner_node next;
+    ipfsa_file_node next;
     if (!load_inner(map, &at, &block, &next)) return depth > 0 && load_children(map, &in);
     ipfsa_block_release(&above);
     above = block;

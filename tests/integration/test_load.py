@@ -162,3 +162,27 @@ def test_no_copy_imports_are_copied_and_looked_at(ipfs, tmp_path):
     (tmp_path / "m.safetensors").write_bytes(blob[:-1] + b"x")
     done = subprocess.run([DRIVER, ipfs.repo, cid, "views"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
     assert done.returncode == 1 and b"changed since it was added" in done.stderr
+
+
+def test_inspect_tells_what_is_here(ipfs, tmp_path):
+    blob = padded(model([3 * MIB, 64 * 1000, 2 * MIB, 0]))
+    (tmp_path / "m.safetensors").write_bytes(blob)
+    local = lambda arg: json.loads(ipfs.text("checkpoint", "inspect", "--json", "--summary", arg))["Local"]
+    everything = {"Tensors": 4, "TensorBytes": 5 * MIB + 64000, "Bytes": len(blob), "MissingBytes": 0}
+    assert local("m.safetensors") == everything
+    for version in (0, 1):  # leaves of dag-pb, and raw ones
+        cid = ipfs.text("add", "-Q", "--pin=false", "--cid-version=%d" % version, "--max-file-links=3", "--chunker=tensor", "m.safetensors")
+        assert local(cid) == everything
+        refs = ipfs.text("refs", "-r", cid).split()
+        leaves = [ref for ref in refs if int(json.loads(ipfs.text("block", "stat", "--enc=json", ref))["Size"]) >= MIB]
+        assert len(leaves) == 5
+        above = next(ref for ref in refs if leaves[2] in ipfs.text("refs", ref).split())
+        assert len(ipfs.text("refs", above).split()) == 3 and leaves[1] not in ipfs.text("refs", above)
+        ipfs("block", "rm", leaves[1])
+        assert local(cid) == {"Tensors": 3, "TensorBytes": 2 * MIB + 64000, "Bytes": len(blob) - MIB, "MissingBytes": MIB}
+        ipfs("block", "rm", leaves[4])
+        assert local(cid) == {"Tensors": 2, "TensorBytes": 64000, "Bytes": len(blob) - 2 * MIB, "MissingBytes": 2 * MIB}
+        text = ipfs.text("checkpoint", "inspect", cid)
+        assert "Local: 2 tensors, %d bytes; missing: %d bytes" % (len(blob) - 2 * MIB, 2 * MIB) in text
+        ipfs("block", "rm", above)  # a node: all below it is away as well
+        assert local(cid) == {"Tensors": 1, "TensorBytes": 0, "Bytes": len(blob) - 4 * MIB - 64000, "MissingBytes": 4 * MIB + 64000}

@@ -11,6 +11,7 @@
 
 #include "base/fault.h"
 #include "codec/varint.h"
+#include "node/file.h"
 
 #define LEN 3000000
 
@@ -299,6 +300,38 @@ static void more_leaves_than_a_view_may_have(void **state) {
   ipfsa_file_close(file);
 }
 
+static int add_up(void *ctx, uint64_t from, uint64_t to) {
+  *(uint64_t *)ctx += to - from;
+  return 0;
+}
+
+static void more_blocks_than_are_looked_for(void **state) {
+  world *w = *state;
+  enum { LEAF = 16384, WIDE = 1024 };
+  ipfsa_error err = {0};
+  ipfsa_cid leaf, all, part;
+  ipfsa_file *file = NULL;
+  char text[IPFSA_MAX_CID_TEXT];
+  uint64_t missing = 0, size = (uint64_t)LEAF * WIDE * WIDE;
+  assert_ok(ipfsa_block_put(w->node, ipfsa_bytes_of(w->data, LEAF), 1, 0x55, 0x12, 0, false, &leaf, &err));
+  part = put_node(w, &leaf, LEAF, WIDE);
+  part = put_node(w, &part, (uint64_t)LEAF * WIDE, WIDE);
+  all = put_node(w, &part, size, 4); /* 4,198,405 blocks */
+  ipfsa_cid_format(&all, text);
+  assert_ok(ipfsa_file_open(w->node, text, &file, &err));
+  assert_status(ipfsa_file_missing_ranges(file, add_up, &missing, &err), IPFSA_E_LIMIT);
+  assert_int_equal(missing, 0);
+  ipfsa_file_close(file);
+  ipfsa_cid_format(&part, text);
+  assert_ok(ipfsa_file_open(w->node, text, &file, &err));
+  assert_ok(ipfsa_file_missing_ranges(file, add_up, &missing, &err));
+  assert_int_equal(missing, 0);
+  assert_ok(ipfsa_block_rm(w->node, &leaf, true, &err));
+  assert_ok(ipfsa_file_missing_ranges(file, add_up, &missing, &err));
+  assert_int_equal(missing, size);
+  ipfsa_file_close(file);
+}
+
 /* ---- faults ---- */
 
 static ipfsa_status view_all(world *w, const char *cid, const uint8_t *data, size_t len, ipfsa_error *err) {
@@ -306,6 +339,9 @@ static ipfsa_status view_all(world *w, const char *cid, const uint8_t *data, siz
   ipfsa_view view;
   ipfsa_status status = ipfsa_file_open(w->node, cid, &file, err);
   if (status == IPFSA_OK) status = ipfsa_file_view(file, 1000, len - 1000, &view, err);
+  uint64_t missing = 0;
+  if (status == IPFSA_OK) status = ipfsa_file_missing_ranges(file, add_up, &missing, err);
+  assert_int_equal(missing, 0);
   if (status == IPFSA_OK) assert_memory_equal(view.data, data + 1000, len - 1000);
   ipfsa_file_close(file);
   return status;
@@ -349,6 +385,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(gc_keeps_what_is_viewed, setup, teardown),
       cmocka_unit_test_setup_teardown(of_a_repo_that_is_only_read, setup, teardown),
       cmocka_unit_test_setup_teardown(more_leaves_than_a_view_may_have, setup, teardown),
+      cmocka_unit_test_setup_teardown(more_blocks_than_are_looked_for, setup, teardown),
       cmocka_unit_test_setup_teardown(every_call_fails_once, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

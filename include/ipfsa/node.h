@@ -14,6 +14,15 @@ typedef struct ipfsa_node ipfsa_node;
 /* An option that may be left to the configuration. */
 typedef enum ipfsa_option { IPFSA_UNSET = 0, IPFSA_OFF = 1, IPFSA_ON = 2 } ipfsa_option;
 
+/* Where blocks come from that the store has not: a network, another repo. */
+typedef struct ipfsa_block_source {
+  size_t struct_size;
+  /* The block of a CID (version 1, raw, whatever the codec of what it is) into room. 0: *ret_len bytes; 1: it has none; else: it failed. One call at a
+   * time, from any thread; it must not use the node. What it gives is hashed before it is used. */
+  int (*get)(void *ctx, const ipfsa_cid *cid, void *room, size_t room_size, size_t *ret_len);
+  void *ctx; /* lives as long as the node */
+} ipfsa_block_source;
+
 typedef struct ipfsa_node_options {
   size_t struct_size;
   const char *repo_path;    /* NULL: $IPFSA_PATH, else $IPFS_PATH, else ~/.ipfs-accelerate */
@@ -21,6 +30,9 @@ typedef struct ipfsa_node_options {
   bool create;              /* make the repo when there is none */
   const char *profile;      /* with create: import profile and the like, NULL = default; several separated by commas */
   int64_t lock_timeout_ms;  /* wait for another writing process; 0 = 10 s, negative = fail at once */
+  /* NULL, or asked by cat, ls, open files and checkpoints for what is missing, block by block as they get to it; copied. What came is kept in the store where
+   * that can be written, without a pin; an open file leases what it consists of. All other calls tell of what is here. */
+  const ipfsa_block_source *source;
 } ipfsa_node_options;
 
 /* E_NO_REPO when there is none (and create is off), E_FOREIGN when another program made it, E_VERSION when it is newer than this program.

@@ -1,6 +1,7 @@
 /* A file that stays open for many reads at any offset. */
 #include "node/file.h"
 
+#include "exchange/fetching.h"
 #include "node/path.h"
 #include "store/pins.h"
 #include "unixfs/missing.h"
@@ -13,12 +14,23 @@
 struct ipfsa_file {
   ipfsa_node *node;
   ipfsa_cid cid;
-  ipfsa_lease *lease; /* from the first view on */
+  ipfsa_lease *lease; /* from the first view on, and of what is fetched from the start */
   ipfsa_views *views;
   ipfsa_blockstore *bs;
   ipfsa_file_reader *reader;
   ipfsa_span_map *spans;
 };
+
+/* gc must not give the pages away; a node that writes nothing leaves that to its owner. */
+static ipfsa_status hold(ipfsa_file *file, ipfsa_error *err) {
+  ipfsa_lease *lease = NULL;
+  if (file->lease || file->node->read_only) return IPFSA_OK;
+  ipfsa_status status = ipfsa_lease_new(file->node->store, &lease, err);
+  if (status == IPFSA_OK) status = ipfsa_lease_add(lease, &file->cid, err);
+  if (status) ipfsa_lease_free(lease);
+  else file->lease = lease;
+  return status;
+}
 
 ipfsa_status ipfsa_file_open(ipfsa_node *node, const char *path, ipfsa_file **ret, ipfsa_error *err) {
   ipfsa_cid cid;
@@ -28,9 +40,10 @@ ipfsa_status ipfsa_file_open(ipfsa_node *node, const char *path, ipfsa_file **re
   if (!file) return ipfsa_fail_nomem(err);
   file->node = node;
   file->cid = cid;
-  file->bs = node->bs;
-  status = ipfsa_file_reader_open(node->bs, &cid, &file->reader, err);
-  if (status == IPFSA_OK) status = ipfsa_span_map_new(node->bs, &cid, ipfsa_file_reader_size(file->reader), &file->spans, err);
+  file->bs = ipfsa_node_reading(node);
+  if (node->fetching) status = hold(file, err);
+  if (status == IPFSA_OK) status = ipfsa_file_reader_open(file->bs, &cid, &file->reader, err);
+  if (status == IPFSA_OK) status = ipfsa_span_map_new(file->bs, &cid, ipfsa_file_reader_size(file->reader), &file->spans, err);
   if (status) ipfsa_file_close(file);
   else *ret = file;
   return status;
@@ -74,21 +87,26 @@ ipfsa_status ipfsa_file_read_at(ipfsa_file *file, uint64_t off, void *data, size
   return IPFSA_OK;
 }
 
-/* gc must not give the pages away; a node that writes nothing leaves that to its owner. */
-static ipfsa_status hold(ipfsa_file *file, ipfsa_error *err) {
-  ipfsa_lease *lease = NULL;
-  if (file->node->read_only) return IPFSA_OK;
-  ipfsa_status status = ipfsa_lease_new(file->node->store, &lease, err);
-  if (status == IPFSA_OK) status = ipfsa_lease_add(lease, &file->cid, err);
-  if (status) ipfsa_lease_free(lease);
-  else file->lease = lease;
-  return status;
-}
-
 static ipfsa_status begin_views(ipfsa_file *file, ipfsa_error *err) {
   if (file->views) return IPFSA_OK;
-  ipfsa_status status = file->lease ? IPFSA_OK : hold(file, err);
+  ipfsa_status status = hold(file, err);
   return status ? status : ipfsa_views_new(file->bs, file->reader, file->spans, &file->views, err);
+}
+
+/* What is not here comes first, leaf after leaf: then it has places. */
+static ipfsa_status fetch_range(ipfsa_file *file, uint64_t off, uint64_t end, ipfsa_error *err) {
+  uint64_t before = file->node->fetching ? ipfsa_fetching_count(file->bs) : 0;
+  ipfsa_status status = IPFSA_OK;
+  while (file->node->fetching && status == IPFSA_OK && off < end) {
+    const ipfsa_span *span = ipfsa_span_map_find(file->spans, off);
+    ipfsa_bytes piece = {0};
+    if (!span) status = ipfsa_file_reader_seek(file->reader, off, err);
+    if (!span && status == IPFSA_OK) status = ipfsa_file_reader_next(file->reader, &piece, err);
+    if (!span && status == IPFSA_OK && piece.len == 0) status = ipfsa_fail(err, IPFSA_E_NOT_UNIXFS, "not UnixFS: the file ends early, at byte %llu", (unsigned long long)off);
+    off = span ? span->start + span->place.len : off + piece.len;
+  }
+  if (file->node->fetching && ipfsa_fetching_count(file->bs) != before) ipfsa_span_map_forget(file->spans);
+  return status;
 }
 
 ipfsa_status ipfsa_file_view(ipfsa_file *file, uint64_t off, uint64_t len, ipfsa_view *ret, ipfsa_error *err) {
@@ -100,6 +118,7 @@ ipfsa_status ipfsa_file_view(ipfsa_file *file, uint64_t off, uint64_t len, ipfsa
     return ipfsa_fail(err, IPFSA_E_INVALID, "bytes %llu to %llu of a file that has %llu", (unsigned long long)off, (unsigned long long)(off + len),
                       (unsigned long long)size);
   ipfsa_status status = begin_views(file, err);
+  if (status == IPFSA_OK) status = fetch_range(file, off, off + len, err);
   if (status == IPFSA_OK && len > PARALLEL_MIN) (void)ipfsa_node_pool(file->node, &pool, NULL); /* without one it takes longer */
   if (status == IPFSA_OK && len) status = ipfsa_views_get(file->views, pool, off, len, &data, &view.mapped, err);
   if (status) return status;

@@ -2,6 +2,7 @@
 
 #include <ipfsa/job.h>
 
+#include "exchange/fetching.h"
 #include "node/materialised.h"
 #include "node/repo_dir.h"
 
@@ -58,7 +59,7 @@ static ipfsa_status open_rooms(ipfsa_node *node, const ipfsa_node_options *optio
   status = ipfsa_store_open(node->repo_fd, &store, &node->store, err);
   if (status) return ipfsa_error_prefix(err, status, "%s", node->repo_path);
   node->bs = ipfsa_store_blockstore(node->store);
-  return IPFSA_OK;
+  return options->source ? ipfsa_fetching_new(node->bs, options->source, !options->read_only, &node->fetching, err) : IPFSA_OK;
 }
 
 ipfsa_status ipfsa_node_open(const ipfsa_node_options *given, ipfsa_node **ret, bool *ret_created, ipfsa_error *err) {
@@ -87,6 +88,7 @@ void ipfsa_node_close(ipfsa_node *node) {
   if (!node) return;
   ipfsa_pool_free(node->job_pool);
   ipfsa_pool_free(node->pool);
+  ipfsa_blockstore_close(node->fetching);
   ipfsa_store_close(node->store);
   ipfsa_config_free(node->config);
   ipfsa_fs_close(&node->repo_fd);

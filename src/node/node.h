@@ -19,6 +19,7 @@ struct ipfsa_node {
   ipfsa_config *config;
   ipfsa_store *store;   /* opened with the node */
   ipfsa_blockstore *bs; /* the store's */
+  ipfsa_blockstore *fetching; /* over it, asks the block source; NULL: there is none */
   pthread_mutex_t lock; /* over both pools, at the door of their calls */
   ipfsa_pool *pool;     /* made by the first import; ipfsa_node_pool */
   ipfsa_pool *job_pool; /* made by the first job: jobs wait for tasks of the other */
@@ -28,6 +29,8 @@ struct ipfsa_node {
 
 ipfsa_status ipfsa_node_pool(ipfsa_node *node, ipfsa_pool **ret, ipfsa_error *err);
 ipfsa_status ipfsa_node_job_pool(ipfsa_node *node, ipfsa_pool **ret, ipfsa_error *err);
+/* For calls that only read: no writer may be open in their thread. */
+static inline ipfsa_blockstore *ipfsa_node_reading(const ipfsa_node *node) { return node->fetching ? node->fetching : node->bs; }
 static inline bool ipfsa_node_is_cancelled(const ipfsa_node *node) { return __atomic_load_n(&node->cancelled, __ATOMIC_RELAXED) != 0; }
 
 #endif

@@ -108,9 +108,9 @@ ipfsa_status ipfsa_path_check(ipfsa_node *node, const char *text, ipfsa_cid *ret
 }
 
 /* One dag-pb segment: an entry of a directory, or a link by its name. */
-static ipfsa_status step_dagpb(ipfsa_node *node, ipfsa_cid *at, const char *segment, ipfsa_error *err) {
+static ipfsa_status step_dagpb(ipfsa_blockstore *bs, ipfsa_cid *at, const char *segment, ipfsa_error *err) {
   ipfsa_dir_entry entry;
-  ipfsa_status status = ipfsa_dir_find(node->bs, at, ipfsa_bytes_str(segment), &entry, err);
+  ipfsa_status status = ipfsa_dir_find(bs, at, ipfsa_bytes_str(segment), &entry, err);
   if (status == IPFSA_OK) *at = entry.cid;
   if (status != IPFSA_E_WRONG_TYPE && status != IPFSA_E_NOT_UNIXFS) return status;
   char text[IPFSA_MAX_CID_TEXT];
@@ -119,10 +119,10 @@ static ipfsa_status step_dagpb(ipfsa_node *node, ipfsa_cid *at, const char *segm
 }
 
 /* Segments inside a value, up to the first link; *io_i moves on. */
-static ipfsa_status step_value(ipfsa_node *node, ipfsa_cid *at, const parsed_path *path, size_t *io_i, bool *ret_inside, ipfsa_error *err) {
+static ipfsa_status step_value(ipfsa_blockstore *bs, ipfsa_cid *at, const parsed_path *path, size_t *io_i, bool *ret_inside, ipfsa_error *err) {
   IPFSA_AUTO_BLOCK ipfsa_block block = {0};
   IPFSA_AUTO(ipfsa_value_release) ipfsa_value value = {0};
-  ipfsa_status status = ipfsa_blockstore_get(node->bs, at, &block, err);
+  ipfsa_status status = ipfsa_blockstore_get(bs, at, &block, err);
   if (status == IPFSA_OK) status = ipfsa_value_decode(at->codec, block.data, &value, err);
   if (status) return status;
   size_t here = 0, i = *io_i;
@@ -150,7 +150,7 @@ static void join(const parsed_path *path, size_t from, char *ret) {
     used += (size_t)snprintf(ret + used, IPFSA_MAX_PATH - used, "%s%s", i > from ? "/" : "", path->segments[i]);
 }
 
-ipfsa_status ipfsa_node_resolve(ipfsa_node *node, const char *text, ipfsa_resolved *ret, ipfsa_error *err) {
+static ipfsa_status resolve_over(ipfsa_node *node, ipfsa_blockstore *bs, const char *text, ipfsa_resolved *ret, ipfsa_error *err) {
   parsed_path path;
   ipfsa_status status = parse(node, text, &path, err);
   if (status) return status;
@@ -158,8 +158,8 @@ ipfsa_status ipfsa_node_resolve(ipfsa_node *node, const char *text, ipfsa_resolv
   size_t i = 0;
   bool inside = false;
   while (status == IPFSA_OK && i < path.n && !inside) {
-    if (at.codec == IPFSA_CODEC_DAG_PB) status = step_dagpb(node, &at, path.segments[i], err), i++;
-    else if (at.codec == IPFSA_CODEC_DAG_CBOR || at.codec == IPFSA_CODEC_DAG_JSON) status = step_value(node, &at, &path, &i, &inside, err);
+    if (at.codec == IPFSA_CODEC_DAG_PB) status = step_dagpb(bs, &at, path.segments[i], err), i++;
+    else if (at.codec == IPFSA_CODEC_DAG_CBOR || at.codec == IPFSA_CODEC_DAG_JSON) status = step_value(bs, &at, &path, &i, &inside, err);
     else {
       char cid[IPFSA_MAX_CID_TEXT];
       ipfsa_cid_format(&at, cid);
@@ -174,9 +174,11 @@ ipfsa_status ipfsa_node_resolve(ipfsa_node *node, const char *text, ipfsa_resolv
   return IPFSA_OK;
 }
 
+ipfsa_status ipfsa_node_resolve(ipfsa_node *node, const char *text, ipfsa_resolved *ret, ipfsa_error *err) { return resolve_over(node, node->bs, text, ret, err); }
+
 ipfsa_status ipfsa_node_resolve_block(ipfsa_node *node, const char *path, ipfsa_cid *ret, ipfsa_error *err) {
   ipfsa_resolved at;
-  ipfsa_status status = ipfsa_node_resolve(node, path, &at, err);
+  ipfsa_status status = resolve_over(node, ipfsa_node_reading(node), path, &at, err);
   if (status) return status;
   if (at.remainder[0]) return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "%.200s leads to a value inside a block; 'dag get' shows it", path);
   *ret = at.cid;

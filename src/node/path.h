@@ -15,7 +15,7 @@ typedef struct ipfsa_resolved {
 
 /* Resolves as far as links go. Errors in Kubo's words: invalid path "x": …, no link named "a" under CID. */
 ipfsa_status ipfsa_node_resolve(ipfsa_node *node, const char *text, ipfsa_resolved *ret, ipfsa_error *err);
-/* To the end of the path: nothing may be left inside a block. */
+/* To the end of the path: nothing may be left inside a block. For calls that only read: asks the block source, if there is one. */
 ipfsa_status ipfsa_node_resolve_block(ipfsa_node *node, const char *path, ipfsa_cid *ret, ipfsa_error *err);
 /* Only the syntax: no block is read. node: for aliases; NULL: there are none. */
 ipfsa_status ipfsa_path_check(ipfsa_node *node, const char *text, ipfsa_cid *ret_root, ipfsa_error *err);

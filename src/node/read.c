@@ -23,7 +23,7 @@ ipfsa_status ipfsa_resolve(ipfsa_node *node, const char *path, ipfsa_cid *ret, c
 static ipfsa_status open_file(ipfsa_node *node, const char *path, ipfsa_file_reader **ret, ipfsa_error *err) {
   ipfsa_cid cid;
   ipfsa_status status = ipfsa_node_resolve_block(node, path, &cid, err);
-  return status ? status : ipfsa_file_reader_open(node->bs, &cid, ret, err);
+  return status ? status : ipfsa_file_reader_open(ipfsa_node_reading(node), &cid, ret, err);
 }
 
 ipfsa_status ipfsa_file_size(ipfsa_node *node, const char *path, uint64_t *ret, ipfsa_error *err) {
@@ -73,7 +73,7 @@ typedef struct ls_run {
 
 static ipfsa_status describe(ls_run *run, ipfsa_entry *entry, char **ret_target) {
   ipfsa_unixfs_stat st;
-  ipfsa_status status = ipfsa_unixfs_stat_get(run->node->bs, &entry->cid, &st, run->err);
+  ipfsa_status status = ipfsa_unixfs_stat_get(ipfsa_node_reading(run->node), &entry->cid, &st, run->err);
   if (status) return status;
   bool folder = st.type == IPFSA_UNIXFS_DIRECTORY || st.type == IPFSA_UNIXFS_HAMT;
   entry->type = folder ? IPFSA_ENTRY_DIRECTORY : st.type == IPFSA_UNIXFS_SYMLINK ? IPFSA_ENTRY_SYMLINK : IPFSA_ENTRY_FILE;
@@ -83,7 +83,7 @@ static ipfsa_status describe(ls_run *run, ipfsa_entry *entry, char **ret_target)
   entry->mtime_s = st.meta.mtime_s;
   entry->mtime_ns = st.meta.mtime_ns;
   size_t len = 0;
-  if (entry->type == IPFSA_ENTRY_SYMLINK) status = ipfsa_unixfs_readlink(run->node->bs, &entry->cid, ret_target, &len, run->err);
+  if (entry->type == IPFSA_ENTRY_SYMLINK) status = ipfsa_unixfs_readlink(ipfsa_node_reading(run->node), &entry->cid, ret_target, &len, run->err);
   entry->target = *ret_target;
   return status;
 }
@@ -106,9 +106,9 @@ ipfsa_status ipfsa_ls(ipfsa_node *node, const char *path, bool resolve_type, ipf
   ipfsa_error why = {0};
   ls_run run = {node, resolve_type, cb, ctx, IPFSA_OK, &why};
   ipfsa_status status = ipfsa_node_resolve_block(node, path, &cid, err);
-  if (status == IPFSA_OK) status = ipfsa_unixfs_stat_get(node->bs, &cid, &st, err);
+  if (status == IPFSA_OK) status = ipfsa_unixfs_stat_get(ipfsa_node_reading(node), &cid, &st, err);
   if (status || (st.type != IPFSA_UNIXFS_DIRECTORY && st.type != IPFSA_UNIXFS_HAMT)) return status;
-  status = ipfsa_dir_list(node->bs, &cid, ls_entry, &run, err);
+  status = ipfsa_dir_list(ipfsa_node_reading(node), &cid, ls_entry, &run, err);
   if (run.status && err) *err = why; /* of the entry, rather than that the listing stopped */
   return run.status ? run.status : status;
 }

@@ -37,6 +37,11 @@ static void drop_groups(ipfsa_span_map *map) {
   map->n_spans = map->last = 0;
 }
 
+void ipfsa_span_map_forget(ipfsa_span_map *map) {
+  drop_groups(map);
+  map->refused = false;
+}
+
 void ipfsa_span_map_free(ipfsa_span_map *map) {
   if (!map) return;
   drop_groups(map);

@@ -312,11 +312,11 @@ static void more_blocks_than_are_looked_for(void **state) {
   ipfsa_cid leaf, all, part;
   ipfsa_file *file = NULL;
   char text[IPFSA_MAX_CID_TEXT];
-  uint64_t missing = 0, size = (uint64_t)LEAF * WIDE * WIDE;
+  uint64_t missing = 0, size = (uint64_t)LEAF * WIDE * 16;
   assert_ok(ipfsa_block_put(w->node, ipfsa_bytes_of(w->data, LEAF), 1, 0x55, 0x12, 0, false, &leaf, &err));
   part = put_node(w, &leaf, LEAF, WIDE);
-  part = put_node(w, &part, (uint64_t)LEAF * WIDE, WIDE);
-  all = put_node(w, &part, size, 4); /* 4,198,405 blocks */
+  all = put_node(w, &part, (uint64_t)LEAF * WIDE, WIDE); /* 1,049,601 blocks */
+  part = put_node(w, &part, (uint64_t)LEAF * WIDE, 16);
   ipfsa_cid_format(&all, text);
   assert_ok(ipfsa_file_open(w->node, text, &file, &err));
   assert_status(ipfsa_file_missing_ranges(file, add_up, &missing, &err), IPFSA_E_LIMIT);

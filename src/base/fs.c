@@ -252,6 +252,12 @@ ipfsa_status ipfsa_fs_rename(int dirfd, const char *from, const char *to, ipfsa_
   return ipfsa_fail_errno(err, errno, "rename %s to %s", from, to);
 }
 
+ipfsa_status ipfsa_fs_exchange(int dirfd, const char *a, const char *b, ipfsa_error *err) {
+  if (RETRY(renameat2(dirfd, a, dirfd, b, RENAME_EXCHANGE)) == 0) return IPFSA_OK;
+  if (errno == EINVAL || errno == ENOSYS) return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "this file system cannot exchange %s and %s", a, b);
+  return ipfsa_fail_errno(err, errno, "exchange %s and %s", a, b);
+}
+
 ipfsa_status ipfsa_fs_link(int from_dirfd, const char *from, int to_dirfd, const char *to, ipfsa_error *err) {
   if (RETRY(linkat(from_dirfd, from, to_dirfd, to, 0)) == 0) return IPFSA_OK;
   return ipfsa_fail_errno(err, errno, "link %s to %s", to, from);

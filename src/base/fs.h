@@ -50,6 +50,8 @@ ipfsa_status ipfsa_fs_datasync(int fd, ipfsa_error *err);
 ipfsa_status ipfsa_fs_sync(int fd, ipfsa_error *err);
 ipfsa_status ipfsa_fs_sync_dir(int dirfd, const char *path, ipfsa_error *err); /* fsync of a folder by path */
 ipfsa_status ipfsa_fs_rename(int dirfd, const char *from, const char *to, ipfsa_error *err);
+/* Two names change places in one step, whatever they are. NOT_SUPPORTED: this file system cannot do that. */
+ipfsa_status ipfsa_fs_exchange(int dirfd, const char *a, const char *b, ipfsa_error *err);
 ipfsa_status ipfsa_fs_link(int from_dirfd, const char *from, int to_dirfd, const char *to, ipfsa_error *err); /* a second name of a file */
 ipfsa_status ipfsa_fs_set_mode(int fd, mode_t mode, ipfsa_error *err);
 ipfsa_status ipfsa_fs_flock(int fd, bool wait, ipfsa_error *err); /* exclusive, until fd is closed; held by another and no wait: E_LOCKED */

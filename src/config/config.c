@@ -154,6 +154,8 @@ uint64_t ipfsa_config_bytes(const ipfsa_config *config, const char *key) {
   return ipfsa_config_parse_bytes(value_of(config, key), &v) ? v : 0;
 }
 
+const ipfsa_config_extras *ipfsa_config_extras_of(const ipfsa_config *config) { return &config->extras; }
+
 void ipfsa_config_list_free(char **list, size_t n) {
   for (size_t i = 0; i < n; i++) ipfsa_free(list[i]);
   ipfsa_free(list);
@@ -316,9 +318,13 @@ static ipfsa_status check_edit(const ipfsa_config *config, const ipfsa_buf *text
 /* A key that the schema does not know; text NULL takes it away. */
 static ipfsa_status set_extra(ipfsa_config *config, const char *name, const char *text, bool quoted, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf edited = {0};
+  IPFSA_AUTO_FREE char *checked = NULL;
   ipfsa_config *again = NULL;
+  const ipfsa_config_key *key = text ? ipfsa_config_endpoint_key(name) : NULL;
+  ipfsa_status status = key ? ipfsa_config_check(key, text, quoted, &checked, err) : IPFSA_OK;
+  if (status) return ipfsa_error_prefix(err, status, "%.*s", (int)ipfsa_config_section_len(name), name);
   ipfsa_buf_append_bytes(&edited, ipfsa_buf_bytes(&config->text));
-  ipfsa_status status = ipfsa_buf_status(&edited, err);
+  status = ipfsa_buf_status(&edited, err);
   if (status == IPFSA_OK) status = ipfsa_toml_edit(&edited, name, text, quoted, err);
   if (status == IPFSA_OK) status = ipfsa_config_parse((const char *)edited.data, edited.len, "the changed configuration", &again, err);
   if (status) return status;
@@ -377,7 +383,10 @@ ipfsa_status ipfsa_config_set_string(ipfsa_config *config, const char *name, con
   ipfsa_status status = check_private(name, err);
   if (status) return status;
   size_t i = find_any(name);
-  if (i == SIZE_MAX && is_extra(config, name)) { /* its type is not known: what looks like a number or a truth value is one */
+  if (i == SIZE_MAX && is_extra(config, name)) {
+    const ipfsa_config_key *key = ipfsa_config_endpoint_key(name);
+    if (key) return set_extra(config, name, text, wants_quotes(key->type), err);
+    /* its type is not known: what looks like a number or a truth value is one */
     bool plain = (*text && strlen(text) < 19 && text[strspn(text, "0123456789")] == '\0' && (text[0] != '0' || !text[1])) || strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
     return set_extra(config, name, text, !plain, err);
   }

@@ -26,6 +26,11 @@ ipfsa_status ipfsa_config_list(const ipfsa_config *config, const char *key, char
 void ipfsa_config_list_free(char **list, size_t n);
 bool ipfsa_config_is_set(const ipfsa_config *config, const char *key); /* in the file, a profile or the environment */
 
+/* Names of the tables [endpoints.NAME], each once, in the order of the file; owned, ipfsa_config_list_free. */
+ipfsa_status ipfsa_config_endpoints(const ipfsa_config *config, char ***ret, size_t *ret_n, ipfsa_error *err);
+/* A value of [endpoints.NAME] by a key of the schema, or its default; owned, ipfsa_free. E_INVALID: what stands there is none of this key. */
+ipfsa_status ipfsa_config_endpoint_get(const ipfsa_config *config, const char *endpoint, const char *key, char **ret, ipfsa_error *err);
+
 /* By any name, ours or Kubo's dotted one ("Import.CidVersion"). JSON text in and out, as `ipfs config` does; section names give objects.
  * get: E_NOT_FOUND "failed to get config value: \"Nope not found\"". *ret_json owned, ipfsa_free. An unset optional Kubo key gives "null". */
 ipfsa_status ipfsa_config_get_json(const ipfsa_config *config, const char *name, char **ret_json, ipfsa_error *err);

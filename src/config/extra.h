@@ -3,6 +3,7 @@
 #define IPFSA_CONFIG_EXTRA_H
 
 #include "base/buf.h"
+#include "config/config.h"
 
 typedef struct ipfsa_config_extra {
   char *name, *text; /* text: strings as they are, all else as JSON */
@@ -12,6 +13,7 @@ typedef struct ipfsa_config_extras { /* zeroed = none; in the order they were re
   ipfsa_config_extra *items;
   size_t n, cap;
 } ipfsa_config_extras;
+const ipfsa_config_extras *ipfsa_config_extras_of(const ipfsa_config *config);
 void ipfsa_config_extras_release(ipfsa_config_extras *extras);
 ipfsa_status ipfsa_config_extras_add(ipfsa_config_extras *extras, const char *name, const char *text, bool quoted, ipfsa_error *err);
 const ipfsa_config_extra *ipfsa_config_extras_find(const ipfsa_config_extras *extras, const char *name);

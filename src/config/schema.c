@@ -44,6 +44,26 @@ const ipfsa_config_key ipfsa_config_schema[] = {
 };
 const size_t ipfsa_config_n_keys = sizeof ipfsa_config_schema / sizeof *ipfsa_config_schema;
 
+/* Keys of [endpoints.NAME]. Others are kept and left alone. */
+static const ipfsa_config_key endpoint_schema[] = {
+    {"kind", IPFSA_CONFIG_CHOICE, "", 0, 0, "path|ollama|llamacpp|triton|mlserver|sglang|vllm|openai", NULL, "what serves there"},
+    {"url", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "http[s]://HOST[:PORT][/PREFIX]; empty: host and port"},
+    {"host", IPFSA_CONFIG_STRING, "localhost", 0, 0, NULL, NULL, "where there is no url"},
+    {"port", IPFSA_CONFIG_INT, "0", 0, 65535, NULL, NULL, "where there is no url; 0 = the usual one of the kind"},
+    {"model_dir", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "folder that models are published into"},
+    {"layout", IPFSA_CONFIG_CHOICE, "plain", 0, 0, "plain|huggingface", NULL, "of model_dir: MODEL, or the cache of the Hugging Face hub"},
+    {"token_env", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "environment variable that holds the token"},
+    {"api_key", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "the token itself; never shown with others"},
+    {"timeout", IPFSA_CONFIG_SECONDS, "60", 0, 86400, NULL, NULL, "seconds until the model must be ready"},
+};
+
+const ipfsa_config_key *ipfsa_config_endpoint_key(const char *name) {
+  const char *key = strrchr(name, '.');
+  for (size_t i = 0; key && strncmp(name, "endpoints.", 10) == 0 && key > name + 9 && i < sizeof endpoint_schema / sizeof *endpoint_schema; i++)
+    if (strcmp(endpoint_schema[i].name, key + 1) == 0) return &endpoint_schema[i];
+  return NULL;
+}
+
 bool ipfsa_config_owns_section(const char *section, size_t len) {
   static const char *const owned[] = {"store", "filestore", "import", "api", "gateway", "http", "marketplace"};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
@@ -156,6 +176,18 @@ static ipfsa_status check_number(const ipfsa_config_key *key, const char *text, 
   return *ret ? IPFSA_OK : ipfsa_fail_nomem(err);
 }
 
+static ipfsa_status check_seconds(const ipfsa_config_key *key, const char *text, char **ret, ipfsa_error *err) {
+  char *end = NULL;
+  double v = strtod(text, &end);
+  if (end == text || *end || !(v >= (double)key->min && v <= (double)key->max)) {
+    char expected[80];
+    snprintf(expected, sizeof expected, "seconds from %lld to %lld", (long long)key->min, (long long)key->max);
+    return wrong(key, text, expected, err);
+  }
+  *ret = ipfsa_strdup(text);
+  return *ret ? IPFSA_OK : ipfsa_fail_nomem(err);
+}
+
 /* A list is written again without blanks, so that one value has one text. */
 static ipfsa_status check_list(const ipfsa_config_key *key, const char *text, char **ret, ipfsa_error *err) {
   json_t *list = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *item;
@@ -198,6 +230,7 @@ ipfsa_status ipfsa_config_check(const ipfsa_config_key *key, const char *text, b
     if (!quoted || !is_chunker(text) || size_is_wrong(text)) return wrong(key, text, "size-N, rabin-MIN-AVG-MAX or buzhash", err);
     break;
   case IPFSA_CONFIG_LIST: return quoted ? wrong(key, text, "a list of texts such as [\"a\", \"b\"]", err) : check_list(key, text, ret, err);
+  case IPFSA_CONFIG_SECONDS: return quoted ? wrong(key, text, "a number of seconds without quotation marks", err) : check_seconds(key, text, ret, err);
   case IPFSA_CONFIG_STRING:
     if (!quoted) return wrong(key, text, "text", err);
     break;

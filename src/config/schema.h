@@ -12,7 +12,8 @@ typedef enum ipfsa_config_type {
   IPFSA_CONFIG_CHOICE, /* one of `choices`, separated by "|" */
   IPFSA_CONFIG_FLAG,   /* true, false, or unset */
   IPFSA_CONFIG_CHUNKER,
-  IPFSA_CONFIG_LIST    /* of texts; kept as JSON, which is TOML as well */
+  IPFSA_CONFIG_LIST,   /* of texts; kept as JSON, which is TOML as well */
+  IPFSA_CONFIG_SECONDS /* whole or with a fraction */
 } ipfsa_config_type;
 
 typedef struct ipfsa_config_key {
@@ -32,6 +33,9 @@ bool ipfsa_config_owns_section(const char *section, size_t len);
 size_t ipfsa_config_find(const char *name);      /* by our name; SIZE_MAX */
 size_t ipfsa_config_find_kubo(const char *name); /* by Kubo's, case-insensitively; SIZE_MAX */
 const char *ipfsa_config_nearest(const char *name); /* the known name with the fewest differences, or NULL */
+
+/* The key of an "endpoints.NAME.KEY", whose `name` is KEY alone; NULL when this table does not know it: then it is kept as it is. */
+const ipfsa_config_key *ipfsa_config_endpoint_key(const char *name);
 
 /* Is the text a value of this key? On success *ret_canonical holds it in the form the getters read; owned, ipfsa_free. quoted: it stood
  * in quotation marks. */

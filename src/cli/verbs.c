@@ -60,6 +60,9 @@ extern const cli_verb cli_verb_dag_import;
 extern const cli_verb cli_verb_dag_put;
 extern const cli_verb cli_verb_dag_resolve;
 extern const cli_verb cli_verb_dag_stat;
+extern const cli_verb cli_verb_dispatch;
+extern const cli_verb cli_verb_endpoint;
+extern const cli_verb cli_verb_endpoint_ls;
 extern const cli_verb cli_verb_files;
 extern const cli_verb cli_verb_files_chcid;
 extern const cli_verb cli_verb_files_chmod;
@@ -185,6 +188,9 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_dag_put,
     &cli_verb_dag_resolve,
     &cli_verb_dag_stat,
+    &cli_verb_dispatch,
+    &cli_verb_endpoint,
+    &cli_verb_endpoint_ls,
     &cli_verb_files,
     &cli_verb_files_chcid,
     &cli_verb_files_chmod,

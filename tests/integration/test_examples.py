@@ -52,6 +52,9 @@ def furnished(tmp_path_factory, program):
              "bafkrei…": node.text("block", "put", "hello"), "QmOldRoot": node.text("add", "-Q", "hello"), "QmNewRoot": node.text("add", "-rQ", "--pin=false", "model"),
              "bafyrei…": node.text("dag", "put", stdin=b'{"model":[1,2]}'), "EDITOR=vi": "EDITOR=true"}
     node("alias", "set", "team/model", names["bafybei…"])
+    (work / "served").mkdir()
+    node("config", "endpoints.local.kind", "path")
+    node("config", "endpoints.local.model_dir", str(work / "served"))
     for command in (["mkdir", "-p", "/models/old"], ["mkdir", "-p", "/models/new"], ["cp", "/ipfs/" + names["bafybei…/"] + "config.json", "/models/config.json"]):
         node("files", *command)
     node("files", "write", "--create", "--parents", "/notes/hello.txt", "hello")

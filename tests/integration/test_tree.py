@@ -12,7 +12,8 @@ MAY_USE = {
     "base": set(), "hash": {"base"}, "codec": {"base"}, "cid": {"base", "hash", "codec"}, "config": {"base", "codec"},
     "ipld": {"base", "hash", "codec", "cid", "config"}, "http": {"base", "codec"}, "exchange": LOW, "car": LOW, "unixfs": LOW | {"exchange"},
     "store": LOW | {"exchange", "unixfs", "car"}, "container": LOW | {"http"}, "checkpoint": LOW,
-    "node": LOW | {"exchange", "unixfs", "car", "store", "http", "container", "checkpoint"}, "cli": set(),
+    "dispatch": LOW | {"exchange", "unixfs", "car", "store", "http", "container", "checkpoint"},
+    "node": LOW | {"exchange", "unixfs", "car", "store", "http", "container", "checkpoint", "dispatch"}, "cli": set(),
 }
 
 

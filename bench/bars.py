@@ -56,7 +56,7 @@ def kernel(results):
 
 
 def gc_growth(results):
-    return at_most("`repo gc` of four times the bytes, time of one", 1.25, quotient(results.row("repo", "repo gc, 4x").seconds(), results.row("repo", "repo gc, 1x").seconds()), "×")
+    return at_most("`repo gc` of four times the bytes in as many blocks, time of one", 1.25, quotient(results.row("repo", "repo gc, 4x").seconds(), results.row("repo", "repo gc, 1x").seconds()), "×")
 
 
 def ranges(results):

@@ -2,7 +2,7 @@
 from bars import verdicts
 
 GROUPS = {"start": "Starting", "file": "One file", "folder": "A folder of small files", "car": "CAR", "repo": "The repo", "ranges": "A range, a process each",
-          "reflink": "XFS with shared extents", "container": "Containers"}
+          "reflink": "XFS with shared extents", "load": "Checkpoints", "container": "Containers"}
 PLOTS = [("kernels", "sha2-256 on one core"), ("speed", "bytes a second"), ("folder", "small files a second"), ("memory", "peak memory"), ("ranges", "random ranges"),
          ("scale", "a growing store")]
 
@@ -96,6 +96,18 @@ def range_rows(results):
     return lines + [""]
 
 
+def family_rows(results):
+    found = [row for row in results.group("families") if row.values]
+    if not found:
+        return []
+    chunkers = list(found[0].values)
+    lines = ["## Families of checkpoints", "", "Bytes that the repo grows by, of the bytes of the files, when a checkpoint is added beside its base.", "",
+             "| checkpoint | %s |" % " | ".join("`%s`" % c for c in chunkers), "|---" * (len(chunkers) + 1) + "|"]
+    for row in found:
+        lines.append("| %s | %s |" % (row.name, " | ".join(cell(row.value(c), "%.4f") for c in chunkers)))
+    return lines + [""]
+
+
 def next_power(n):
     return 1 << (int(n) - 1).bit_length()
 
@@ -158,6 +170,6 @@ def page(results, plots):
     for name, title in PLOTS:
         if name in plots:
             lines += ["![%s](plots/%s.svg)" % (title, name), ""]
-    lines += kernels(results) + rows(results) + shared(results) + range_rows(results) + scale(results) + tunnel(results)
+    lines += kernels(results) + rows(results) + shared(results) + range_rows(results) + family_rows(results) + scale(results) + tunnel(results)
     lines += ["Skipped: %s (%s)." % (record["row"], record["why"]) for record in results.skipped]
     return "\n".join(lines).rstrip() + "\n"

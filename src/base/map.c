@@ -108,6 +108,8 @@ bool ipfsa_fs_set_writable(uint8_t *at, size_t len, bool writable) {
   return !faulted() && mprotect(at, len, writable ? PROT_READ | PROT_WRITE : PROT_READ) == 0;
 }
 
+#define READ_AHEAD (128u << 10) /* bytes: the kernel cuts a longer wish to what it reads ahead by itself, by default this */
+
 static void *page_of(const uint8_t *at) { return (void *)((uintptr_t)at & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1)); }
 
 bool ipfsa_fs_is_present(const uint8_t *at) {
@@ -116,8 +118,8 @@ bool ipfsa_fs_is_present(const uint8_t *at) {
 }
 
 void ipfsa_fs_map_will_need(const uint8_t *at, size_t len) {
-  uint8_t *page = page_of(at);
-  (void)madvise(page, len + (size_t)(at - page), MADV_WILLNEED);
+  uint8_t *page = page_of(at), *end = (uint8_t *)(uintptr_t)at + len;
+  for (; page < end; page += READ_AHEAD) (void)madvise(page, (size_t)(end - page) < READ_AHEAD ? (size_t)(end - page) : READ_AHEAD, MADV_WILLNEED);
 }
 
 static bool can_populate;

@@ -11,6 +11,7 @@
 #define PAGE ((uint64_t)4096)
 #define CELL ((uint64_t)1 << 30) /* bytes of a file that an image takes in at once */
 #define GAP ((uint64_t)1 << 20)  /* bytes of a file that are read at once where leaves cannot be mapped */
+#define AHEAD ((uint64_t)64 << 20) /* bytes that the disk is asked for behind a view of one who goes through the file in order */
 
 typedef ipfsa_view_piece piece;
 typedef ipfsa_view_image image;
@@ -22,6 +23,7 @@ struct ipfsa_views {
   uint64_t size;
   image *images; /* by start */
   size_t n, cap, n_mappings;
+  uint64_t last_end; /* of the view before */
 };
 
 ipfsa_status ipfsa_views_new(ipfsa_blockstore *bs, ipfsa_file_reader *reader, ipfsa_span_map *spans, ipfsa_views **ret, ipfsa_error *err) {
@@ -243,7 +245,7 @@ static size_t piece_at(const image *img, uint64_t off) {
 }
 
 /* Copies first: a leaf is hashed as a whole, wherever its bytes are. */
-static ipfsa_status make_ready(ipfsa_views *v, ipfsa_pool *pool, const image *img, size_t first, uint64_t end, ipfsa_error *err) {
+static ipfsa_status make_ready(ipfsa_views *v, ipfsa_pool *pool, const image *img, size_t first, uint64_t end, uint64_t ahead, ipfsa_error *err) {
   size_t n = 0, last = first;
   piece *bad = NULL;
   ipfsa_status status = IPFSA_OK;
@@ -258,7 +260,7 @@ static ipfsa_status make_ready(ipfsa_views *v, ipfsa_pool *pool, const image *im
     status = copy_piece(v, img, p, err);
     if (!p->ready) todo[n++] = p;
   }
-  if (status == IPFSA_OK && n) status = ipfsa_views_verify(img, todo, n, pool, &bad, err);
+  if (status == IPFSA_OK && n) status = ipfsa_views_verify(img, todo, n, ahead, pool, &bad, err);
   return status == IPFSA_OK && bad ? tell_why(v, bad, err) : status;
 }
 
@@ -268,7 +270,9 @@ ipfsa_status ipfsa_views_get(ipfsa_views *v, ipfsa_pool *pool, uint64_t off, uin
   ipfsa_status status = image_of(v, off, end, &img, err);
   if (status) return status;
   size_t first = piece_at(img, off);
-  status = make_ready(v, pool, img, first, end, err);
+  bool in_order = off >= v->last_end && off - v->last_end < GAP;
+  v->last_end = end;
+  status = make_ready(v, pool, img, first, end, in_order ? AHEAD : 0, err);
   if (status) return status;
   for (size_t i = first; i < img->n && img->pieces[i].start < end; i++) {
     const piece *p = &img->pieces[i];

@@ -24,8 +24,9 @@ typedef struct ipfsa_view_image {
 
 static inline uint8_t *ipfsa_view_at(const ipfsa_view_image *img, uint64_t off) { return img->data + (off - img->start); }
 
-/* Hashes what pieces show, in the lanes of the hash and in the threads of the pool, and marks those that match. *ret_bad: one that does not, or NULL. */
-ipfsa_status ipfsa_views_verify(const ipfsa_view_image *img, ipfsa_view_piece *const *todo, size_t n, ipfsa_pool *pool, ipfsa_view_piece **ret_bad,
-                                ipfsa_error *err);
+/* Hashes what pieces show (n > 0), in the lanes of the hash and in the threads of the pool, and marks those that match. ahead: bytes behind the last one that
+ * the disk is asked for meanwhile. *ret_bad: one that does not match, or NULL. */
+ipfsa_status ipfsa_views_verify(const ipfsa_view_image *img, ipfsa_view_piece *const *todo, size_t n, uint64_t ahead, ipfsa_pool *pool,
+                                ipfsa_view_piece **ret_bad, ipfsa_error *err);
 
 #endif

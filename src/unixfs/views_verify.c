@@ -16,6 +16,7 @@ typedef struct run {
   const ipfsa_view_image *img;
   ipfsa_view_piece *const *todo;
   size_t n, next; /* next: the first that nobody took */
+  size_t batch;   /* leaves taken at a time */
   ipfsa_view_piece *bad;
   pthread_mutex_t lock;
   pthread_cond_t finished;
@@ -27,14 +28,21 @@ typedef struct helper {
   run *run;
 } helper;
 
+static void will_need(const ipfsa_view_image *img, const ipfsa_view_piece *p) {
+  const uint8_t *at = ipfsa_view_at(img, p->map_from);
+  size_t len = (size_t)(p->map_to - p->map_from);
+  if (len && !ipfsa_fs_is_present(at + len - 1)) ipfsa_fs_map_will_need(at, len);
+}
+
 /* Asks for leaves behind the batch at hand where they are not in memory. */
 static void read_ahead(const run *r, size_t from) {
-  for (size_t i = from; i < r->n && i < from + (size_t)AHEAD * BATCH; i++) {
-    const ipfsa_view_piece *p = r->todo[i];
-    const uint8_t *at = ipfsa_view_at(r->img, p->map_from);
-    size_t len = (size_t)(p->map_to - p->map_from);
-    if (!ipfsa_fs_is_present(at + len - 1)) ipfsa_fs_map_will_need(at, len);
-  }
+  for (size_t i = from; i < r->n && i < from + (size_t)AHEAD * BATCH; i++) will_need(r->img, r->todo[i]);
+}
+
+/* The same for what is likely to be asked for next. */
+static void read_on(const ipfsa_view_image *img, const ipfsa_view_piece *last, uint64_t ahead) {
+  for (const ipfsa_view_piece *p = last + 1; p < img->pieces + img->n && p->start < last->end + ahead; p++)
+    if (!p->ready) will_need(img, p);
 }
 
 /* Its bytes outside of map_from and map_to were copied before; all of it is one range of addresses. */
@@ -67,9 +75,9 @@ static void hash_batch(run *r, size_t from, size_t to) {
 }
 
 static void work(run *r) {
-  for (size_t at; !__atomic_load_n(&r->bad, __ATOMIC_ACQUIRE) && (at = __atomic_fetch_add(&r->next, BATCH, __ATOMIC_RELAXED)) < r->n;) {
+  for (size_t at; !__atomic_load_n(&r->bad, __ATOMIC_ACQUIRE) && (at = __atomic_fetch_add(&r->next, r->batch, __ATOMIC_RELAXED)) < r->n;) {
     read_ahead(r, at);
-    hash_batch(r, at, at + BATCH < r->n ? at + BATCH : r->n);
+    hash_batch(r, at, at + r->batch < r->n ? at + r->batch : r->n);
   }
 }
 
@@ -82,20 +90,22 @@ static void help(ipfsa_task *task) {
   pthread_mutex_unlock(&r->lock);
 }
 
-static unsigned helpers_for(const run *r, const ipfsa_pool *pool) {
+/* How many threads beside this one, and how much each takes: full lanes where there is enough for all. */
+static unsigned share_out(run *r, const ipfsa_pool *pool) {
   uint64_t bytes = 0;
   for (size_t i = 0; i < r->n && bytes < WORTH_WORKERS; i++) bytes += r->todo[i]->place.len;
-  size_t batches = (r->n + BATCH - 1) / BATCH;
-  if (!pool || bytes < WORTH_WORKERS || batches < 2) return 0;
-  unsigned n = ipfsa_pool_n_threads(pool) - 1;
-  if (n > MAX_HELPERS) n = MAX_HELPERS;
-  return n < batches - 1 ? n : (unsigned)(batches - 1);
+  size_t n = pool && bytes >= WORTH_WORKERS ? ipfsa_pool_n_threads(pool) : 1;
+  if (n > MAX_HELPERS + 1) n = MAX_HELPERS + 1;
+  if (n > r->n) n = r->n;
+  r->batch = (r->n + n - 1) / n;
+  if (r->batch > BATCH) r->batch = BATCH;
+  return (unsigned)n - 1;
 }
 
-ipfsa_status ipfsa_views_verify(const ipfsa_view_image *img, ipfsa_view_piece *const *todo, size_t n, ipfsa_pool *pool, ipfsa_view_piece **ret_bad,
-                                ipfsa_error *err) {
+ipfsa_status ipfsa_views_verify(const ipfsa_view_image *img, ipfsa_view_piece *const *todo, size_t n, uint64_t ahead, ipfsa_pool *pool,
+                                ipfsa_view_piece **ret_bad, ipfsa_error *err) {
   run r = {.img = img, .todo = todo, .n = n};
-  unsigned n_helpers = helpers_for(&r, pool);
+  unsigned n_helpers = share_out(&r, pool);
   IPFSA_AUTO_FREE helper *helpers = ipfsa_calloc(n_helpers + 1, sizeof *helpers);
   if (!helpers) return ipfsa_fail_nomem(err);
   pthread_mutex_init(&r.lock, NULL);
@@ -105,6 +115,7 @@ ipfsa_status ipfsa_views_verify(const ipfsa_view_image *img, ipfsa_view_piece *c
     helpers[i] = (helper){{.run = help}, &r};
     ipfsa_pool_submit(pool, &helpers[i].task);
   }
+  read_on(img, todo[n - 1], ahead); /* the others work already */
   work(&r);
   pthread_mutex_lock(&r.lock);
   while (r.n_running) pthread_cond_wait(&r.finished, &r.lock);

@@ -1,5 +1,6 @@
 /* What one of several ranks has of tensors of an open checkpoint: for each file the slices, as slices.c reads them. */
 #include <ipfsa/slices.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -8,6 +9,7 @@
 
 typedef struct part {
   uint64_t shape[IPFSA_MAX_TENSOR_RANK]; /* in blocks of the type along the last dimension */
+  char name[64]; /* for errors, cut there: in the header names are not terminated */
 } part;
 
 /* A source whose read_at says no more than "no": what was wrong is kept here. */
@@ -54,7 +56,10 @@ static ipfsa_status slice_of(const ipfsa_checkpoint *cp, const ipfsa_rank_slice 
   const ipfsa_dtype *dtype = dtype_of(cp, t);
   if (rank >= n_ranks) return ipfsa_fail(err, IPFSA_E_INVALID, "rank %u of %u: ranks count from 0", rank, n_ranks);
   if (!dtype) return bad_part(t, "is of a tensor that the checkpoint does not have", err);
-  ipfsa_slice s = {.name = t->name, .offset = t->offset, .rank = t->rank, .dim = from->whole ? 0 : from->dim, .data = from->data, .size = from->size};
+  size_t name_len = t->name_len < sizeof room->name - 1 ? t->name_len : sizeof room->name - 1;
+  memcpy(room->name, t->name, name_len);
+  room->name[name_len] = '\0';
+  ipfsa_slice s = {.name = room->name, .offset = t->offset, .rank = t->rank, .dim = from->whole ? 0 : from->dim, .data = from->data, .size = from->size};
   if (!from->whole && from->dim >= t->rank) return bad_part(t, "is along a dimension that its tensor lacks", err);
   s.stop = t->rank ? t->shape[s.dim] : 1;
   ipfsa_status status = from->whole ? IPFSA_OK : ipfsa_slice_of_rank(s.stop, rank, n_ranks, &s.start, &s.stop, err);

@@ -79,13 +79,18 @@ static bool ends_with(const char *name, size_t len, const char *suffix) {
 }
 
 static bool names_pickle(const char *name, size_t len) {
-  static const char *const suffixes[] = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".bin"};
+  static const char *const suffixes[] = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"};
   for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
     if (ends_with(name, len, suffixes[i])) return true;
   return false;
 }
 
-/* By its first bytes: a pickle of protocol 2 to 5, or a zip, which torch.save writes around one. */
+/* Of a .bin by its first bytes: a pickle of protocol 2 to 5, an opcode that older ones begin with, a zip, which torch.save writes around one, zlib, gzip. */
+static bool begins_as_pickle(const uint8_t *data, size_t n) {
+  if (n < 2) return false;
+  return (data[0] == 0x80 && data[1] >= 2 && data[1] <= 5) || (data[0] == 'P' && data[1] == 'K') || data[0] == 0x1f || (data[0] && strchr("x(c]})lI", data[0]));
+}
+
 typedef struct first_bytes {
   uint8_t data[4];
   size_t n;
@@ -108,10 +113,10 @@ static ipfsa_status look_at_file(looking *l, const char *path, const char *name,
     return status;
   }
   first_bytes b = {0};
-  if (!names_pickle(name, len)) return IPFSA_OK;
+  if (names_pickle(name, len)) return meet_pickle(l->d, path, l->err);
+  if (!ends_with(name, len, ".bin")) return IPFSA_OK;
   ipfsa_status status = ipfsa_cat(node, path, 0, sizeof b.data, take_first, &b, NULL, NULL, l->err);
-  bool is_pickle = b.n >= 2 && ((b.data[0] == 0x80 && b.data[1] >= 2 && b.data[1] <= 5) || (b.data[0] == 'P' && b.data[1] == 'K') || b.data[0] == 'x' || b.data[0] == 0x1f);
-  return status || !is_pickle ? status : meet_pickle(l->d, path, l->err);
+  return status || !begins_as_pickle(b.data, b.n) ? status : meet_pickle(l->d, path, l->err);
 }
 
 static int look_at_entry(void *ctx, const ipfsa_entry *e) {

@@ -115,12 +115,18 @@ def test_bad_files_are_refused_before_anything_is_done(ipfs, served, tmp_path, d
     assert done.code == 1 and done.err.startswith("Error: ") and os.listdir(served) == []
 
 
+@pytest.mark.parametrize("name,data", [("old.bin", b"cos\nsystem\n(S'true'\ntR."), ("any.pkl", b"no pickle"), ("z.bin", b"PK\x03\x04"), ("a.joblib", b"")])
+def test_whatever_may_be_a_pickle_is_taken_for_one(ipfs, served, tmp_path, name, data):
+    done = ipfs("dispatch", add(ipfs, tmp_path / "a", **{name.replace(".", "__"): data}), check=False)
+    assert done.code == 1 and name + " is a pickle" in done.err and os.listdir(served) == []
+
+
 def test_pickles_only_when_allowed(ipfs, served, tmp_path):
-    cid = add(ipfs, tmp_path / "a", optimizer__bin=b"\x80\x02}q\x00.", plain__bin=b"no pickle")
+    cid = add(ipfs, tmp_path / "a", optimizer__bin=b"\x80\x02}q\x00.", plain__bin=b"no pickle", zeros__bin=bytes(8))
     done = ipfs("dispatch", cid, check=False)
     assert done.code == 1 and "optimizer.bin is a pickle" in done.err and "CVE-2025-32434" in done.err and os.listdir(served) == []
     done = ipfs("dispatch", cid, "--allow-pickle", "--name=m")
-    assert "Warning: " in done.err and "optimizer.bin" in done.err and "plain.bin" not in done.err
+    assert "Warning: " in done.err and "optimizer.bin" in done.err and "plain.bin" not in done.err and "zeros.bin" not in done.err
     same(tmp_path / "a", served / "m")
 
 

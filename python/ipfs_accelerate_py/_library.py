@@ -54,7 +54,7 @@ WRITE_CB = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_size_t)
 
 class NodeOptions(c.Structure):
     _fields_ = [("struct_size", c.c_size_t), ("repo_path", c.c_char_p), ("read_only", c.c_bool), ("create", c.c_bool), ("profile", c.c_char_p),
-                ("lock_timeout_ms", c.c_int64)]
+                ("lock_timeout_ms", c.c_int64), ("source", c.c_void_p)]
 
 
 class AddEvent(c.Structure):

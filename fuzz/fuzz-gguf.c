@@ -1,22 +1,10 @@
 /* GGUF: what is taken lies inside the file, apart, in order, and every name is found again. */
 #include "base/error.h"
 #include "checkpoint/gguf.h"
-#include "fuzz.h"
-
-typedef struct memory {
-  ipfsa_source base;
-  const uint8_t *data;
-} memory;
-
-static ipfsa_status read_memory(ipfsa_source *self, void *data, size_t len, uint64_t off, ipfsa_error *err) {
-  (void)err;
-  FUZZ_CHECK(off <= self->size_hint && len <= self->size_hint - off);
-  if (len) memcpy(data, ((memory *)self)->data + off, len);
-  return IPFSA_OK;
-}
+#include "source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  memory m = {{.read_at = read_memory, .size_hint = size, .map_fd = -1}, data};
+  fuzz_source m = fuzz_source_over(data, size);
   ipfsa_gguf g = {0};
   ipfsa_pairs pairs = {0};
   ipfsa_error err = {0};

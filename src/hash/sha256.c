@@ -13,6 +13,8 @@
 
 #if defined(__x86_64__)
 static bool has_shani(void) { return __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("ssse3") && ipfsa_cpu_has_sha(); }
+static bool has_shani_avx(void) { return has_shani() && __builtin_cpu_supports("avx"); }
+static bool has_shani_vl(void) { return has_shani() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl"); }
 static bool has_avx2(void) { return __builtin_cpu_supports("avx2"); }
 static bool has_avx512(void) { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"); }
 
@@ -40,6 +42,8 @@ static const ipfsa_sha256_kernel kernels[] = {
 #if defined(__x86_64__)
     {"shani", 1, ipfsa_sha256_shani_1, has_shani},
     {"shani2", 2, ipfsa_sha256_shani_2, has_shani},
+    {"shani4", 4, ipfsa_sha256_shani_4, has_shani_avx},
+    {"shani4vl", 4, ipfsa_sha256_shani_4vl, has_shani_vl},
     {"avx2", 8, ipfsa_sha256_avx2_8, has_avx2},
     {"avx512", 16, ipfsa_sha256_avx512_16, has_avx512},
 #endif

@@ -15,6 +15,8 @@ void ipfsa_sha256_portable_1(uint32_t states[][8], const uint8_t *const *data, s
 #if defined(__x86_64__)
 void ipfsa_sha256_shani_1(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks);
 void ipfsa_sha256_shani_2(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks);
+void ipfsa_sha256_shani_4(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks);
+void ipfsa_sha256_shani_4vl(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks);
 void ipfsa_sha256_avx2_8(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks);
 void ipfsa_sha256_avx512_16(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks);
 #endif

@@ -77,6 +77,9 @@ IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_read(ipfsa_checkpoint *check
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_view(ipfsa_checkpoint *checkpoint, const ipfsa_tensor *tensor, uint64_t off, uint64_t len,
                                                          ipfsa_view *ret, ipfsa_error *err);
 
+/* Before the first view: views may be written, as those of ipfsa_file_set_views_writable (read.h). */
+IPFSA_API void ipfsa_checkpoint_set_views_writable(ipfsa_checkpoint *checkpoint);
+
 /* What of its files is in the store; of files of the disk everything is here. Leaves are looked up, not read. */
 typedef struct ipfsa_checkpoint_local {
   uint64_t n_tensors, tensor_bytes; /* those all of whose bytes are here */

@@ -46,6 +46,10 @@ typedef struct ipfsa_view {
 /* E_INVALID past the end; E_LIMIT: over IPFSA_MAX_VIEW_LEAVES; E_NOMEM: no addresses; E_CORRUPT. Threads: as reads. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_file_view(ipfsa_file *file, uint64_t off, uint64_t len, ipfsa_view *ret, ipfsa_error *err);
 
+/* Views that are taken from now on may be written: pages that are written become copies of this process, which later views of the same file here show, too.
+ * The store never changes. Call it before the first view. Pages count as memory when they are written. */
+IPFSA_API void ipfsa_file_set_views_writable(ipfsa_file *file);
+
 typedef enum ipfsa_entry_type { IPFSA_ENTRY_UNKNOWN = 0, IPFSA_ENTRY_DIRECTORY = 1, IPFSA_ENTRY_FILE = 2, IPFSA_ENTRY_SYMLINK = 4 } ipfsa_entry_type;
 typedef struct ipfsa_entry { /* borrowed for the call */
   const char *name;

@@ -101,7 +101,7 @@ uint8_t *ipfsa_fs_reserve(size_t len) {
 }
 
 bool ipfsa_fs_map_at(int fd, uint64_t off, uint8_t *at, size_t len) {
-  return !faulted() && mmap(at, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd, (off_t)off) != MAP_FAILED;
+  return !faulted() && mmap(at, len, PROT_READ, MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, fd, (off_t)off) != MAP_FAILED;
 }
 
 bool ipfsa_fs_set_writable(uint8_t *at, size_t len, bool writable) {

@@ -23,9 +23,10 @@ bool ipfsa_fs_counts_page_faults(void); /* false: this kernel does not, or has p
 /* Addresses set aside, on a page border; touching them raises a signal until files or private pages take their place. NULL: none to be had. Undone by
  * ipfsa_fs_unmap. */
 uint8_t *ipfsa_fs_reserve(size_t len);
-/* [at, at + len) of what was set aside, whole pages, becomes the file's from off on; what lies behind its end must not be touched. False: nothing changed. */
+/* [at, at + len) of what was set aside, whole pages, becomes the file's from off on; what lies behind its end must not be touched. Pages are those of the page
+ * cache until they are written (set_writable), then this process's own. False: nothing changed. */
 bool ipfsa_fs_map_at(int fd, uint64_t off, uint8_t *at, size_t len);
-/* Private pages of what was set aside: may they be written? (They may be read from the first call on.) False: no memory. */
+/* Pages of what was set aside: may they be written? (Those that are no file's may be read from the first call on.) False: no memory. */
 bool ipfsa_fs_set_writable(uint8_t *at, size_t len, bool writable);
 bool ipfsa_fs_is_present(const uint8_t *at);              /* of a file's mapping: is this page in the page cache? As of now */
 void ipfsa_fs_map_will_need(const uint8_t *at, size_t len); /* of a file's mapping: begin to read it; a hint */

@@ -17,6 +17,7 @@ struct ipfsa_source {
   ipfsa_status (*check)(ipfsa_source *self, ipfsa_error *err); /* with read_at: is it what it was at first? E_CHANGED */
   /* NULL, or: [off, off + len) as memory until the source is closed, verified. */
   ipfsa_status (*view)(ipfsa_source *self, uint64_t off, uint64_t len, const void **ret, uint64_t *ret_mapped, ipfsa_error *err);
+  void (*views_writable)(ipfsa_source *self); /* with view: from now on views may be written, for this source alone */
   /* NULL: all is here, or: which ranges would have to be fetched first, in their order. */
   ipfsa_status (*missing)(ipfsa_source *self, ipfsa_range_cb cb, void *ctx, ipfsa_error *err);
   int map_fd;       /* with read_at: the file may be mapped through this descriptor; −1 = it may not. Set by who opened the file itself */

@@ -129,6 +129,11 @@ ipfsa_status ipfsa_checkpoint_read(ipfsa_checkpoint *cp, const ipfsa_tensor *ten
   return source->read_at(source, data, len, tensor->offset + off, err);
 }
 
+void ipfsa_checkpoint_set_views_writable(ipfsa_checkpoint *cp) {
+  for (size_t i = 0; i < cp->n_shards; i++)
+    if (cp->shards[i].source->views_writable) cp->shards[i].source->views_writable(cp->shards[i].source);
+}
+
 ipfsa_status ipfsa_checkpoint_view(ipfsa_checkpoint *cp, const ipfsa_tensor *tensor, uint64_t off, uint64_t len, ipfsa_view *ret, ipfsa_error *err) {
   ipfsa_status status = check_range(cp, tensor, off, len, err);
   if (status) return status;

@@ -47,6 +47,8 @@ static ipfsa_status view_content(ipfsa_source *self, uint64_t off, uint64_t len,
   return IPFSA_OK;
 }
 
+static void make_writable(ipfsa_source *self) { ipfsa_file_set_views_writable(((content_source *)self)->file); }
+
 static ipfsa_status missing_of_content(ipfsa_source *self, ipfsa_range_cb cb, void *ctx, ipfsa_error *err) {
   return ipfsa_file_missing_ranges(((content_source *)self)->file, cb, ctx, err);
 }
@@ -64,7 +66,7 @@ static ipfsa_status open_content(ipfsa_node *node, const char *path, ipfsa_sourc
     ipfsa_free(s);
     return status;
   }
-  s->base = (ipfsa_source){.read_at = read_content, .view = view_content, .missing = missing_of_content, .close = close_content, .size_hint = ipfsa_file_length(s->file), .map_fd = -1};
+  s->base = (ipfsa_source){.read_at = read_content, .view = view_content, .views_writable = make_writable, .missing = missing_of_content, .close = close_content, .size_hint = ipfsa_file_length(s->file), .map_fd = -1};
   *ret = &s->base;
   return IPFSA_OK;
 }

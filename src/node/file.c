@@ -16,6 +16,7 @@ struct ipfsa_file {
   ipfsa_cid cid;
   ipfsa_lease *lease; /* from the first view on, and of what is fetched from the start */
   ipfsa_views *views;
+  bool views_writable;
   ipfsa_blockstore *bs;
   ipfsa_file_reader *reader;
   ipfsa_span_map *spans;
@@ -90,8 +91,12 @@ ipfsa_status ipfsa_file_read_at(ipfsa_file *file, uint64_t off, void *data, size
 static ipfsa_status begin_views(ipfsa_file *file, ipfsa_error *err) {
   if (file->views) return IPFSA_OK;
   ipfsa_status status = hold(file, err);
-  return status ? status : ipfsa_views_new(file->bs, file->reader, file->spans, &file->views, err);
+  if (status == IPFSA_OK) status = ipfsa_views_new(file->bs, file->reader, file->spans, &file->views, err);
+  if (status == IPFSA_OK && file->views_writable) ipfsa_views_set_writable(file->views);
+  return status;
 }
+
+void ipfsa_file_set_views_writable(ipfsa_file *file) { file->views_writable = true; }
 
 /* What is not here comes first, leaf after leaf: then it has places. */
 static ipfsa_status fetch_range(ipfsa_file *file, uint64_t off, uint64_t end, ipfsa_error *err) {

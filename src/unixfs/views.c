@@ -24,6 +24,7 @@ struct ipfsa_views {
   image *images; /* by start */
   size_t n, cap, n_mappings;
   uint64_t last_end; /* of the view before */
+  bool writable;
 };
 
 ipfsa_status ipfsa_views_new(ipfsa_blockstore *bs, ipfsa_file_reader *reader, ipfsa_span_map *spans, ipfsa_views **ret, ipfsa_error *err) {
@@ -33,6 +34,8 @@ ipfsa_status ipfsa_views_new(ipfsa_blockstore *bs, ipfsa_file_reader *reader, ip
   *ret = v;
   return IPFSA_OK;
 }
+
+void ipfsa_views_set_writable(ipfsa_views *v) { v->writable = true; }
 
 static void release_image(image *img) {
   ipfsa_fs_unmap(img->room, img->room_len);
@@ -130,6 +133,7 @@ static void map_stretch(ipfsa_views *v, image *img, size_t i, size_t j) {
   uint64_t map_to = j < img->n ? to & ~(PAGE - 1) : (to + PAGE - 1) & ~(PAGE - 1);
   if (map_from >= map_to || v->n_mappings == IPFSA_MAX_VIEW_MAPPINGS) return;
   if (!ipfsa_blockstore_map(v->bs, &img->pieces[j - 1].place, first->place.off + map_from - from, map_to - map_from, img->room + map_from)) return;
+  if (v->writable && !ipfsa_fs_set_writable(img->room + map_from, (size_t)(map_to - map_from), true)) return; /* then all of it is copied */
   v->n_mappings++;
   uint64_t shown_from = larger(from, map_from) - lead + img->start, shown_to = smaller(to, map_to) - lead + img->start;
   for (size_t k = i; k < j; k++) {
@@ -210,7 +214,7 @@ static ipfsa_status copy_in(ipfsa_views *v, const image *img, uint64_t from, uin
   size_t lead = (uintptr_t)at % PAGE, len = (size_t)((lead + (to - from) + PAGE - 1) & ~(PAGE - 1));
   if (!ipfsa_fs_set_writable(at - lead, len, true)) return ipfsa_fail_nomem(err);
   ipfsa_status status = read_file(v, at, from, to - from, err);
-  if (!ipfsa_fs_set_writable(at - lead, len, false) && status == IPFSA_OK) return ipfsa_fail_nomem(err);
+  if (!v->writable && !ipfsa_fs_set_writable(at - lead, len, false) && status == IPFSA_OK) return ipfsa_fail_nomem(err);
   return status;
 }
 

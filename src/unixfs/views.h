@@ -15,6 +15,8 @@
 typedef struct ipfsa_views ipfsa_views;
 /* Borrows the reader and the spans of that file. The caller keeps its leaves from gc. */
 ipfsa_status ipfsa_views_new(ipfsa_blockstore *bs, ipfsa_file_reader *reader, ipfsa_span_map *spans, ipfsa_views **ret, ipfsa_error *err);
+/* What is viewed for the first time after this may be written: it is a private copy, page by page when it is. */
+void ipfsa_views_set_writable(ipfsa_views *views);
 void ipfsa_views_free(ipfsa_views *views); /* NULL is fine; all that was given is gone */
 /* [off, off + len) of the file, within it, len > 0. pool: may be NULL. *ret_mapped: bytes of it that are the store's pages, not copies. */
 ipfsa_status ipfsa_views_get(ipfsa_views *views, ipfsa_pool *pool, uint64_t off, uint64_t len, const uint8_t **ret, uint64_t *ret_mapped, ipfsa_error *err);

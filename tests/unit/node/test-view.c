@@ -162,6 +162,38 @@ static void pages_that_two_pieces_share(void **state) {
   free(other);
 }
 
+static void what_is_written_is_private(void **state) {
+  world *w = *state;
+  ipfsa_error err = {0};
+  const ipfsa_add_options options[] = {{.struct_size = sizeof *options, .chunker = "size-65536", .cid_version_1 = IPFSA_ON},
+                                       {.struct_size = sizeof *options, .chunker = "size-5000"}}; /* mapped pages, and copies */
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+    char cid[IPFSA_MAX_CID_TEXT];
+    ipfsa_file *mine = NULL, *other = NULL;
+    ipfsa_view a, b, theirs;
+    add(w, w->data, LEN, &options[i], cid);
+    assert_ok(ipfsa_file_open(w->node, cid, &mine, &err));
+    assert_ok(ipfsa_file_open(w->node, cid, &other, &err));
+    ipfsa_file_set_views_writable(mine);
+    assert_ok(ipfsa_file_view(mine, 1000, 500000, &a, &err));
+    assert_int_equal(a.mapped > 0, i == 0);
+    uint8_t *bytes = (uint8_t *)(uintptr_t)a.data;
+    for (size_t at = 0; at < 500000; at += 1000) bytes[at] ^= 0xff;
+    assert_ok(ipfsa_file_view(other, 0, LEN, &theirs, &err));
+    assert_memory_equal(theirs.data, w->data, LEN);
+    assert_ok(ipfsa_file_view(mine, 501000, LEN - 501000, &b, &err)); /* what lies beside it is still whole */
+    assert_memory_equal(b.data, w->data + 501000, LEN - 501000);
+    memset((uint8_t *)(uintptr_t)b.data, 0, b.size);
+    for (size_t at = 0; at < 500000; at++) assert_int_equal(bytes[at], w->data[1000 + at] ^ (at % 1000 ? 0 : 0xff));
+    ipfsa_file_close(mine);
+    ipfsa_file_close(other);
+    assert_ok(ipfsa_file_open(w->node, cid, &mine, &err));
+    assert_ok(ipfsa_file_view(mine, 0, LEN, &a, &err));
+    assert_memory_equal(a.data, w->data, LEN);
+    ipfsa_file_close(mine);
+  }
+}
+
 static void what_lies_outside(void **state) {
   world *w = *state;
   ipfsa_error err = {0};
@@ -380,6 +412,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(every_range_of_every_shape, setup, teardown),
       cmocka_unit_test_setup_teardown(leaves_from_several_places, setup, teardown),
       cmocka_unit_test_setup_teardown(pages_that_two_pieces_share, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_is_written_is_private, setup, teardown),
       cmocka_unit_test_setup_teardown(what_lies_outside, setup, teardown),
       cmocka_unit_test_setup_teardown(damage_is_never_given, setup, teardown),
       cmocka_unit_test_setup_teardown(gc_keeps_what_is_viewed, setup, teardown),

@@ -3,6 +3,7 @@ import atexit
 import ctypes as c
 import os
 import threading
+import weakref
 
 from . import _library as l
 from . import errors
@@ -17,6 +18,11 @@ class Node:
     def __init__(self, handle, path):
         self.handle, self.path = handle, path
         self.adding = threading.Lock()
+        self.users, self.pid = weakref.WeakSet(), os.getpid()  # what is open over it: checkpoints, files
+
+    def is_usable(self):
+        """False in a forked child, which has neither the threads nor the locks of it, and when the interpreter has ended."""
+        return self.handle is not None and self.pid == os.getpid()
 
 
 def _forget():  # in a forked child: its parent's nodes have threads and locks that this process has not
@@ -27,7 +33,9 @@ def _forget():  # in a forked child: its parent's nodes have threads and locks t
 
 def _close_all():
     for node in list(_nodes.values()):
-        l.library().ipfsa_node_close(node.handle)
+        handle, node.handle = node.handle, None
+        if not node.users:  # arrays may still show what is open: then the process ends with it
+            l.library().ipfsa_node_close(handle)
     _nodes.clear()
 
 
@@ -58,12 +66,17 @@ def node(repo=None):
 
 
 def close(repo=None):
-    """Closes a repo that this process has open; a call after it opens it again. No other thread may be using it."""
+    """Closes a repo that this process has open; a call after it opens it again. No other thread may be using it. ValueError: checkpoints or files of it are open, or
+    arrays over them."""
     path = os.path.abspath(os.fspath(repo) if repo is not None else default_path())
     with _lock:
-        found = _nodes.pop(path, None)
+        found = _nodes.get(path)
+        if found and len(found.users):
+            raise ValueError("%d checkpoints or files of %s are open, or arrays that show them; close them first" % (len(found.users), path))
+        _nodes.pop(path, None)
     if found:
-        l.library().ipfsa_node_close(found.handle)
+        handle, found.handle = found.handle, None
+        l.library().ipfsa_node_close(handle)
 
 
 def path_bytes(n, cid):

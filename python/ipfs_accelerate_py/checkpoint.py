@@ -21,7 +21,11 @@ class Pair(c.Structure):
     _fields_ = [("key", c.c_void_p), ("value", c.c_void_p), ("key_len", c.c_size_t), ("value_len", c.c_size_t)]
 
 
-STRUCTS = {"ipfsa_tensor": Tensor, "ipfsa_checkpoint_shard": Shard, "ipfsa_checkpoint_pair": Pair}
+class View(c.Structure):
+    _fields_ = [("data", c.c_void_p), ("size", c.c_uint64), ("mapped", c.c_uint64)]
+
+
+STRUCTS = {"ipfsa_view": View, "ipfsa_tensor": Tensor, "ipfsa_checkpoint_shard": Shard, "ipfsa_checkpoint_pair": Pair}
 _P, _ERR = c.c_void_p, c.POINTER(l.Error)
 _CALLS = {
     "ipfsa_checkpoint_open": (c.c_int, [_P, c.c_char_p, c.POINTER(_P), _ERR]),
@@ -35,13 +39,16 @@ _CALLS = {
     "ipfsa_checkpoint_shard_row": (c.c_bool, [_P, c.c_size_t, c.POINTER(Shard)]),
     "ipfsa_checkpoint_metadata_row": (c.c_bool, [_P, c.c_size_t, c.POINTER(Pair)]),
     "ipfsa_checkpoint_warning": (c.c_char_p, [_P, c.c_size_t]),
+    "ipfsa_checkpoint_set_views_writable": (None, [_P]),
+    "ipfsa_checkpoint_view": (c.c_int, [_P, c.POINTER(Tensor), c.c_uint64, c.c_uint64, c.POINTER(View), _ERR]),
     "ipfsa_checkpoint_read": (c.c_int, [_P, c.POINTER(Tensor), c.c_uint64, _P, c.c_size_t, _ERR]),
 }
 
 # What NumPy and torch call a dtype of safetensors or GGUF; None: NumPy has none of that kind.
 _DTYPES = {"BOOL": ("bool", "bool"), "U8": ("uint8", "uint8"), "I8": ("int8", "int8"), "I16": ("int16", "int16"), "U16": ("uint16", "uint16"), "F16": ("float16", "float16"),
            "BF16": (None, "bfloat16"), "I32": ("int32", "int32"), "U32": ("uint32", "uint32"), "F32": ("float32", "float32"), "C64": ("complex64", "complex64"),
-           "F64": ("float64", "float64"), "I64": ("int64", "int64"), "U64": ("uint64", "uint64"), "F8_E5M2": (None, "float8_e5m2"), "F8_E4M3": (None, "float8_e4m3fn")}
+           "F64": ("float64", "float64"), "I64": ("int64", "int64"), "U64": ("uint64", "uint64"), "F8_E5M2": (None, "float8_e5m2"), "F8_E4M3": (None, "float8_e4m3fn"),
+           "F8_E4M3FNUZ": (None, "float8_e4m3fnuz"), "F8_E5M2FNUZ": (None, "float8_e5m2fnuz"), "F8_E8M0": (None, "float8_e8m0fnu")}
 
 
 def _library():
@@ -59,24 +66,43 @@ def _is_content(path):
     return text.startswith(("ipfs://", "/ipfs/")) or not os.path.exists(text)
 
 
+class _Handle:
+    """A checkpoint that the library has open. It is closed when neither a Checkpoint nor memory that was taken out of it needs it any more."""
+
+    def __init__(self, name, owner):
+        self.pointer, self.owner, self.pid = c.c_void_p(), owner, os.getpid()
+        err = l.Error()
+        l.check(_library().ipfsa_checkpoint_open(owner and owner.handle, name, c.byref(self.pointer), c.byref(err)), err, name.decode(errors="replace"))
+        _library().ipfsa_checkpoint_set_views_writable(self.pointer)
+        if owner:
+            owner.users.add(self)
+
+    def __del__(self):
+        if self.pointer and (self.owner is None or self.owner.is_usable()):
+            _library().ipfsa_checkpoint_close(self.pointer)
+            self.pointer = None
+
+
+class _Memory(c.c_char * (1 << 46)):
+    """Memory from an address on, of which whoever takes a buffer says how long it is; `handle` keeps it there."""
+
+
 class Checkpoint:
     """path: a file, an index, a folder; content (a CID, an alias, /ipfs/…, ipfs://…) or, when it is there, on the disk. A context manager; reads from any thread take
-    turns."""
+    turns. What was given out without a copy stays when it is closed. A forked child opens it anew."""
 
     def __init__(self, path, *, repo=None):
-        self._handle, self._lock, self._node = c.c_void_p(), threading.Lock(), None
-        name, err = os.fsencode(path), l.Error()
-        if _is_content(path):
-            self._node = node(repo)
-            name = path_bytes(self._node, path)
+        self._lock, self._repo, self._handle = threading.Lock(), repo, None
+        self._is_content = _is_content(path)
+        name = os.fsencode(path)
+        if self._is_content:
+            name = path_bytes(node(repo), path)
         self.path = name.decode(errors="surrogateescape")
-        l.check(_library().ipfsa_checkpoint_open(self._node and self._node.handle, name, c.byref(self._handle), c.byref(err)), err, self.path)
+        self._handle = _Handle(name, node(repo) if self._is_content else None)
 
     def close(self):
         with self._lock:
-            if self._handle:
-                _library().ipfsa_checkpoint_close(self._handle)
-                self._handle = None
+            self._handle = None
 
     def __enter__(self):
         return self
@@ -84,14 +110,13 @@ class Checkpoint:
     def __exit__(self, *_):
         self.close()
 
-    def __del__(self):
-        if getattr(self, "_handle", None):
-            self.close()
-
     def _open(self):
-        if not self._handle:
+        handle = self._handle
+        if handle is None:
             raise ValueError("the checkpoint is closed")
-        return self._handle
+        if handle.pid != os.getpid():
+            handle = self._handle = _Handle(self.path.encode(errors="surrogateescape"), node(self._repo) if self._is_content else None)
+        return handle.pointer
 
     format = property(lambda self: _library().ipfsa_checkpoint_format_name(_library().ipfsa_checkpoint_format_of(self._open())).decode(), doc="safetensors, gguf, torch, pickle")
     tensor_bytes = property(lambda self: _library().ipfsa_checkpoint_tensor_bytes(self._open()), doc="bytes of all tensors")
@@ -158,37 +183,60 @@ class Checkpoint:
         self.read_into(name, data, offset)
         return bytes(data)
 
+    def memory(self, name, offset=0, length=None):
+        """Bytes [offset, offset + length) of a tensor of content, verified, without a copy where they lie in the store so -> (buffer, address). The buffer is
+        longer: take no more than asked for. Writing there changes this process's copy of the page, never the store. length is not 0."""
+        found, view, err = self._find(name), View(), l.Error()
+        with self._lock:
+            handle = self._open() and self._handle
+            status = _library().ipfsa_checkpoint_view(handle.pointer, c.byref(found), offset, found.size - offset if length is None else length, c.byref(view), c.byref(err))
+        l.check(status, err, self.path)
+        memory = _Memory.from_address(view.data)
+        memory.handle = handle
+        return memory, view.data
+
+    def _part(self, name, rows, width):
+        """-> shape, elements, and memory that has them: of the store, else new."""
+        shape, offset = _part(self.tensor(name)["shape"], rows, width)
+        n = 1
+        for dim in shape:
+            n *= dim
+        if n == 0:
+            return shape, 0, None
+        if self._is_content:
+            memory, address = self.memory(name, offset, n * width)
+            if address % width == 0:
+                return shape, n, memory
+        memory = bytearray(n * width)
+        self.read_into(name, memory, offset)
+        return shape, n, memory
+
     def numpy(self, name, rows=None):
-        """A new array with the tensor, or rows (begin, end) of its first dimension. TypeError: NumPy has no such dtype."""
+        """An array with the tensor, or rows (begin, end) of its first dimension; of content its memory is that of the store, without a copy. It may be written: the
+        pages that are become this process's own. TypeError: NumPy has no such dtype."""
         import numpy
 
-        about = self.tensor(name)
-        kind = _DTYPES.get(about["dtype"], (None, None))[0]
+        dtype = self.tensor(name)["dtype"]
+        kind = _DTYPES.get(dtype, (None, None))[0]
         if kind is None:
-            raise TypeError("numpy has no dtype for %s of tensor %s; read() gives its bytes" % (about["dtype"], name))
-        shape, offset = _part(about["shape"], rows, numpy.dtype(kind).itemsize)
-        array = numpy.empty(shape, dtype=kind)
-        if array.size:
-            self.read_into(name, array.reshape(-1).view(numpy.uint8), offset)
-        return array
+            raise TypeError("numpy has no dtype for %s of tensor %s; read() gives its bytes" % (dtype, name))
+        shape, n, memory = self._part(name, rows, numpy.dtype(kind).itemsize)
+        return numpy.empty(shape, dtype=kind) if n == 0 else numpy.frombuffer(memory, dtype=kind, count=n).reshape(shape)
 
     def torch(self, name, rows=None):
         """The same as a torch tensor on the CPU."""
         import torch
 
-        about = self.tensor(name)
-        kind = getattr(torch, _DTYPES.get(about["dtype"], (None, ""))[1] or "", None)
+        dtype = self.tensor(name)["dtype"]
+        kind = getattr(torch, _DTYPES.get(dtype, (None, ""))[1] or "", None)
         if kind is None:
-            raise TypeError("this torch has no dtype for %s of tensor %s; read() gives its bytes" % (about["dtype"], name))
-        width = torch.empty(0, dtype=kind).element_size()
-        shape, offset = _part(about["shape"], rows, width)
-        n = 1
-        for dim in shape:
-            n *= dim
-        data = torch.empty(n * width, dtype=torch.uint8)
-        if n:
-            self.read_into(name, (c.c_char * (n * width)).from_address(data.data_ptr()), offset)
-        return data.view(kind).reshape(shape)
+            raise TypeError("this torch has no dtype for %s of tensor %s; read() gives its bytes" % (dtype, name))
+        shape, n, memory = self._part(name, rows, torch.empty(0, dtype=kind).element_size())
+        return torch.empty(shape, dtype=kind) if n == 0 else torch.frombuffer(memory, dtype=kind, count=n).reshape(shape)
+
+    def dlpack(self, name, rows=None):
+        """An object with __dlpack__, for from_dlpack of whatever library: the array, or where NumPy has no such dtype the torch tensor."""
+        return self.numpy(name, rows) if _DTYPES.get(self.tensor(name)["dtype"], (None,))[0] else self.torch(name, rows)
 
 
 def _text(pointer, length):
@@ -245,9 +293,9 @@ class safe_open:
     """As safetensors' own, for content too: with safe_open("ipfs://bafy…/model.safetensors", framework="np") as f: f.get_tensor("a")."""
 
     def __init__(self, filename, framework="np", device="cpu", *, repo=None):
-        if framework not in ("np", "numpy", "pt", "torch"):
+        if framework not in ("np", "numpy", "pt", "torch", "pytorch"):
             raise ValueError("framework %r: np and pt are known" % (framework,))
-        self._device, self._torch = device, framework in ("pt", "torch")
+        self._device, self._torch = device, framework in ("pt", "torch", "pytorch")
         if not self._torch and device != "cpu":
             raise ValueError("device %r: NumPy has the CPU alone" % (device,))
         self._checkpoint = Checkpoint(filename, repo=repo)

@@ -93,11 +93,18 @@ class File(io.RawIOBase):
     """A file of the store, open for reading anywhere: what is in memory costs no more than a plain file. One thread at a time."""
 
     def __init__(self, cid, repo=None):
-        self._node = node(repo)
+        self._node, self._repo = node(repo), repo
         self.cid = path_bytes(self._node, cid).decode()
         self._handle, self._at, err = c.c_void_p(), 0, l.Error()
         l.check(l.library().ipfsa_file_open(self._node.handle, self.cid.encode(), c.byref(self._handle), c.byref(err)), err, self.cid)
         self.size = l.library().ipfsa_file_length(self._handle)
+        self._node.users.add(self)
+
+    def _reopen(self):
+        """In a forked child: with a node of its own."""
+        self._node, err = node(self._repo), l.Error()
+        l.check(l.library().ipfsa_file_open(self._node.handle, self.cid.encode(), c.byref(self._handle), c.byref(err)), err, self.cid)
+        self._node.users.add(self)
 
     def readable(self):
         return True
@@ -119,6 +126,8 @@ class File(io.RawIOBase):
         """Fills a writable buffer from `offset` on -> bytes, fewer at the end of the file."""
         if self.closed:
             raise ValueError("the file is closed")
+        if not self._node.is_usable():
+            self._reopen()
         view = memoryview(buffer).cast("B")
         if len(view) == 0 or offset >= self.size:
             return 0
@@ -134,8 +143,10 @@ class File(io.RawIOBase):
 
     def close(self):
         if not self.closed and getattr(self, "_handle", None):
-            l.library().ipfsa_file_close(self._handle)
+            if self._node.is_usable():
+                l.library().ipfsa_file_close(self._handle)
             self._handle = None
+            self._node.users.discard(self)
         super().close()
 
 

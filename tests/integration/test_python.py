@@ -383,6 +383,63 @@ print(json.dumps(len(ours)))
 """, interpreter=str(peers)) == 60
 
 
+def peer(name, what):
+    interpreter = PEERS / name / "bin/python"
+    if not interpreter.exists():
+        pytest.skip("skipped: %s is missing: run tools/install-peers" % what)
+    return str(interpreter)
+
+
+def test_arrays_without_a_copy(python, tmp_path):
+    """Arrays lie in the store's pages, outlive what they came from, may be written, and the store does not change."""
+    python("""
+import gc, numpy
+from safetensors.numpy import save_file
+def mapped(address):
+    for line in open('/proc/self/maps'):
+        begin, end = (int(x, 16) for x in line.split()[0].split('-'))
+        if begin <= address < end: return line.split()[-1]
+big = numpy.arange(1 << 20, dtype='<u4').reshape(1024, 1024)
+save_file({'big': big, 'b': big[:1] + 1}, 'm.safetensors')
+cid = ia.add('m.safetensors', chunker='tensor')['cid']
+with ia.Checkpoint('ipfs://' + cid) as k:
+    rows = k.numpy('big', rows=(500, 502))
+    array = k.numpy('big')
+    try: ia.content.close()
+    except ValueError: pass
+    else: raise AssertionError
+    assert numpy.shares_memory(numpy.from_dlpack(k.dlpack('big')), array)
+del k; gc.collect()
+assert numpy.array_equal(array, big) and numpy.array_equal(rows, big[500:502]) and numpy.shares_memory(array, rows)
+assert mapped(array.ctypes.data + 4096).startswith(os.environ['IPFSA_PATH']), mapped(array.ctypes.data)
+array[:] = 0
+assert not rows.any() and numpy.array_equal(ia.load_file('ipfs://' + cid)['big'], big) and ia.verify()['damaged'] == []
+pid = os.fork()
+if pid == 0:
+    try: ok = not array.any() and numpy.array_equal(ia.load_file('ipfs://' + cid)['big'], big)
+    finally: os._exit(0 if ok else 1)
+assert os.waitpid(pid, 0)[1] == 0
+del array, rows; gc.collect()
+ia.content.close()
+left = ia.load_file('ipfs://' + cid)  # alive when the interpreter ends
+""", interpreter=peer("python", "NumPy"))
+
+
+def test_open_checkpoints_and_files_in_a_child(python, model):
+    assert python("""
+cid = ia.add('model')['cid']
+with ia.Checkpoint(cid) as k, ia.content.open_file(cid + '/model.safetensors') as f:
+    before = k.read('a.weight'), f.read(100)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            f.seek(0)
+            ok = (k.read('a.weight'), f.read(100)) == before and k.keys()
+        finally: os._exit(0 if ok else 1)
+    print(json.dumps(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))
+""") == 0
+
+
 def test_tensors_in_torch(python, model):
     peers = PEERS / "accelerate/bin/python"
     if not peers.exists():

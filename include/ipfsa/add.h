@@ -40,6 +40,7 @@ typedef struct ipfsa_add_options {
   const char *stdin_name;      /* name of what comes from standard input; NULL = its CID */
   ipfsa_add_cb event; void *event_ctx;
   ipfsa_progress_cb progress; void *progress_ctx;
+  const char *profile;         /* import options by name, "unixfs-v1-2025", before those of the configuration; NULL = none. E_NOT_FOUND */
 } ipfsa_add_options;
 
 /* Adds paths (in the order of their base names), or with n_paths 0 the descriptor stdin_fd (borrowed). Events come after the data they speak of

@@ -35,6 +35,7 @@ _FROM = {
     "safe_open": ("checkpoint", "safe_open"),
     "load_file": ("checkpoint", "load_file"),
     "Checkpoint": ("checkpoint", "Checkpoint"),
+    "endpoints": ("_dispatch", "endpoints"),
     "IPFSError": ("errors", "IPFSError"),
     "NotFound": ("errors", "NotFound"),
     "Timeout": ("errors", "Timeout"),

@@ -122,12 +122,7 @@ _CALLS = {
 
 
 def library():
-    lib = l.library()
-    for name, (result, arguments) in _CALLS.items():
-        call = getattr(lib, name)
-        if call.argtypes is None:
-            call.restype, call.argtypes = result, arguments
-    return lib
+    return l.with_calls(_CALLS)
 
 
 def texts(items):

@@ -74,7 +74,7 @@ class AddOptions(c.Structure):
         ("inline_limit", c.c_int64), ("max_file_links", c.c_int64), ("max_directory_links", c.c_int64), ("max_hamt_fanout", c.c_int64),
         ("pin_name", c.c_char_p), ("mode", c.c_uint32), ("mtime", c.c_int64), ("mtime_nsecs", c.c_uint32), ("ignore", c.POINTER(c.c_char_p)),
         ("n_ignore", c.c_size_t), ("ignore_rules_path", c.c_char_p), ("to_files", c.c_char_p), ("stdin_name", c.c_char_p), ("event", ADD_CB),
-        ("event_ctx", c.c_void_p), ("progress", PROGRESS_CB), ("progress_ctx", c.c_void_p)]
+        ("event_ctx", c.c_void_p), ("progress", PROGRESS_CB), ("progress_ctx", c.c_void_p), ("profile", c.c_char_p)]
 
 
 class GetOptions(c.Structure):
@@ -184,6 +184,16 @@ def library():
             if _lib is None:
                 _lib = _open()
     return _lib
+
+
+def with_calls(calls):
+    """The library; calls of it that only some modules make get their types when they are first needed."""
+    lib = library()
+    for name, (result, arguments) in calls.items():
+        call = getattr(lib, name)
+        if call.argtypes is None:
+            call.restype, call.argtypes = result, arguments
+    return lib
 
 
 def check(status, err, cid=None):

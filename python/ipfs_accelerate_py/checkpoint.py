@@ -52,12 +52,7 @@ _DTYPES = {"BOOL": ("bool", "bool"), "U8": ("uint8", "uint8"), "I8": ("int8", "i
 
 
 def _library():
-    lib = l.library()
-    for name, (result, arguments) in _CALLS.items():
-        call = getattr(lib, name)
-        if call.argtypes is None:
-            call.restype, call.argtypes = result, arguments
-    return lib
+    return l.with_calls(_CALLS)
 
 
 def _is_content(path):

@@ -1,11 +1,12 @@
 """Content in and out of the store: add, get, cat, open, list, pin, check. Sizes are bytes, times seconds."""
+import contextlib
 import ctypes as c
 import io
 import os
-import time
 
 from . import _library as l
 from ._node import close, node, path_bytes  # noqa: F401 (close is for users)
+from ._progress import Watch
 from . import errors
 
 _TYPES = {0: "unknown", 1: "directory", 2: "file", 4: "symlink"}
@@ -13,36 +14,12 @@ _MODES = {1: "recursive", 2: "direct", 3: "indirect"}
 _ALL = (1 << 64) - 1
 
 
-class _Watch:
-    """Progress for the caller at most ten times a second, and the time limit of a call."""
-
-    def __init__(self, phase, progress, timeout, cid=None):
-        self.phase, self.progress, self.cid = phase, progress, cid
-        self.started = time.monotonic()
-        self.deadline = None if timeout is None else self.started + timeout
-        self.told = 0.0
-
-    def step(self, at):
-        now = time.monotonic()
-        if self.deadline is not None and now > self.deadline:
-            raise errors.make("timeout", "%s took longer than %g seconds" % (self.phase, self.deadline - self.started), self.cid)
-        if self.progress is None or now - self.told < 0.1:
-            return
-        self.told = now
-        done, total = at.contents.done_bytes, at.contents.total_bytes
-        rate = done / (now - self.started) if now > self.started else 0.0
-        self.progress({"phase": self.phase, "done": done, "total": total or None, "rate": rate,
-                       "eta": (total - done) / rate if total > done and rate > 0 else None, "cid": self.cid})
-
-    def callback(self, callbacks):
-        return callbacks.make(l.PROGRESS_CB, self.step)
-
-
-def add(path, *, recursive=True, pin=True, cid_version=None, raw_leaves=None, chunker=None, nocopy=False, only_hash=False, pin_name=None, hidden=False,
+def add(path, *, profile=None, recursive=True, pin=True, cid_version=None, raw_leaves=None, chunker=None, nocopy=False, only_hash=False, pin_name=None, hidden=False,
         progress=None, timeout=None, repo=None):
-    """Adds a file or folder -> {"cid", "size" (of its DAG), "files"}, durable when it returns. None: what the repo's configuration says."""
+    """Adds a file or folder -> {"cid", "size" (of its DAG), "files"}, durable when it returns. None: what the profile says ("unixfs-v1-2025"), else the repo's
+    configuration. progress: True for a bar, or a function. timeout: seconds."""
     n = node(repo)
-    callbacks, watch = l.Callbacks(), _Watch("add", progress, timeout)
+    callbacks = l.Callbacks()
     names, folders, size = set(), {b""} if os.path.isdir(path) else set(), [0]
 
     def event(at):
@@ -52,26 +29,36 @@ def add(path, *, recursive=True, pin=True, cid_version=None, raw_leaves=None, ch
         size[0] = at.contents.size
 
     option = {None: l.UNSET, False: l.OFF, True: l.ON}
-    options = l.AddOptions(struct_size=c.sizeof(l.AddOptions), recursive=recursive, hidden=hidden, nocopy=nocopy, only_hash=only_hash,
-                           cid_version_1=option[None if cid_version is None else bool(cid_version)], raw_leaves=option[raw_leaves], pin=option[bool(pin)],
-                           chunker=chunker.encode() if chunker else None, pin_name=pin_name.encode() if pin_name else None,
-                           event=callbacks.make(l.ADD_CB, event), progress=watch.callback(callbacks))
     paths = (c.c_char_p * 1)(os.fsencode(path))
     root, err = l.Cid(), l.Error()
-    with n.adding:
-        status = callbacks.call(l.library().ipfsa_add, n.handle, paths, 1, -1, c.byref(options), c.byref(root), c.byref(err))
-    l.check(status, err)
+    with Watch("add", progress, timeout) as watch, _turn(n, watch):
+        options = l.AddOptions(struct_size=c.sizeof(l.AddOptions), recursive=recursive, hidden=hidden, nocopy=nocopy, only_hash=only_hash,
+                               cid_version_1=option[None if cid_version is None else bool(cid_version)], raw_leaves=option[raw_leaves], pin=option[bool(pin)],
+                               chunker=chunker.encode() if chunker else None, pin_name=pin_name.encode() if pin_name else None, profile=profile.encode() if profile else None,
+                               event=callbacks.make(l.ADD_CB, event), progress=watch.callback(callbacks))
+        l.check(callbacks.call(l.library().ipfsa_add, n.handle, paths, 1, -1, c.byref(options), c.byref(root), c.byref(err)), err)
     return {"cid": l.cid_text(root), "size": size[0], "files": len(names - folders)}
+
+
+@contextlib.contextmanager
+def _turn(n, watch):
+    """Threads of one process that add take turns."""
+    while not n.adding.acquire(timeout=0.1):
+        watch.look()
+    try:
+        yield
+    finally:
+        n.adding.release()
 
 
 def get(cid, path, *, any_symlink=False, progress=None, timeout=None, repo=None):
     """Writes a file or folder to `path`, every byte verified -> path. A file there is replaced when all of the new one is; a folder is an error."""
     n = node(repo)
     name = path_bytes(n, cid)
-    callbacks, watch = l.Callbacks(), _Watch("get", progress, timeout, name.decode())
-    options = l.GetOptions(struct_size=c.sizeof(l.GetOptions), any_symlink=any_symlink, progress=watch.callback(callbacks))
-    err = l.Error()
-    l.check(callbacks.call(l.library().ipfsa_get, n.handle, name, os.fsencode(path), c.byref(options), c.byref(err)), err, name.decode())
+    callbacks, err = l.Callbacks(), l.Error()
+    with Watch("get", progress, timeout, name.decode()) as watch:
+        options = l.GetOptions(struct_size=c.sizeof(l.GetOptions), any_symlink=any_symlink, progress=watch.callback(callbacks))
+        l.check(callbacks.call(l.library().ipfsa_get, n.handle, name, os.fsencode(path), c.byref(options), c.byref(err)), err, name.decode())
     return os.fspath(path)
 
 
@@ -81,11 +68,11 @@ def cat(cid, offset=0, length=None, *, progress=None, timeout=None, repo=None):
         raise ValueError("offset and length are not negative")
     n = node(repo)
     name = path_bytes(n, cid)
-    callbacks, watch, pieces = l.Callbacks(), _Watch("cat", progress, timeout, name.decode()), []
-    err = l.Error()
+    callbacks, pieces, err = l.Callbacks(), [], l.Error()
     write = callbacks.make(l.WRITE_CB, lambda data, size: pieces.append(c.string_at(data, size)))
-    status = callbacks.call(l.library().ipfsa_cat, n.handle, name, offset, _ALL if length is None else length, write, None, watch.callback(callbacks), None, c.byref(err))
-    l.check(status, err, name.decode())
+    with Watch("cat", progress, timeout, name.decode()) as watch:
+        status = callbacks.call(l.library().ipfsa_cat, n.handle, name, offset, _ALL if length is None else length, write, None, watch.callback(callbacks), None, c.byref(err))
+        l.check(status, err, name.decode())
     return b"".join(pieces)
 
 
@@ -184,15 +171,14 @@ def _resolve(n, name):
     return found
 
 
-def pin(cid, *, name=None, recursive=True, repo=None):
+def pin(cid, *, name=None, recursive=True, timeout=None, repo=None):
     """Keeps content when garbage is collected; everything below it must be here."""
     n = node(repo)
     path = path_bytes(n, cid)
-    found, err = _resolve(n, path), l.Error()
-    callbacks, watch = l.Callbacks(), _Watch("pin", None, None)
-    options = l.PinAddOptions(struct_size=c.sizeof(l.PinAddOptions), direct=not recursive, name=name.encode() if name else None,
-                              progress=watch.callback(callbacks))
-    l.check(callbacks.call(l.library().ipfsa_pin_add, n.handle, c.byref(found), c.byref(options), c.byref(err)), err, path.decode())
+    found, callbacks, err = _resolve(n, path), l.Callbacks(), l.Error()
+    with Watch("pin", None, timeout, path.decode()) as watch:
+        options = l.PinAddOptions(struct_size=c.sizeof(l.PinAddOptions), direct=not recursive, name=name.encode() if name else None, progress=watch.callback(callbacks))
+        l.check(callbacks.call(l.library().ipfsa_pin_add, n.handle, c.byref(found), c.byref(options), c.byref(err)), err, path.decode())
     return l.cid_text(found)
 
 
@@ -287,14 +273,15 @@ def _n_links(n, path):
     return count[0]
 
 
-def verify(*, repair=False, progress=None, repo=None):
+def verify(*, repair=False, progress=None, timeout=None, repo=None):
     """Reads and hashes every block of the repo -> {"blocks", "bytes", "damaged": [{"cid", "message"}], "quarantined"}."""
     n, bad = node(repo), []
-    callbacks, watch, err, result = l.Callbacks(), _Watch("verify", progress, None), l.Error(), l.VerifyResult()
+    callbacks, err, result = l.Callbacks(), l.Error(), l.VerifyResult()
 
     def damaged(cid, what):
         bad.append({"cid": l.cid_text(cid.contents) if cid.contents.defined else None, "message": what.decode(errors="replace")})
 
-    options = l.VerifyOptions(struct_size=c.sizeof(l.VerifyOptions), repair=repair, damaged=callbacks.make(l.DAMAGE_CB, damaged), progress=watch.callback(callbacks))
-    l.check(callbacks.call(l.library().ipfsa_repo_verify, n.handle, c.byref(options), c.byref(result), c.byref(err)), err)
+    with Watch("verify", progress, timeout) as watch:
+        options = l.VerifyOptions(struct_size=c.sizeof(l.VerifyOptions), repair=repair, damaged=callbacks.make(l.DAMAGE_CB, damaged), progress=watch.callback(callbacks))
+        l.check(callbacks.call(l.library().ipfsa_repo_verify, n.handle, c.byref(options), c.byref(result), c.byref(err)), err)
     return {"blocks": result.n_blocks, "bytes": result.n_bytes, "damaged": bad, "quarantined": result.n_quarantined}

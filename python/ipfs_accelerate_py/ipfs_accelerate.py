@@ -114,23 +114,71 @@ class IPFSAccelerate:
         except errors.IPFSError as why:
             return _failed(why, cid=cid, local=False)
 
-    def load_checkpoint_and_dispatch(self, cid, endpoint=None, use_p2p=True):
-        """Checks a checkpoint of the store (a file, an index, a folder) -> {"status": "success", "source", "cid", "data", "format", "bytes", "shards",
-        "load_time_ms"}; data: {"tensors", "total_size", "metadata"}. Of a small JSON document, data is its value. Endpoints are not supported by this build:
-        the answer is an error that says so."""
+    def load_checkpoint_and_dispatch(self, *args, **kwargs):
+        """Two forms under one name.
+
+        (cid, endpoint=None, use_p2p=True, *, model_name=None, allow_pickle=False, progress=None, timeout=None) -> dict: content of the store (a file, an index, a folder) is checked
+        and dispatched. endpoint: a table of the repo's [endpoints]; None: endpoints.default, and where that is not set up nothing is dispatched; "none": only load.
+        {"status": "success", "source", "cid", "data", "format", "bytes", "shards", "load_time_ms", "endpoint", "model_name", "file", "ready", "health_ms"}; data: {"tensors",
+        "total_size", "metadata"}, of a small JSON document its value. Expected failures are {"status": "error", "code", "message", "cid"}.
+
+        (model, checkpoint, device_map=None, …) -> model: see loading.load_checkpoint_and_dispatch. TypeError: words of both forms."""
+        if _is_model_form(args, kwargs):
+            from .loading import load_checkpoint_and_dispatch as load
+
+            return load(*args, **kwargs)
+        return self._load_and_dispatch(*args, **kwargs)
+
+    def _load_and_dispatch(self, cid, endpoint=None, use_p2p=True, *, model_name=None, allow_pickle=False, progress=None, timeout=None):
         from . import content
 
         started = time.perf_counter()
         try:
-            if endpoint not in (None, "none"):
-                raise errors.make("endpoint_unreachable", "endpoint %s: dispatching to endpoints is not supported by this build; pass \"none\" to load only" % endpoint)
-            about = _document(content, cid) or _checkpoint(cid)
+            text = os.fsdecode(cid)
+            about = _document(content, text)
+            if about is None:
+                about = _checkpoint(text)
+                about.update(_dispatched(text, endpoint, name=model_name, allow_pickle=allow_pickle, progress=progress, timeout=timeout))
+            elif endpoint not in (None, "none"):
+                raise errors.make("unsupported_format", "%s is a JSON document; what is dispatched to an endpoint is a model" % text)
         except errors.IPFSError as why:
-            return _failed(why, cid=cid, load_time_ms=_ms(started))
-        return {"status": "success", "source": "cache", "cid": content.resolve(cid), **about, "load_time_ms": _ms(started)}
+            return _failed(why, cid=os.fsdecode(cid), load_time_ms=_ms(started))
+        return {"status": "success", "source": "cache", **about, "cid": content.resolve(text), "load_time_ms": _ms(started)}
 
     def get_p2p_network_analytics(self):
         return {"status": "disabled", "message": "P2P network optimization is disabled"}
+
+
+_SEED_WORDS = {"cid", "endpoint", "use_p2p", "model_name"}
+_MODEL_WORDS = {"model", "checkpoint", "device_map", "max_memory", "no_split_module_classes", "offload_folder", "offload_buffers", "dtype", "offload_state_dict", "skip_keys",
+                "preload_module_classes", "force_hooks", "strict", "full_state_dict", "broadcast_from_rank0"}
+
+
+def _is_model_form(args, kwargs):
+    """By the first argument: text, bytes and paths are content; by words where there is none."""
+    seed, model = sorted(_SEED_WORDS & set(kwargs)), sorted(_MODEL_WORDS & set(kwargs))
+    if seed and model:
+        raise TypeError("load_checkpoint_and_dispatch takes a CID and an endpoint, or a model and a checkpoint: %s and %s do not go together" % (", ".join(seed), ", ".join(model)))
+    if args:
+        is_content = isinstance(args[0], (str, bytes, os.PathLike))
+        if is_content and model:
+            raise TypeError("load_checkpoint_and_dispatch got %s, which goes with a model as first argument, not with %r" % (", ".join(model), args[0]))
+        if not is_content and seed:
+            raise TypeError("load_checkpoint_and_dispatch got %s, which goes with a CID as first argument, not with a %s" % (", ".join(seed), type(args[0]).__name__))
+        return not is_content
+    return bool(model)
+
+
+def _dispatched(cid, endpoint, **how):
+    """What came of it, or of its being left out."""
+    from . import _dispatch
+
+    if endpoint is None and not any(row["is_default"] and row["kind"] for row in _dispatch.endpoints()):
+        endpoint = "none"
+    if endpoint == "none":
+        return {"endpoint": None, "model_name": how["name"], "file": None, "ready": False, "health_ms": None}
+    done = _dispatch.dispatch(cid, endpoint, **how)
+    return {k: v for k, v in done.items() if k not in ("cid", "format")}
 
 
 MAX_DOCUMENT = 16 << 20  # bytes of a JSON document that is handed out as a value
@@ -158,7 +206,7 @@ def _document(content, cid):
 def _checkpoint(cid):
     from .checkpoint import Checkpoint
 
-    with Checkpoint(cid) as checkpoint:
+    with Checkpoint(cid if cid.startswith(("ipfs://", "/ipfs/")) else "/ipfs/" + cid) as checkpoint:  # whatever the disk has of that name
         shards = checkpoint.shards()
         return {"data": {"tensors": len(checkpoint), "total_size": checkpoint.tensor_bytes, "metadata": checkpoint.metadata()},
                 "format": "sharded" if len(shards) > 1 else checkpoint.format, "bytes": sum(s["size"] for s in shards), "shards": len(shards)}

@@ -53,7 +53,7 @@ static ipfsa_status choose_limits(const ipfsa_config *config, const ipfsa_add_op
   return IPFSA_OK;
 }
 
-ipfsa_status ipfsa_add_params(const ipfsa_config *config, const ipfsa_add_options *o, ipfsa_import_params *ret, ipfsa_error *err) {
+static ipfsa_status choose(const ipfsa_config *config, const ipfsa_add_options *o, ipfsa_import_params *ret, ipfsa_error *err) {
   ipfsa_import_params p = {0};
   const char *chunker = o->chunker && *o->chunker ? o->chunker : ipfsa_config_string(config, "import.chunker");
   ipfsa_status status = choose_hash(config, o, &p, err);
@@ -63,5 +63,18 @@ ipfsa_status ipfsa_add_params(const ipfsa_config *config, const ipfsa_add_option
   p.layout = trickle ? IPFSA_LAYOUT_TRICKLE : IPFSA_LAYOUT_BALANCED;
   if (status == IPFSA_OK) status = choose_limits(config, o, &p, err);
   if (status == IPFSA_OK) *ret = p;
+  return status;
+}
+
+/* A profile is tried on a copy of the configuration. */
+ipfsa_status ipfsa_add_params(const ipfsa_config *config, const ipfsa_add_options *o, ipfsa_import_params *ret, ipfsa_error *err) {
+  if (!o->profile) return choose(config, o, ret, err);
+  ipfsa_config *copy = NULL;
+  size_t len = 0;
+  const char *text = ipfsa_config_text(config, &len);
+  ipfsa_status status = ipfsa_config_parse(text, len, "the configuration", &copy, err);
+  if (status == IPFSA_OK) status = ipfsa_config_apply_profile(copy, o->profile, err);
+  if (status == IPFSA_OK) status = choose(copy, o, ret, err);
+  ipfsa_config_free(copy);
   return status;
 }

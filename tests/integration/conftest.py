@@ -1,7 +1,9 @@
 """Fixtures for tests that drive the real program: `ipfs` runs it in a fresh repo; peers are found in the cache folder."""
+import json
 import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("IPFSA_PROGRAM", ROOT / "build/ipfs-accelerate")).resolve()
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
 PEERS = pathlib.Path(os.environ.get("IPFSA_PEERS", CACHE / "ipfs-accelerate/peers"))
+PACKAGE = ROOT / "python"
+LIBRARY = PROGRAM.parent / "libipfsa.so.0"
 SHARED_VECTORS = pathlib.Path(os.environ.get("IPFSA_VECTORS", ROOT.parent / "shared/vectors"))
 
 
@@ -74,6 +78,29 @@ def kubo(kubo_program, tmp_path):
     node = Ipfs(kubo_program, tmp_path / "kubo-repo", cwd=tmp_path)
     node("init", "--empty-repo")
     return node
+
+
+@pytest.fixture
+def python(program, tmp_path):
+    """Runs a script with the package; what it prints last, as JSON, is returned."""
+    def run(script, *args, check=True, interpreter=sys.executable, **env):
+        full = {**os.environ, "PYTHONPATH": str(PACKAGE), "IPFSA_LIBRARY": str(LIBRARY), "IPFSA_PROGRAM": str(program), "IPFSA_PATH": str(tmp_path / "repo"),
+                "PYTHONDONTWRITEBYTECODE": "1", "IPFS_ACCELERATE_CONFIG": str(tmp_path / "config.toml"), **env}
+        done = subprocess.run([interpreter, "-W", "error::ResourceWarning", "-c", "import json, os, sys\nimport ipfs_accelerate_py as ia\n" + script, *map(str, args)], cwd=tmp_path,
+                              env=full, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+        if not check:
+            return done
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None
+    return run
+
+
+def peer_python(name, what):
+    """An interpreter that has real packages beside it, by its folder."""
+    interpreter = PEERS / name / "bin/python"
+    if not interpreter.exists():
+        pytest.skip("skipped: %s is missing: run tools/install-peers" % what)
+    return str(interpreter)
 
 
 def seed():

@@ -8,26 +8,9 @@ import sys
 
 import pytest
 
-from conftest import PEERS, PROGRAM, ROOT, soak_seconds
+from conftest import LIBRARY, PACKAGE, PEERS, PROGRAM, ROOT, peer_python, soak_seconds
 
-PACKAGE = ROOT / "python"
 HEADERS = ROOT / "include/ipfsa"
-LIBRARY = PROGRAM.parent / "libipfsa.so.0"
-
-
-@pytest.fixture
-def python(program, tmp_path):
-    """Runs a script with the package; what it prints last, as JSON, is returned."""
-    def run(script, *args, check=True, interpreter=sys.executable, **env):
-        full = {**os.environ, "PYTHONPATH": str(PACKAGE), "IPFSA_LIBRARY": str(LIBRARY), "IPFSA_PROGRAM": str(program), "IPFSA_PATH": str(tmp_path / "repo"),
-                "PYTHONDONTWRITEBYTECODE": "1", "IPFS_ACCELERATE_CONFIG": str(tmp_path / "config.toml"), **env}
-        done = subprocess.run([interpreter, "-W", "error::ResourceWarning", "-c", "import json, os, sys\nimport ipfs_accelerate_py as ia\n" + script, *map(str, args)], cwd=tmp_path,
-                              env=full, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
-        if not check:
-            return done
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None
-    return run
 
 
 # --- what the package takes from the headers ---
@@ -35,10 +18,10 @@ def python(program, tmp_path):
 def structs():
     sys.path.insert(0, str(PACKAGE))
     try:
-        from ipfs_accelerate_py import _engine, _library, checkpoint
+        from ipfs_accelerate_py import _dispatch, _engine, _library, checkpoint
     finally:
         sys.path.remove(str(PACKAGE))
-    return {**_library.STRUCTS, **_engine.STRUCTS, **checkpoint.STRUCTS}, {**_library._CALLS, **_engine._CALLS, **checkpoint._CALLS}
+    return {k: v for m in (_library, _engine, checkpoint, _dispatch) for k, v in m.STRUCTS.items()}, {k: v for m in (_library, _engine, checkpoint, _dispatch) for k, v in m._CALLS.items()}
 
 
 def test_structs_are_those_of_the_headers(program, tmp_path):
@@ -168,7 +151,7 @@ print(json.dumps([ia.add_file('nothing'), ia.get_file(%r), ia.get_file('nonsense
     assert answer[3]["message"].startswith("Error writing to there: ") and "load_time_ms" in answer[3]
     assert answer[4]["status"] == "error" and not (tmp_path / "no").exists()
     assert answer[5]["code"] == "not_found" and answer[6:8] == [False, False]
-    assert "not supported" in answer[8]["message"] and answer[9]["status"] == "disabled"
+    assert answer[8]["status"] == "error" and "no checkpoint" in answer[8]["message"] and answer[9]["status"] == "disabled"
 
 
 def test_metadata(python, tmp_path):
@@ -383,13 +366,6 @@ print(json.dumps(len(ours)))
 """, interpreter=str(peers)) == 60
 
 
-def peer(name, what):
-    interpreter = PEERS / name / "bin/python"
-    if not interpreter.exists():
-        pytest.skip("skipped: %s is missing: run tools/install-peers" % what)
-    return str(interpreter)
-
-
 def test_arrays_without_a_copy(python, tmp_path):
     """Arrays lie in the store's pages, outlive what they came from, may be written, and the store does not change."""
     python("""
@@ -422,7 +398,7 @@ assert os.waitpid(pid, 0)[1] == 0
 del array, rows; gc.collect()
 ia.content.close()
 left = ia.load_file('ipfs://' + cid)  # alive when the interpreter ends
-""", interpreter=peer("python", "NumPy"))
+""", interpreter=peer_python("python", "NumPy"))
 
 
 def test_open_checkpoints_and_files_in_a_child(python, model):
@@ -578,3 +554,13 @@ assert b.list_marketplace_images(sources=['curated']) == b.marketplace(sources=[
 print(json.dumps(b.marketplace('ipfs', sources=['curated'])))
 """)
     assert {"ipfs-node": "ipfs/kubo:latest", "ipfs-cluster": "ipfs/ipfs-cluster:latest", "ipfs-gateway": "ipfs/go-ipfs:latest"}.items() <= {r["name"]: r["image"] for r in rows}.items()
+
+
+def test_a_profile_gives_the_cid_of_a_repo_with_it(python, program, tmp_path):
+    (tmp_path / "f").write_bytes(os.urandom(3 << 20))
+    cids = python("print(json.dumps([ia.add('f', profile=p)['cid'] for p in ('unixfs-v1-2025', 'unixfs-v0-2015')]))\nassert ia.add('f')['cid'] == ia.add('f', profile='legacy-cid-v0')['cid']")
+    for cid, profile in zip(cids, ("unixfs-v1-2025", "unixfs-v0-2015")):
+        env = {**os.environ, "IPFSA_PATH": str(tmp_path / profile)}
+        subprocess.run([program, "init", "--profile=" + profile], env=env, stdout=subprocess.PIPE, check=True)
+        assert subprocess.run([program, "add", "-Q", "f"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout.strip() == cid
+    assert python("try: ia.add('f', profile='nope')\nexcept ia.IPFSError as why: print(json.dumps(str(why)))") == "nope is not a profile"

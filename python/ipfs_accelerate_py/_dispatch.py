@@ -1,0 +1,84 @@
+"""Models to the endpoints of the repo's configuration, as in include/ipfsa/dispatch.h."""
+import ctypes as c
+
+from . import _library as l
+from . import errors
+from ._node import node, path_bytes
+from ._progress import Watch
+
+
+class EndpointRow(c.Structure):
+    _fields_ = [(name, c.c_char_p) for name in ("name", "kind", "url", "model_dir", "layout", "problem")] + [("is_default", c.c_bool)]
+
+
+WARNED_CB = c.CFUNCTYPE(None, c.c_void_p, c.c_char_p)
+ENDPOINT_CB = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(EndpointRow))
+
+
+class DispatchOptions(c.Structure):
+    _fields_ = [("struct_size", c.c_size_t), ("endpoint", c.c_char_p), ("name", c.c_char_p), ("allow_pickle", c.c_bool), ("warned", WARNED_CB), ("warned_ctx", c.c_void_p),
+                ("progress", l.PROGRESS_CB), ("progress_ctx", c.c_void_p)]
+
+
+class Dispatched(c.Structure):
+    _fields_ = [("cid", l.Cid)] + [(name, c.c_char_p) for name in ("endpoint", "kind", "model", "place", "format", "source", "way")] + [
+        ("bytes", c.c_uint64), ("ready", c.c_bool), ("health_ms", c.c_double)]
+
+
+STRUCTS = {"ipfsa_endpoint_row": EndpointRow, "ipfsa_dispatch_options": DispatchOptions, "ipfsa_dispatched": Dispatched}
+_P, _ERR = c.c_void_p, c.POINTER(l.Error)
+_CALLS = {
+    "ipfsa_endpoint_list": (c.c_int, [_P, ENDPOINT_CB, _P, _ERR]),
+    "ipfsa_dispatch": (c.c_int, [_P, c.c_char_p, c.POINTER(DispatchOptions), c.POINTER(c.POINTER(Dispatched)), _ERR]),
+    "ipfsa_dispatched_free": (None, [c.POINTER(Dispatched)]),
+}
+
+
+def _library():
+    return l.with_calls(_CALLS)
+
+
+def endpoints(*, repo=None):
+    """The tables [endpoints.NAME] of the repo's configuration -> [{"name", "kind", "url", "model_dir", "layout", "problem", "is_default"}]; problem: why it cannot be used, or None."""
+    rows, callbacks, err = [], l.Callbacks(), l.Error()
+
+    def one(at):
+        row = {name: getattr(at.contents, name).decode(errors="replace") or None for name in ("name", "kind", "url", "model_dir", "layout", "problem")}
+        rows.append({**row, "is_default": at.contents.is_default})
+
+    l.check(callbacks.call(_library().ipfsa_endpoint_list, node(repo).handle, callbacks.make(ENDPOINT_CB, one), None, c.byref(err)), err)
+    return rows
+
+
+def _reason(why):
+    """Of a dispatch that failed: what is wrong is the endpoint, or the pickle, or the model."""
+    if why.status == -15 and "pickle" in why.message:
+        return errors.make("pickle_refused", why.message, why.cid, why.status)
+    if why.status == -14:
+        return errors.make("unsupported_format" if "format" in why.message else "endpoint_unreachable", why.message, why.cid, why.status)
+    return why
+
+
+def dispatch(cid, endpoint=None, *, name=None, allow_pickle=False, progress=None, timeout=None, repo=None):
+    """A model (a file, a folder) to an endpoint; None: the configuration's endpoints.default. When it returns, the model is there and the endpoint's own look at it said ready ->
+    {"cid", "endpoint", "kind", "model_name", "file", "format", "way", "placed_bytes", "ready", "health_ms"}."""
+    import warnings
+
+    n, told, callbacks, err, made = node(repo), [], l.Callbacks(), l.Error(), c.POINTER(Dispatched)()
+    path = path_bytes(n, cid)
+    warned = WARNED_CB(lambda ctx, text: told.append(text.decode(errors="replace")))
+    with Watch("dispatch", progress, timeout, path.decode()) as watch:
+        options = DispatchOptions(struct_size=c.sizeof(DispatchOptions), endpoint=endpoint.encode() if endpoint else None, name=name.encode() if name else None,
+                                  allow_pickle=allow_pickle, warned=warned, progress=watch.callback(callbacks))
+        try:
+            l.check(callbacks.call(_library().ipfsa_dispatch, n.handle, path, c.byref(options), c.byref(made), c.byref(err)), err, path.decode())
+        except errors.IPFSError as why:
+            raise _reason(why) from None
+    for text in told:
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
+    d = made.contents
+    try:
+        return {"cid": l.cid_text(d.cid), "endpoint": d.endpoint.decode(), "kind": d.kind.decode(), "model_name": d.model.decode(), "file": d.place.decode(errors="surrogateescape"),
+                "format": d.format.decode(), "way": d.way.decode() or None, "placed_bytes": d.bytes, "ready": d.ready, "health_ms": d.health_ms}
+    finally:
+        _library().ipfsa_dispatched_free(made)

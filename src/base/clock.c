@@ -10,6 +10,12 @@ uint64_t ipfsa_clock_monotonic_ns(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint64_t ipfsa_clock_tick(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + 1;
+}
+
 int64_t ipfsa_clock_wall_s(void) {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);

@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/map.h"
 #include "hash/hash.h"
+#include "store/calm.h"
 #include "store/pack.h"
 
 #define WINDOW_BYTES ((uint64_t)64 << 20)
@@ -33,6 +34,7 @@ typedef struct region {
 
 typedef struct window {
   int fd;
+  uint64_t looked_tick, changed_ns; /* the pack's time of change, and when it was looked at; atomic */
   const uint8_t *map;
   region *regions;
   uint64_t used; /* when, in looks */
@@ -155,6 +157,8 @@ static void forget(const look *l) {
 
 static bool same_time(const struct timespec *a, const struct timespec *b) { return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec; }
 
+static uint64_t in_ns(const struct timespec *t) { return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec; }
+
 static void look_at_pack(const look *l, struct timespec *ret_changed, uint64_t *ret_size) {
   struct stat st = {.st_ctim = {.tv_nsec = -1}}; /* with size 0: nothing is verified */
   (void)ipfsa_fs_fstat(l->w->fd, &st, NULL);
@@ -167,7 +171,21 @@ static bool is_unchanged(const look *l) {
   struct timespec changed;
   uint64_t size;
   look_at_pack(l, &changed, &size);
-  return same_time(&l->first->changed, &changed) && same_time(&l->last->changed, &changed);
+  bool same = same_time(&l->first->changed, &changed) && same_time(&l->last->changed, &changed);
+  __atomic_store_n(&l->w->changed_ns, in_ns(&changed), __ATOMIC_RELAXED);
+  return same;
+}
+
+/* The same, as of this tick of the kernel's clock (1 to 10 ms): in a row of small reads, asking for the time of change would take as long as the copy. */
+static bool is_unchanged_this_tick(const look *l) {
+  uint64_t tick = ipfsa_clock_tick();
+  if (__atomic_load_n(&l->w->looked_tick, __ATOMIC_ACQUIRE) == tick) {
+    uint64_t changed = __atomic_load_n(&l->w->changed_ns, __ATOMIC_RELAXED);
+    return in_ns(&l->first->changed) == changed && in_ns(&l->last->changed) == changed;
+  }
+  bool same = is_unchanged(l);
+  __atomic_store_n(&l->w->looked_tick, tick, __ATOMIC_RELEASE);
+  return same;
 }
 
 static void begin_anew(region *r, const struct timespec *changed) {
@@ -184,12 +202,12 @@ static void touch(uint8_t *data, uint32_t len) {
 }
 
 /* Copies, and only then looks whether what was copied is what was verified. */
-static bool copy(const look *l, uint32_t from, uint32_t len, uint8_t *data) {
+static bool copy(const look *l, uint32_t from, uint32_t len, uint8_t *data, uint64_t (*begin_calm)(void)) {
   touch(data, len);
-  uint64_t now = ipfsa_clock_monotonic_ns(), faults = ipfsa_fs_page_faults();
+  uint64_t now = ipfsa_clock_monotonic_ns(), begun = begin_calm();
   bool sure = now - l->first->looked_ns < SURE_NS || ipfsa_fs_populate(l->data + from, len);
   if (sure) memcpy(data, l->data + from, len);
-  if (sure && ipfsa_fs_page_faults() == faults && is_unchanged(l)) return l->first->looked_ns = now, true;
+  if (sure && ipfsa_calm_since(begun) && is_unchanged_this_tick(l)) return l->first->looked_ns = now, true;
   forget(l);
   if (sure) memset(data, 0, len);
   return false;
@@ -256,7 +274,7 @@ bool ipfsa_windows_read(ipfsa_windows *all, int fd, const ipfsa_place *place, ui
   window *w = hold(all, fd, place);
   if (!w) return false;
   look l = begin(w, place);
-  bool done = (is_known(&l) && copy(&l, from, len, data)) || (verify(&l) && copy(&l, from, len, data));
+  bool done = (is_known(&l) && copy(&l, from, len, data, ipfsa_calm_begin)) || (verify(&l) && copy(&l, from, len, data, ipfsa_calm_begin_anew));
   end(&l);
   release(w);
   return done;

@@ -8,6 +8,7 @@
 
 #include "../support.h"
 #include "base/fault.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "store/local.h"
 
@@ -137,6 +138,11 @@ static int open_pack(fixture *f) {
   return fd;
 }
 
+/* A write is seen from the next tick of the clock on. */
+static void wait_for_tick(void) {
+  for (uint64_t tick = ipfsa_clock_tick(); ipfsa_clock_tick() == tick;) usleep(1000);
+}
+
 static void a_write_to_the_pack_is_seen(void **state) {
   fixture *f = *state;
   locate_all(f);
@@ -148,11 +154,13 @@ static void a_write_to_the_pack_is_seen(void **state) {
     assert_int_equal(pread(fd, &byte, 1, (off_t)off), 1);
     wrong = byte ^ 4;
     assert_int_equal(pwrite(fd, &wrong, 1, (off_t)off), 1);
+    wait_for_tick();
     assert_false(read_part(f, i, 0, LEAF));
     assert_true(read_part(f, (i + 1) % N_LEAVES, 0, LEAF));
     assert_int_equal(pwrite(fd, &byte, 1, (off_t)off), 1);
     assert_true(read_part(f, i, 0, LEAF));
   }
+  wait_for_tick();
   assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)f->places[3].off, LEAF), 0);
   assert_false(read_part(f, 3, 100, 100)); /* what gc took away */
   close(fd);
@@ -195,6 +203,37 @@ static void what_left_the_memory_is_looked_at_again(void **state) {
     assert_int_equal(munmap(map, 2 * LEAF), 0);
   }
   close(fd);
+}
+
+/* So many undisturbed reads in a row that one look at the count of faults is enough; then faults of other causes, and pages that go. */
+static void one_look_misses_nothing(void **state) {
+  fixture *f = *state;
+  uint8_t got[LEAF];
+  locate_all(f);
+  for (uint32_t round = 0; round < 6; round++) {
+    for (uint32_t i = 0; i < 3000; i++) assert_true(read_part(f, i % 8, i, 100));
+    volatile uint8_t *fresh = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(fresh != MAP_FAILED);
+    *fresh = 1; /* a fault between two reads: the leaf is verified again, and read right */
+    assert_int_equal(munmap((void *)(uintptr_t)fresh, 4096), 0);
+    assert_true(read_part(f, round, 17, 4096));
+    for (uint32_t i = 0; i < 3000; i++) assert_true(read_part(f, i % 8, i, 100));
+    off_t from = (off_t)(f->places[round].off / 4096 * 4096);
+    int fd = open_pack(f);
+    uint8_t *map = mmap(NULL, 2 * LEAF, PROT_READ | PROT_WRITE, MAP_SHARED, fd, from);
+    assert_true(map != MAP_FAILED);
+    uint8_t *byte = map + (f->places[round].off - (uint64_t)from) + 5;
+    *(volatile uint8_t *)byte ^= 0;
+    wait_for_tick();
+    for (uint32_t i = 0; i < 3000; i++) assert_true(read_part(f, round, i, 100));
+    *byte ^= 1;
+    assert_true(let_pages_go() > 0);
+    assert_false(ipfsa_blockstore_read_place(f->bs, &f->places[round], 0, 100, got));
+    *byte ^= 1;
+    assert_true(read_part(f, round, 0, 100));
+    assert_int_equal(munmap(map, 2 * LEAF), 0);
+    close(fd);
+  }
 }
 
 typedef struct reader {
@@ -266,6 +305,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(what_does_not_belong_has_no_place, setup, teardown),
       cmocka_unit_test_setup_teardown(a_write_to_the_pack_is_seen, setup, teardown),
       cmocka_unit_test_setup_teardown(what_left_the_memory_is_looked_at_again, setup, teardown),
+cmocka_unit_test_setup_teardown(one_look_misses_nothing, setup, teardown),
       cmocka_unit_test_setup_teardown(several_threads_read_while_pages_go, setup, teardown),
       cmocka_unit_test_setup_teardown(every_file_operation_may_fail, setup, teardown),
       cmocka_unit_test_setup_teardown(they_can_be_switched_off, setup, teardown),

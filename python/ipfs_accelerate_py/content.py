@@ -227,6 +227,23 @@ def _is_pinned(n, cid):
     return True
 
 
+def kind(cid, *, repo=None):
+    """-> "file", "directory", or "node" for what is no UnixFS. NotFound: its first block is not here."""
+    return kind_and_size(cid, repo=repo)[0]
+
+
+def kind_and_size(cid, *, repo=None):
+    """-> the same, and the bytes of a file, else None."""
+    n = node(repo)
+    path = path_bytes(n, cid)
+    found = _resolve(n, path)
+    name, size = _kind_and_size(n, path, found, l.DagStat())
+    if name == "node":  # is it here at all?
+        here, err = c.c_uint64(), l.Error()
+        l.check(l.library().ipfsa_block_size(n.handle, c.byref(found), c.byref(here), c.byref(err)), err, path.decode())
+    return name, size if name == "file" else None
+
+
 def _kind_and_size(n, path, cid, dag):
     """A file says its bytes; of a folder, or what is no UnixFS, the blocks count."""
     size, err = c.c_uint64(), l.Error()

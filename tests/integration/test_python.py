@@ -18,10 +18,10 @@ HEADERS = ROOT / "include/ipfsa"
 def structs():
     sys.path.insert(0, str(PACKAGE))
     try:
-        from ipfs_accelerate_py import _dispatch, _engine, _library, checkpoint
+        from ipfs_accelerate_py import _dispatch, _engine, _library, _aliases, checkpoint
     finally:
         sys.path.remove(str(PACKAGE))
-    return {k: v for m in (_library, _engine, checkpoint, _dispatch) for k, v in m.STRUCTS.items()}, {k: v for m in (_library, _engine, checkpoint, _dispatch) for k, v in m._CALLS.items()}
+    return {k: v for m in (_library, _engine, checkpoint, _dispatch, _aliases) for k, v in m.STRUCTS.items()}, {k: v for m in (_library, _engine, checkpoint, _dispatch, _aliases) for k, v in m._CALLS.items()}
 
 
 def test_structs_are_those_of_the_headers(program, tmp_path):

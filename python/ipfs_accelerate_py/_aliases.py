@@ -1,0 +1,66 @@
+"""Names for content, "model" or "org/model": wherever a path begins with a CID, an alias may stand. gc keeps what one means."""
+import ctypes as c
+
+from . import _library as l
+from ._node import node, path_bytes
+
+
+class Alias(c.Structure):
+    _fields_ = [("name", c.c_char * 194), ("cid", l.Cid)]
+
+
+ALIAS_CB = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(Alias))
+STRUCTS = {"ipfsa_alias": Alias}
+_P, _ERR = c.c_void_p, c.POINTER(l.Error)
+_CALLS = {
+    "ipfsa_alias_check": (c.c_int, [c.c_char_p, _ERR]),
+    "ipfsa_alias_set": (c.c_int, [_P, c.POINTER(Alias), c.c_size_t, _ERR]),
+    "ipfsa_alias_get": (c.c_int, [_P, c.c_char_p, c.POINTER(l.Cid), _ERR]),
+    "ipfsa_alias_rm": (c.c_int, [_P, c.c_char_p, c.c_bool, _ERR]),
+    "ipfsa_alias_list": (c.c_int, [_P, ALIAS_CB, _P, _ERR]),
+}
+
+
+def _library():
+    return l.with_calls(_CALLS)
+
+
+def check_alias(name):
+    """Raises IPFSError where the text can be no alias, with the reason."""
+    err = l.Error()
+    l.check(_library().ipfsa_alias_check(name.encode(errors="surrogateescape"), c.byref(err)), err)
+
+
+def set_alias(name, cid, *, repo=None):
+    """From now on `name` means this content, durable when it returns -> its CID. cid: also a path or another alias, as it is now."""
+    from .content import _resolve
+
+    check_alias(name)
+    n = node(repo)
+    one, err = Alias(name=name.encode(), cid=_resolve(n, path_bytes(n, cid))), l.Error()
+    l.check(_library().ipfsa_alias_set(n.handle, c.byref(one), 1, c.byref(err)), err)
+    return l.cid_text(one.cid)
+
+
+def get_alias(name, *, repo=None):
+    """-> the CID. NotFound."""
+    found, err = l.Cid(), l.Error()
+    l.check(_library().ipfsa_alias_get(node(repo).handle, name.encode(errors="surrogateescape"), c.byref(found), c.byref(err)), err)
+    return l.cid_text(found)
+
+
+def remove_alias(name, *, repo=None):
+    """The content stays until garbage is collected. NotFound."""
+    err = l.Error()
+    l.check(_library().ipfsa_alias_rm(node(repo).handle, name.encode(errors="surrogateescape"), False, c.byref(err)), err)
+
+
+def aliases(*, repo=None):
+    """-> {name: CID}, by name."""
+    rows, callbacks, err = {}, l.Callbacks(), l.Error()
+
+    def one(at):
+        rows[at.contents.name.decode()] = l.cid_text(at.contents.cid)
+
+    l.check(callbacks.call(_library().ipfsa_alias_list, node(repo).handle, callbacks.make(ALIAS_CB, one), None, c.byref(err)), err)
+    return rows

@@ -1,8 +1,11 @@
 """Structs and calls of containers, images, tunnels and the marketplace, as in include/ipfsa; and an engine that is open for one call."""
 import contextlib
 import ctypes as c
+import threading
 
 from . import _library as l
+
+LOOK = 0.1  # seconds between two looks whether a call has to end
 
 
 class Texts(c.Structure):
@@ -100,6 +103,7 @@ _START = [c.POINTER(StartOptions), c.POINTER(c.POINTER(Container)), c.POINTER(c.
 _CALLS = {
     "ipfsa_engine_open": (c.c_int, [c.POINTER(EngineOptions), c.POINTER(_P), _ERR]),
     "ipfsa_engine_close": (None, [_P]),
+    "ipfsa_engine_cancel": (None, [_P]),
     "ipfsa_container_free": (None, [c.POINTER(Container)]),
     "ipfsa_container_start": (c.c_int, [_P, _TEXT, _TEXT] + _START),
     "ipfsa_container_start_mounted": (c.c_int, [_P, _P, _TEXT, _TEXT, c.POINTER(MountOptions)] + _START),
@@ -135,12 +139,38 @@ def options_for(host, timeout):
     return EngineOptions(struct_size=c.sizeof(EngineOptions), host=host.encode() if host else None, timeout_ms=int(timeout * 1000) if timeout else 0)
 
 
+class Session:
+    """An engine that is open for one call of the package. What blocks runs in a thread of its own, so that an interrupt, a time limit or a cancelled task ends it: what a call
+    that ends so has begun is tidied up before the exception goes on."""
+
+    def __init__(self, handle, watch):
+        self.engine, self.watch, self.ended = handle, watch, False
+
+    def call(self, function, *arguments, callbacks=None):
+        """-> the status of function(*arguments); what callbacks raised is raised."""
+        done = []
+        thread = threading.Thread(target=lambda: done.append(function(*arguments)), name="ipfs-accelerate engine call", daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive():
+                thread.join(LOOK)
+                self.watch.look()
+        except BaseException:
+            self.ended = True
+            library().ipfsa_engine_cancel(self.engine)
+            thread.join()
+            raise
+        if callbacks is not None and callbacks.raised is not None:
+            raise callbacks.raised
+        return done[0]
+
+
 @contextlib.contextmanager
-def opened(options):
+def opened(options, watch):
     lib, handle, err = library(), c.c_void_p(), l.Error()
     l.check(lib.ipfsa_engine_open(c.byref(options), c.byref(handle), c.byref(err)), err)
     try:
-        yield handle
+        yield Session(handle, watch)
     finally:
         lib.ipfsa_engine_close(handle)
 

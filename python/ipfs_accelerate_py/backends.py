@@ -38,7 +38,9 @@ class _Tunnel:
 
 
 class backends:
-    """config_instance None: the package's own configuration, read when it is first needed. Threads: calls from any."""
+    """config_instance None: the package's own configuration, read when it is first needed. Threads: calls from any. A context manager: its tunnels end with it.
+
+    timeout of a call: seconds for all of it, None for as long as the engine goes on answering. An interrupt, too, ends a call at once; what it began is tidied up."""
 
     def __init__(self, config_instance=None):
         self._config = config_instance
@@ -68,44 +70,60 @@ class backends:
 
         return _engine.options_for(self.config.get("docker", "host"), self.config.get("docker", "timeout"))
 
-    def _engine(self):
+    def _session(self, what, timeout=None, progress=None):
+        """An open engine, with the time limit of the whole call."""
         from . import _engine
+        from ._progress import Watch
 
-        return _engine.opened(self._options())
+        return _engine.opened(self._options(), Watch(what, progress, timeout))
+
+    def close(self):
+        """Ends the tunnels of this object. Containers go on."""
+        for name in list(self.endpoints):
+            self.close_tunnel(name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
     def start_container(self, container_name, image, ports=None, env=None, gpus=None, wait=None, model_cid=None, mount_path="/models", command=None,
-                        volumes=None):
+                        volumes=None, *, progress=None, timeout=None):
         """Starts it, and waits when `wait` says for what -> {"container_id", "status", "name", "ports": {"80/tcp": host port}, "health"}.
 
         ports: {"5001": "15001"} container port -> host port of 127.0.0.1, "" for a free one. env: dict. wait: {"http": "/health", "port": 5001, "timeout": 60},
         {"tcp": True, "port": 80} or {"log": "a regular expression"}. model_cid: shown read-only at mount_path, without a copy where the file system can.
-        One that runs already is no error."""
+        One that runs already is no error. progress: called with {"layer", "status", "done", "total"} while the image is pulled."""
         try:
-            return self._start(container_name, image, ports, env, gpus, wait, model_cid, mount_path, command, volumes)
+            return self._start(container_name, image, ports, env, gpus, wait, model_cid, mount_path, command, volumes, progress, timeout)
         except errors.IPFSError as why:
             return _failed(why)
 
-    def _start(self, name, image, ports, env, gpus, wait, model_cid, mount_path, command, volumes):
+    def _start(self, name, image, ports, env, gpus, wait, model_cid, mount_path, command, volumes, progress, timeout):
         import ctypes as c
 
         from . import _engine as e
         from . import _library as l
 
         waits, limit = _waits(wait)
+        callbacks = l.Callbacks()
         options = e.StartOptions(
             struct_size=c.sizeof(e.StartOptions), command=e.texts(_list(command)), env=e.texts("%s=%s" % pair for pair in (env or {}).items()),
             ports=e.texts("%s:%s" % (host, inside) if str(host) else str(inside) for inside, host in (ports or {}).items()), volumes=e.texts(_list(volumes)),
-            gpus=str(gpus).encode() if gpus else None, waits=e.texts(waits), wait_timeout_ms=int(limit * 1000))
+            gpus=str(gpus).encode() if gpus else None, waits=e.texts(waits), wait_timeout_ms=int(limit * 1000), on_pull=callbacks.make(e.PULL_CB, _pulling(progress)))
         made, err, changed = c.POINTER(e.Container)(), l.Error(), c.c_bool()
         rest = (c.byref(options), c.byref(made), c.byref(changed), c.byref(err))
-        with self._engine() as engine:
+        with self._session("starting the container", timeout) as session:
+            call = (session.engine, name.encode(), image.encode() if image else None)
             if model_cid is None:
-                status = e.library().ipfsa_container_start(engine, name.encode(), image.encode() if image else None, *rest)
+                status = session.call(e.library().ipfsa_container_start, *call, *rest, callbacks=callbacks)
             else:
                 from . import content
 
-                mounts = e.MountOptions(struct_size=c.sizeof(e.MountOptions), mounts=e.texts(["%s:%s" % (content.path_bytes(content.node(), model_cid).decode(), mount_path)]))
-                status = e.library().ipfsa_container_start_mounted(content.node().handle, engine, name.encode(), image.encode() if image else None, c.byref(mounts), *rest)
+                mounts = e.MountOptions(struct_size=c.sizeof(e.MountOptions), mounts=e.texts(["%s:%s" % (content.path_bytes(content.node(), model_cid).decode(), mount_path)]),
+                                        progress=callbacks.make(l.PROGRESS_CB, lambda at: session.ended))
+                status = session.call(e.library().ipfsa_container_start_mounted, content.node().handle, *call, c.byref(mounts), *rest, callbacks=callbacks)
             l.check(status, err)
             about = e.describe(made.contents)
             e.library().ipfsa_container_free(made)
@@ -123,8 +141,8 @@ class backends:
             if about is None:
                 return _unknown(container_name)
             err = l.Error()
-            with self._engine() as engine:
-                l.check(e.library().ipfsa_container_stop(engine, container_name.encode(), timeout, None, c.byref(err)), err)
+            with self._session("stopping the container") as session:
+                l.check(session.call(e.library().ipfsa_container_stop, session.engine, container_name.encode(), timeout, None, c.byref(err)), err)
             return {"status": "stopped", "container_id": about["id"]}
         except errors.IPFSError as why:
             return _failed(why)
@@ -141,14 +159,14 @@ class backends:
             if about is None:
                 return _unknown(container_name)
             err = l.Error()
-            with self._engine() as engine:
-                l.check(e.library().ipfsa_container_rm(engine, container_name.encode(), force, c.byref(err)), err)
-                l.check(e.library().ipfsa_mounts_release_unused(engine, None, None, c.byref(err)), err)
+            with self._session("removing the container") as session:
+                l.check(session.call(e.library().ipfsa_container_rm, session.engine, container_name.encode(), force, c.byref(err)), err)
+                l.check(session.call(e.library().ipfsa_mounts_release_unused, session.engine, None, None, c.byref(err)), err)
             return {"status": "removed", "container_id": about["id"]}
         except errors.IPFSError as why:
             return _failed(why)
 
-    def list_containers(self):
+    def list_containers(self, *, timeout=None):
         """Ours, also stopped ones -> [{"name", "id", "image", "status", "health", "exit_code", "ports"}]. Raises IPFSError when no engine answers."""
         import ctypes as c
 
@@ -158,8 +176,8 @@ class backends:
         rows, callbacks, err = [], l.Callbacks(), l.Error()
         options = e.ListOptions(struct_size=c.sizeof(e.ListOptions), all=True)
         one = callbacks.make(e.CONTAINER_CB, lambda at: rows.append(e.describe(at.contents)))
-        with self._engine() as engine:
-            l.check(callbacks.call(e.library().ipfsa_container_list, engine, c.byref(options), one, None, c.byref(err)), err)
+        with self._session("listing containers", timeout) as session:
+            l.check(session.call(e.library().ipfsa_container_list, session.engine, c.byref(options), one, None, c.byref(err), callbacks=callbacks), err)
         return rows
 
     def _look(self, name):
@@ -169,8 +187,8 @@ class backends:
         from . import _library as l
 
         found, err = c.POINTER(e.Container)(), l.Error()
-        with self._engine() as engine:
-            status = e.library().ipfsa_container_get(engine, name.encode(), c.byref(found), c.byref(err))
+        with self._session("looking for the container") as session:
+            status = session.call(e.library().ipfsa_container_get, session.engine, name.encode(), c.byref(found), c.byref(err))
             if status == -5:  # E_NOT_FOUND
                 return None
             l.check(status, err)
@@ -182,7 +200,7 @@ class backends:
         """The dict of list_containers, or None."""
         return self._look(container_name)
 
-    def logs(self, container_name, tail=0):
+    def logs(self, container_name, tail=0, *, timeout=None):
         """What it said so far, both streams -> text."""
         import ctypes as c
 
@@ -192,11 +210,11 @@ class backends:
         pieces, callbacks, err = [], l.Callbacks(), l.Error()
         options = e.LogsOptions(struct_size=c.sizeof(e.LogsOptions), tail=tail)
         take = callbacks.make(e.OUTPUT_CB, lambda stream, data, size: pieces.append(c.string_at(data, size)))
-        with self._engine() as engine:
-            l.check(callbacks.call(e.library().ipfsa_container_logs, engine, container_name.encode(), c.byref(options), take, None, c.byref(err)), err)
+        with self._session("reading the log", timeout) as session:
+            l.check(session.call(e.library().ipfsa_container_logs, session.engine, container_name.encode(), c.byref(options), take, None, c.byref(err), callbacks=callbacks), err)
         return b"".join(pieces).decode(errors="replace")
 
-    def exec(self, container_name, command):
+    def exec(self, container_name, command, *, timeout=None):
         """Runs a command (a list of words) in it -> {"exit_code", "stdout", "stderr"}, the last two as bytes."""
         import ctypes as c
 
@@ -206,12 +224,12 @@ class backends:
         out, callbacks, err, code = {1: [], 2: []}, l.Callbacks(), l.Error(), c.c_int64()
         options = e.ExecOptions(struct_size=c.sizeof(e.ExecOptions), stdin_fd=-1)
         take = callbacks.make(e.OUTPUT_CB, lambda stream, data, size: out[stream].append(c.string_at(data, size)))
-        with self._engine() as engine:
-            l.check(callbacks.call(e.library().ipfsa_container_exec, engine, container_name.encode(), e.texts(_list(command)), c.byref(options), take, None, c.byref(code),
-                                                             c.byref(err)), err)
+        with self._session("running the command", timeout) as session:
+            l.check(session.call(e.library().ipfsa_container_exec, session.engine, container_name.encode(), e.texts(_list(command)), c.byref(options), take, None, c.byref(code),
+                                 c.byref(err), callbacks=callbacks), err)
         return {"exit_code": code.value, "stdout": b"".join(out[1]), "stderr": b"".join(out[2])}
 
-    def pull(self, image, progress=None):
+    def pull(self, image, progress=None, *, timeout=None):
         """Gets an image. progress: called with {"layer", "status", "done", "total"}."""
         import ctypes as c
 
@@ -220,16 +238,11 @@ class backends:
 
         callbacks, err = l.Callbacks(), l.Error()
 
-        def step(at):
-            s = at.contents
-            if progress:
-                progress({"layer": s.layer.decode(), "status": s.status.decode(), "done": s.done_bytes, "total": s.total_bytes or None})
+        options = e.PullOptions(struct_size=c.sizeof(e.PullOptions), cb=callbacks.make(e.PULL_CB, _pulling(progress)))
+        with self._session("pulling the image", timeout) as session:
+            l.check(session.call(e.library().ipfsa_image_pull, session.engine, image.encode(), c.byref(options), c.byref(err), callbacks=callbacks), err)
 
-        options = e.PullOptions(struct_size=c.sizeof(e.PullOptions), cb=callbacks.make(e.PULL_CB, step))
-        with self._engine() as engine:
-            l.check(callbacks.call(e.library().ipfsa_image_pull, engine, image.encode(), c.byref(options), c.byref(err)), err)
-
-    def prune(self, volumes=False):
+    def prune(self, volumes=False, *, timeout=None):
         """Removes what is ours and not in use -> [{"kind", "name"}]. Volumes hold data: they must be asked for."""
         import ctypes as c
 
@@ -239,8 +252,8 @@ class backends:
         gone, callbacks, err = [], l.Callbacks(), l.Error()
         options = e.PruneOptions(struct_size=c.sizeof(e.PruneOptions), containers=True, networks=True, volumes=volumes)
         told = callbacks.make(e.PRUNED_CB, lambda kind, name: gone.append({"kind": kind.decode(), "name": name.decode()}))
-        with self._engine() as engine:
-            l.check(callbacks.call(e.library().ipfsa_container_prune, engine, c.byref(options), told, None, c.byref(err)), err)
+        with self._session("pruning", timeout) as session:
+            l.check(session.call(e.library().ipfsa_container_prune, session.engine, c.byref(options), told, None, c.byref(err), callbacks=callbacks), err)
         return gone
 
     def docker_tunnel(self, container_name, local_port, container_port):
@@ -284,7 +297,7 @@ class backends:
             found[0].close()
         return found is not None
 
-    def marketplace(self, term=None, sources=None, limit=25):
+    def marketplace(self, term=None, sources=None, limit=25, *, timeout=None):
         """Images -> [{"name", "image", "description", "reference", "digest", "size", "architectures", "sources"}]; what a source could not tell is a warning."""
         import ctypes as c
         import warnings
@@ -292,7 +305,10 @@ class backends:
         from . import _engine as e
         from . import _library as l
 
+        from ._progress import Watch
+
         rows, failed, callbacks, err = [], [], l.Callbacks(), l.Error()
+        watch = Watch("the marketplace", None, timeout)
 
         def entry(at):
             m = at.contents
@@ -302,7 +318,8 @@ class backends:
 
         wanted = [s.encode() for s in (sources if sources is not None else self.config.get("marketplace", "sources") or [])]
         told = e.MARKET_FAILED_CB(lambda ctx, source, status, message: failed.append("%s: %s" % (source.decode(), message.decode(errors="replace"))))
-        options = e.MarketOptions(struct_size=c.sizeof(e.MarketOptions), sources=(c.c_char_p * len(wanted))(*wanted), n_sources=len(wanted), limit=limit, failed=told)
+        options = e.MarketOptions(struct_size=c.sizeof(e.MarketOptions), sources=(c.c_char_p * len(wanted))(*wanted), n_sources=len(wanted), limit=limit, failed=told,
+                                  progress=watch.callback(callbacks))
         l.check(callbacks.call(e.library().ipfsa_marketplace_search, term.encode() if term else None, c.byref(options), callbacks.make(e.MARKET_CB, entry), None, None,
                                                              c.byref(err)), err)
         for text in failed:
@@ -310,6 +327,14 @@ class backends:
         return rows
 
     list_marketplace_images = marketplace
+
+
+def _pulling(progress):
+    def step(at):
+        s = at.contents
+        if progress:
+            progress({"layer": s.layer.decode(), "status": s.status.decode(), "done": s.done_bytes, "total": s.total_bytes or None})
+    return step
 
 
 def _unknown(name):

@@ -23,6 +23,17 @@ class IPFSAccelerate:
         self._config, self._backends, self._p2p = config_instance, backends_instance, p2p_optimizer_instance
         self._lock = threading.RLock()
 
+    def close(self):
+        """Ends what it holds: tunnels. The store stays open for others of this process; content.close() closes it."""
+        if self._backends is not None:
+            self._backends.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
     @property
     def config(self):
         with self._lock:

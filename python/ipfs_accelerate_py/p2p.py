@@ -18,6 +18,12 @@ class P2PNetworkOptimizer:
     def stop(self):
         self.running = False
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
     def discover_peers(self, max_peers=10):
         """-> ids of peers, [] here."""
         return []

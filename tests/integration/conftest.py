@@ -81,13 +81,18 @@ def kubo(kubo_program, tmp_path):
 
 
 @pytest.fixture
-def python(program, tmp_path):
+def package_env(program, tmp_path):
+    """Of a process that uses the Python package of the tree with the built library, and a store of the test's own."""
+    return {**os.environ, "PYTHONPATH": str(PACKAGE), "IPFSA_LIBRARY": str(LIBRARY), "IPFSA_PROGRAM": str(program), "IPFSA_PATH": str(tmp_path / "repo"),
+            "PYTHONDONTWRITEBYTECODE": "1", "IPFS_ACCELERATE_CONFIG": str(tmp_path / "config.toml")}
+
+
+@pytest.fixture
+def python(package_env, tmp_path):
     """Runs a script with the package; what it prints last, as JSON, is returned."""
     def run(script, *args, check=True, interpreter=sys.executable, **env):
-        full = {**os.environ, "PYTHONPATH": str(PACKAGE), "IPFSA_LIBRARY": str(LIBRARY), "IPFSA_PROGRAM": str(program), "IPFSA_PATH": str(tmp_path / "repo"),
-                "PYTHONDONTWRITEBYTECODE": "1", "IPFS_ACCELERATE_CONFIG": str(tmp_path / "config.toml"), **env}
         done = subprocess.run([interpreter, "-W", "error::ResourceWarning", "-c", "import json, os, sys\nimport ipfs_accelerate_py as ia\n" + script, *map(str, args)], cwd=tmp_path,
-                              env=full, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+                              env={**package_env, **env}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
         if not check:
             return done
         assert done.returncode == 0, done.stderr

@@ -532,6 +532,75 @@ print(json.dumps([made, tunnel, page, ran, listed, known, held, closed, b.stop_c
     assert refused["status"] == "error" and refused["code"] == "denied"
 
 
+def test_calls_to_an_engine_end_when_they_have_to(docker_engine, python, tmp_path):
+    """By a time limit, an exception of a callback, an interrupt, a task that is cancelled; nothing is left running here."""
+    from engines import IMAGE
+    try:
+        assert python("""
+import asyncio, signal, threading, time
+from ipfs_accelerate_py import aio
+def raises(kind, call):
+    try: call()
+    except kind as why: return str(why)
+    raise AssertionError(kind)
+with ia.backends() as b:
+    assert b.start_container('web', sys.argv[1], command=['sleep', '600'])['status'] == 'running'
+    raises(ia.Timeout, lambda: b.exec('web', ['sleep', '600'], timeout=0.3))
+    late = b.start_container('late', sys.argv[1], command=['sleep', '600'], wait={'log': 'never', 'timeout': 600}, timeout=0.5)
+    assert (late['status'], late['code']) == ('error', 'timeout'), late
+    main = threading.get_ident()
+    threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    raises(KeyboardInterrupt, lambda: b.exec('web', ['sleep', '600']))
+    async def cancelled():
+        async with aio.Backends(b) as a:
+            task = asyncio.ensure_future(a.exec('web', ['sleep', '600']))
+            await asyncio.sleep(0.3)
+            task.cancel()
+            try: await task
+            except asyncio.CancelledError: pass
+            else: raise AssertionError
+            return (await a.exec('web', ['echo', 'still here']))['stdout'].decode()
+    assert asyncio.run(cancelled()) == 'still here\\n'
+    tunnel = b.docker_tunnel('web', 0, 80)
+    assert [t['tunnel_id'] for t in b.tunnels()] == [tunnel['tunnel_id']]
+assert b.tunnels() == []
+print(json.dumps([t.name for t in threading.enumerate() if t.name.startswith('ipfs-accelerate')]))
+""", IMAGE, DOCKER_HOST=docker_engine.host) == []
+    finally:
+        docker_engine.remove_all()
+
+
+def test_awaited(python, tmp_path):
+    """The asynchronous face: calls go on side by side, a cancelled task ends its call, progress comes in the loop."""
+    (tmp_path / "f").write_bytes(bytes(range(256)) * 40000)
+    assert python("""
+import asyncio, threading
+from ipfs_accelerate_py import aio
+async def main():
+    told, data = [], open('f', 'rb').read()
+    cid = (await aio.add('f', progress=lambda at: told.append(threading.get_ident())))['cid']
+    assert await aio.cat(cid, 5, 10) == data[5:15] and b''.join([p async for p in aio.stream(cid)]) == data
+    assert b''.join([p async for p in aio.stream(cid, 1000000, 3000000)]) == data[1000000:4000000]
+    assert all(x == data for x in await asyncio.gather(*(aio.cat(cid) for _ in range(20))))
+    await asyncio.sleep(0)
+    assert set(told) == {threading.get_ident()}
+    try: await aio.cat('nonsense')
+    except ia.IPFSError as why: assert why.code == 'invalid_cid'
+    async def endless():
+        while True: await aio.call(ia.verify)
+    task = asyncio.ensure_future(endless())
+    await asyncio.sleep(0.05)
+    task.cancel()
+    try: await task
+    except asyncio.CancelledError: pass
+    try: await asyncio.wait_for(aio.load_checkpoint_and_dispatch('nonsense'), 20)
+    except ia.IPFSError: raise AssertionError
+    return await aio.verify()
+assert asyncio.run(main())['damaged'] == []
+print(json.dumps('fine'))
+""") == "fine"
+
+
 def test_the_examples_of_the_documentation(docker_engine, python, model, tmp_path):
     from engines import IMAGE
     text = (ROOT / "docs/python.md").read_text()

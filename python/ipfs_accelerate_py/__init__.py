@@ -58,7 +58,12 @@ def __getattr__(name):
     from importlib import import_module
 
     module, attribute = _FROM[name]
-    value = getattr(import_module(__name__ + "." + module), attribute)
+    try:
+        value = getattr(import_module(__name__ + "." + module), attribute)
+    except ImportError as why:
+        if "subinterpreter" in str(why):  # of _ctypes, from Python 3.12 on
+            raise ImportError(__name__ + " runs in the main interpreter only: call it there, in a thread of it, or in another process") from why
+        raise
     globals()[name] = value  # a look-up from here on
     return value
 

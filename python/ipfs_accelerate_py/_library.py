@@ -7,6 +7,7 @@ import threading
 from . import errors
 
 _NAME = "libipfsa.so.0"
+ONLY_MAIN = "ipfs_accelerate_py runs in the main interpreter only: call it there, in a thread of it, or in another process"
 _lock = threading.Lock()
 _lib = None
 
@@ -162,7 +163,15 @@ _CALLS = {
 }
 
 
+def _check_interpreter():
+    """Callbacks of ctypes run in the main interpreter, whichever made the call (PyGILState_Ensure)."""
+    current, main = (c.PYFUNCTYPE(c.c_void_p)((name, c.pythonapi)) for name in ("PyInterpreterState_Get", "PyInterpreterState_Main"))
+    if current() != main():
+        raise errors.make("internal", ONLY_MAIN)
+
+
 def _open():
+    _check_interpreter()
     tried = []
     for path in _candidates():
         try:

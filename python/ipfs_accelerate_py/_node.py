@@ -34,7 +34,7 @@ def _forget():  # in a forked child: its parent's nodes have threads and locks t
 def _close_all():
     for node in list(_nodes.values()):
         handle, node.handle = node.handle, None
-        if not node.users:  # arrays may still show what is open: then the process ends with it
+        if not node.users and threading.active_count() == 1:  # else arrays show what is open, or daemon threads are in the middle of calls: all ends with the process
             l.library().ipfsa_node_close(handle)
     _nodes.clear()
 

@@ -250,6 +250,47 @@ print(json.dumps([wrong, child, len(ia.pins(kind='recursive'))]))
 """) == [[], 0, 8]
 
 
+INSIDE = """
+import %s as interpreters
+read, write = os.pipe()
+interpreters.run_string(interpreters.create(), '''
+import os
+try:
+    import ipfs_accelerate_py as ia
+    assert ia.__version__
+    ia.pins()
+    said = "nothing"
+except Exception as why: said = type(why).__name__ + ": " + str(why)
+os.write(%%d, said.encode())
+''' %% write)
+ia.pins()
+print(json.dumps(os.read(read, 1000).decode()))
+"""
+
+
+def test_a_subinterpreter_is_told(python):
+    module = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    pytest.importorskip(module, reason="skipped: this Python makes no subinterpreters")
+    assert re.match(r"(IPFSError|ImportError): ipfs_accelerate_py runs in the main interpreter only", python(INSIDE % module))
+
+
+@pytest.mark.parametrize("held", ["ia.content.open_file(cid)", "open('f', 'rb')"])
+def test_the_interpreter_ends_while_work_goes_on(python, tmp_path, held):
+    """With open files of the store or without, and daemon threads in the middle of calls: no crash, no hang."""
+    (tmp_path / "f").write_bytes(os.urandom(3 << 20))
+    done = python("""
+import atexit, threading, time
+cid = ia.add('f')['cid']
+file = %s
+atexit.register(lambda: print(len(file.read(10)), flush=True))
+def work():
+    while True: ia.cat(cid)
+for _ in range(3): threading.Thread(target=work, daemon=True).start()
+time.sleep(0.2)
+""" % held, check=False)
+    assert done.returncode == 0 and not done.stderr, (done.returncode, done.stderr)
+
+
 def test_what_other_processes_add_is_seen(python, program, tmp_path):
     (tmp_path / "f").write_bytes(os.urandom(500000))
     assert python("""

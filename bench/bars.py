@@ -110,6 +110,17 @@ def container(results):
     return at_most("`container start`, over what `docker run -d` with the same limits takes", 30, (ours - theirs) * 1e3 if ours and theirs else None, "ms")
 
 
+def python(results):
+    """Every run is a fresh interpreter; its own start is not in the figures."""
+    value = lambda row, who="ours": results.row("python", row).value(who)
+    yield at_least("Python: `load_file(\"ipfs://…\")`, every byte verified, beside `safetensors.numpy.load_file` of the plain file", 1,
+                   quotient(value("load_file", "safetensors"), value("load_file")))
+    yield at_least("… and looking at all bytes", 1, quotient(value("load_file, and looking at all bytes", "safetensors"), value("load_file, and looking at all bytes")))
+    yield at_least("Python: `add_file`, of the program's rate", 0.95, quotient(value("add_file", "the program"), value("add_file")))
+    yield at_most("Python: `import ipfs_accelerate_py`", 4, value("import"), "ms")
+    yield at_most("Python: a call (16 bytes of an open file), all of it", 20, value("a call"), "µs")
+
+
 def verdicts(results):
     yield kernel(results)
     for group, name, who, least, work in SPEED:
@@ -124,4 +135,5 @@ def verdicts(results):
     yield from scale(results)
     yield from start(results)
     yield container(results)
+    yield from python(results)
     yield from memory(results)

@@ -165,11 +165,22 @@ def tunnel(results):
     return lines + [""]
 
 
+def python(results):
+    found = [row for row in results.group("python") if row.values]
+    if not found:
+        return []
+    lines = ["## Python", "", "Inside a fresh interpreter each, from the call to its answer; `import` with its byte-code made before.", "", "| work | ours | beside | | ours of it |", "|---|---|---|---|---|"]
+    for row in found:
+        unit, side = row.values["ours"][0]["unit"], next((who for who in row.values if who != "ours"), None)
+        lines.append("| %s, %s | %.2f | %s | %s | %s |" % (row.name, unit, row.value(), side or "", cell(row.value(side), "%.2f") if side else "", ratio(row.value(side), row.value()) if side else ""))
+    return lines + [""]
+
+
 def page(results, plots):
     lines = ["# Benchmarks", ""] + heading(results) + [""] + bars(results) + [""]
     for name, title in PLOTS:
         if name in plots:
             lines += ["![%s](plots/%s.svg)" % (title, name), ""]
-    lines += kernels(results) + rows(results) + shared(results) + range_rows(results) + family_rows(results) + scale(results) + tunnel(results)
+    lines += kernels(results) + rows(results) + shared(results) + range_rows(results) + family_rows(results) + scale(results) + tunnel(results) + python(results)
     lines += ["Skipped: %s (%s)." % (record["row"], record["why"]) for record in results.skipped]
     return "\n".join(lines).rstrip() + "\n"

@@ -30,6 +30,9 @@ _FROM = {
     "pin": ("content", "pin"),
     "unpin": ("content", "unpin"),
     "pins": ("content", "pins"),
+    "ls": ("content", "ls"),
+    "open_file": ("content", "open_file"),
+    "resolve": ("content", "resolve"),
     "stat": ("content", "stat"),
     "verify": ("content", "verify"),
     "safe_open": ("checkpoint", "safe_open"),
@@ -49,21 +52,24 @@ _FROM = {
     "FormatError": ("errors", "FormatError"),
     "EndpointError": ("errors", "EndpointError"),
 }
+_MODULES = {"aio", "checkpoint", "content", "errors", "hub", "loading"}  # used as ia.content.…, without an import of their own
 __all__ = sorted(_FROM) + ["__version__"]
 
 
 def __getattr__(name):
-    if name not in _FROM:
+    if name not in _FROM and name not in _MODULES:
         raise AttributeError("module %r has no attribute %r" % (__name__, name))
     from importlib import import_module
 
-    module, attribute = _FROM[name]
+    module, attribute = _FROM.get(name, (name, None))
     try:
-        value = getattr(import_module(__name__ + "." + module), attribute)
+        value = import_module(__name__ + "." + module)
     except ImportError as why:
         if "subinterpreter" in str(why):  # of _ctypes, from Python 3.12 on
             raise ImportError(__name__ + " runs in the main interpreter only: call it there, in a thread of it, or in another process") from why
         raise
+    if attribute is not None:
+        value = getattr(value, attribute)
     globals()[name] = value  # a look-up from here on
     return value
 

@@ -148,18 +148,27 @@ class Session:
 
     def call(self, function, *arguments, callbacks=None):
         """-> the status of function(*arguments); what callbacks raised is raised."""
-        done = []
-        thread = threading.Thread(target=lambda: done.append(function(*arguments)), name="ipfs-accelerate engine call", daemon=True)
-        thread.start()
+        done, ended = [], threading.Event()  # a join that is interrupted takes a running thread for one that has ended
+
+        def run():
+            done.append(function(*arguments))
+            ended.set()
+
+        thread = threading.Thread(target=run, name="ipfs-accelerate engine call", daemon=True)
         try:
-            while thread.is_alive():
-                thread.join(LOOK)
+            thread.start()
+            while not ended.wait(LOOK):
                 self.watch.look()
         except BaseException:
             self.ended = True
             library().ipfsa_engine_cancel(self.engine)
-            thread.join()
+            while thread.ident is not None and not ended.is_set():  # the engine must not be closed under it, however often it is interrupted
+                try:
+                    ended.wait()
+                except BaseException:
+                    continue
             raise
+        thread.join()
         if callbacks is not None and callbacks.raised is not None:
             raise callbacks.raised
         return done[0]

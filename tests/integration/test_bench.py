@@ -7,7 +7,7 @@ import xml.etree.ElementTree
 
 import pytest
 
-from conftest import PROGRAM, ROOT
+from conftest import PROGRAM, ROOT, peer_python
 
 sys.path.insert(0, str(ROOT / "bench"))
 from bars import verdicts  # noqa: E402
@@ -85,6 +85,19 @@ def test_a_small_measurement_runs_from_end_to_end(program, tmp_path):
     for path in (tmp_path / "out").iterdir():  # a line of results says nothing of where it was made
         assert str(tmp_path) not in path.read_text()
     assert not list((tmp_path / "work").iterdir())
+
+
+def test_the_group_of_python_runs_from_end_to_end(program, tmp_path):
+    peer_python("python", "NumPy")
+    (tmp_path / "work").mkdir()
+    env = {**os.environ, "BENCH_MB": "4", "BENCH_RUNS": "1", "BENCH_DIR": str(tmp_path / "work"), "BENCH_OUT": str(tmp_path / "out")}
+    subprocess.run(["ninja", "-C", str(PROGRAM.parent), "--quiet", "bench-tools"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([str(ROOT / "bench/run"), str(PROGRAM), "python"], env=env, check=True, stdout=subprocess.PIPE)
+    results = Results(tmp_path / "out")
+    assert all(results.row("python", row).value(who) > 0 for row, who in (("load_file", "ours"), ("load_file", "safetensors"), ("add_file", "the program"), ("a call", "ours")))
+    text = page(results, all_plots(results))
+    assert "## Python" in text and "| load_file, ms |" in text and len([v for v in verdicts(results) if v.work.startswith("Python") and v.value is not None]) == 4
+    assert str(tmp_path) not in "".join(p.read_text() for p in (tmp_path / "out").iterdir())
 
 
 def test_a_name_that_is_no_group_is_refused(program):

@@ -89,6 +89,7 @@ assert m['ipfs_accelerate_py.ipfs_accelerate'].ipfs_accelerate is ia.ipfs_accele
 import types
 assert isinstance(m['ipfs_accelerate_py.config'], types.ModuleType)
 for name in ia.__all__: getattr(ia, name)
+assert all(isinstance(getattr(ia, name), types.ModuleType) for name in ia._MODULES) and set(ia._MODULES) < set(dir(ia))
 try: ia.nothing
 except AttributeError: print(json.dumps('fine'))
 """) == "fine"

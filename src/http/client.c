@@ -9,6 +9,7 @@
 #include "http/curl.h"
 #include "http/proxy.h"
 
+#define UPLOAD_PIECE 524288L /* bytes of a body in memory at a time */
 #define MAX_DROPPED 1048576 /* bytes of the body of a redirect; more than that is no redirect page */
 
 struct ipfsa_http_client {
@@ -33,6 +34,7 @@ typedef struct hop {
   bool may_private;  /* the operator named this origin */
   bool denied;       /* an address was refused */
   uint64_t received; /* bytes of body */
+  uint64_t sent;     /* bytes of a body that is read piece by piece; where the next one begins */
   uint64_t moved, moved_at, deadline, stall_ns; /* bytes both ways, and when that last changed */
   ipfsa_status status; /* of a callback that stopped the transfer */
   ipfsa_error *err;
@@ -109,6 +111,26 @@ static size_t take_body(char *data, size_t size, size_t n, void *ctx) {
   return h->status ? 0 : len;
 }
 
+static size_t give_body(char *data, size_t size, size_t n, void *ctx) {
+  hop *h = ctx;
+  const ipfsa_http_request *r = h->request;
+  uint64_t left = r->body_len - h->sent;
+  size_t room = left < size * n ? (size_t)left : size * n, len = 0;
+  if (room == 0) return 0;
+  h->status = r->read_body(r->read_body_ctx, h->sent, data, room, &len, h->err);
+  if (h->status == IPFSA_OK && (len == 0 || len > room))
+    h->status = ipfsa_fail(h->err, IPFSA_E_INVALID, "the body to be sent ends at byte %llu of %llu", (unsigned long long)h->sent, (unsigned long long)r->body_len);
+  h->sent += h->status ? 0 : len;
+  return h->status ? CURL_READFUNC_ABORT : len;
+}
+
+static int seek_body(void *ctx, curl_off_t off, int origin) {
+  hop *h = ctx;
+  if (origin != SEEK_SET || off < 0 || (uint64_t)off > h->request->body_len) return CURL_SEEKFUNC_FAIL;
+  h->sent = (uint64_t)off;
+  return CURL_SEEKFUNC_OK;
+}
+
 static int watch(void *ctx, curl_off_t dl_total, curl_off_t dl_now, curl_off_t ul_total, curl_off_t ul_now) {
   (void)dl_total, (void)ul_total;
   hop *h = ctx;
@@ -147,7 +169,20 @@ static ipfsa_status make_headers(const hop *h, bool with_authorization, struct c
   return status;
 }
 
-static CURLcode set_method(const hop *h) {
+static CURLcode set_body_reader(hop *h) {
+  const ipfsa_curl *curl = h->client->curl;
+  CURL *easy = h->client->easy;
+  CURLcode code = curl->easy_setopt(easy, CURLOPT_POST, 1L);
+  if (!code) code = curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)h->request->body_len);
+  if (!code) code = curl->easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
+  if (!code) code = curl->easy_setopt(easy, CURLOPT_READDATA, h);
+  if (!code) code = curl->easy_setopt(easy, CURLOPT_SEEKFUNCTION, seek_body);
+  if (!code) code = curl->easy_setopt(easy, CURLOPT_SEEKDATA, h);
+  if (!code) code = curl->easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_PIECE);
+  return code;
+}
+
+static CURLcode set_method(hop *h) {
   const ipfsa_curl *curl = h->client->curl;
   const ipfsa_http_request *r = h->request;
   CURL *easy = h->client->easy;
@@ -155,7 +190,7 @@ static CURLcode set_method(const hop *h) {
   if (r->body.data) {
     code = curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
     if (!code) code = curl->easy_setopt(easy, CURLOPT_POSTFIELDS, (const char *)r->body.data);
-  }
+  } else if (r->read_body) code = set_body_reader(h);
   if (!code && r->method && strcmp(r->method, "HEAD") == 0) code = curl->easy_setopt(easy, CURLOPT_NOBODY, 1L);
   else if (!code && r->method) code = curl->easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
   return code;
@@ -281,7 +316,7 @@ static ipfsa_status follow(hop *h, ipfsa_buf *url, ipfsa_error *err) {
     ipfsa_buf_clear(url);
     status = ipfsa_url_join(&at, (const char *)h->response->target.data, location, url, err);
     if (status) return ipfsa_error_prefix(err, status, "redirect");
-    h->received = h->moved = 0;
+    h->received = h->moved = h->sent = 0;
   }
 }
 

@@ -35,6 +35,11 @@ typedef struct ipfsa_http_request {
   size_t n_headers;
   const char *authorization; /* value of that header, NULL = none; not sent on to another origin, never in an error */
   ipfsa_bytes body;          /* sent with Content-Length unless data is NULL */
+  /* Or a body that is asked for as it is sent, a piece in memory at a time: body_len bytes in all, from `off` on at most `room`, *ret_len at least
+   * one. Its failure is the request's. off goes back where a kept connection turns out to be closed, so the same bytes may be asked for twice. */
+  ipfsa_status (*read_body)(void *ctx, uint64_t off, void *data, size_t room, size_t *ret_len, ipfsa_error *err);
+  void *read_body_ctx;
+  uint64_t body_len;
   ipfsa_write_cb sink;       /* the last answer's body, whatever its status; NULL: dropped */
   void *sink_ctx;
   uint64_t max_body;         /* bytes; one more is E_LIMIT */

@@ -20,6 +20,8 @@ typedef struct server {
   const char *(*choose)(const char *request); /* instead of answers, by what was asked */
   size_t pad;                        /* bytes 'x' sent behind the answer */
   bool hangs;                        /* after the answer, until server_stop */
+  bool takes_all;                    /* also bodies that are larger than `requests` has room for; their bytes are added up */
+  uint64_t n_body, sum_body;         /* of the last request taken so */
   char requests[MAX_REQUESTS][8192];
   int n_requests;
 } server;
@@ -33,6 +35,21 @@ static void read_request(server *s, int fd, char *to, size_t size) {
     to[len += (size_t)n] = '\0';
     const char *end = strstr(to, "\r\n\r\n"), *length = strcasestr(to, "content-length:");
     if (end && len >= (size_t)(end - to) + 4 + (length ? strtoul(length + 15, NULL, 10) : 0)) break;
+  }
+}
+
+static void take_body(server *s, int fd, const char *head) {
+  const char *end = strstr(head, "\r\n\r\n"), *length = strcasestr(head, "content-length:");
+  if (!end || !length) return;
+  uint64_t want = strtoull(length + 15, NULL, 10);
+  s->n_body = s->sum_body = 0;
+  for (const char *p = end + 4; *p; p++) s->n_body++, s->sum_body += (unsigned char)*p; /* bodies of the tests have no NUL */
+  unsigned char room[65536];
+  while (s->n_body < want) {
+    ssize_t n = recv(fd, room, sizeof room, 0);
+    if (n <= 0) return;
+    for (ssize_t i = 0; i < n; i++) s->sum_body += room[i];
+    s->n_body += (uint64_t)n;
   }
 }
 
@@ -51,6 +68,7 @@ static void *serve(void *arg) {
     if (fd < 0) return NULL;
     int n = s->n_requests < MAX_REQUESTS - 1 ? s->n_requests : MAX_REQUESTS - 1, answer = n;
     read_request(s, fd, s->requests[n], sizeof s->requests[n]);
+    if (s->takes_all) take_body(s, fd, s->requests[n]);
     __atomic_add_fetch(&s->n_requests, 1, __ATOMIC_SEQ_CST);
     while (answer > 0 && !s->answers[answer]) answer--;
     const char *text = s->choose ? s->choose(s->requests[n]) : s->answers[answer];

@@ -406,6 +406,86 @@ static void tls_is_checked_and_kept(void **state) {
   if (pid < 0) skip();
 }
 
+/* ---- bodies that are read as they are sent ---- */
+
+typedef struct upload {
+  uint64_t fails_at, ends_at; /* byte; 0: does not */
+  uint64_t n_read;
+  size_t largest;
+} upload;
+
+static unsigned char byte_at(uint64_t off) { return (unsigned char)('a' + off % 23); }
+
+static ipfsa_status read_upload(void *ctx, uint64_t off, void *data, size_t room, size_t *ret_len, ipfsa_error *err) {
+  upload *u = ctx;
+  if (u->fails_at && off >= u->fails_at) {
+    snprintf(err->message, sizeof err->message, "the block is gone");
+    return err->status = IPFSA_E_CORRUPT;
+  }
+  *ret_len = u->ends_at && off >= u->ends_at ? 0 : room < 70001 ? room : 70001;
+  for (size_t i = 0; i < *ret_len; i++) ((unsigned char *)data)[i] = byte_at(off + i);
+  if (*ret_len > u->largest) u->largest = *ret_len;
+  u->n_read += *ret_len;
+  return IPFSA_OK;
+}
+
+static got send_upload(ipfsa_http_client *client, const server *s, upload *u, uint64_t len) {
+  return ask(client, (ipfsa_http_request){.method = "POST", .read_body = read_upload, .read_body_ctx = u, .body_len = len}, "http://127.0.0.1:%u/up", s->port);
+}
+
+static void bodies_are_read_as_they_are_sent(void **state) {
+  (void)state;
+  if (left_out) skip();
+  server s = {.answers = {OK_ANSWER}, .takes_all = true};
+  server_start(&s);
+  ipfsa_http_client *client = new_client(&s, 1);
+  static const uint64_t sizes[] = {0, 1, 70001, 900000};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    upload u = {0};
+    uint64_t sum = 0;
+    for (uint64_t off = 0; off < sizes[i]; off++) sum += byte_at(off);
+    got g = send_upload(client, &s, &u, sizes[i]);
+    if (g.status) fail_msg("%s", g.err.message);
+    assert_int_equal(u.n_read, sizes[i]);
+    assert_int_equal(s.n_body, sizes[i]);
+    assert_int_equal(s.sum_body, sum);
+    assert_string_equal(ipfsa_buf_cstr(&g.body), "hello");
+    drop(&g);
+  }
+  got g = send_upload(client, &s, &(upload){.fails_at = 140002}, 900000);
+  assert_int_equal(g.status, IPFSA_E_CORRUPT);
+  assert_non_null(strstr(g.err.message, "the block is gone"));
+  assert_true(s.n_body < 900000);
+  drop(&g);
+  g = send_upload(client, &s, &(upload){.ends_at = 70001}, 900000);
+  assert_int_equal(g.status, IPFSA_E_INVALID);
+  assert_non_null(strstr(g.err.message, "ends at byte 70001 of 900000"));
+  drop(&g);
+  ipfsa_http_client_free(client);
+  server_stop(&s);
+}
+
+/* A server that refuses without reading is heard, and one that goes away is an error; neither waits for the rest of the body. */
+static void bodies_may_be_refused(void **state) {
+  (void)state;
+  if (left_out) skip();
+  static const char *const answers[] = {"HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 4\r\n\r\nfull", ""};
+  for (int i = 0; i < 2; i++) {
+    server s = {.answers = {answers[i]}, .hangs = i == 0}; /* one that hangs up with bytes unread may take its own answer away */
+    upload u = {0};
+    server_start(&s);
+    ipfsa_http_client *client = new_client(&s, 1);
+    got g = send_upload(client, &s, &u, (uint64_t)1 << 40);
+    if (i == 0 && g.status) fail_msg("%s", g.err.message);
+    assert_int_equal(g.status, i == 0 ? IPFSA_OK : IPFSA_E_IO);
+    assert_true(i == 1 || g.response.status == 507);
+    assert_true(u.n_read < 64u << 20);
+    drop(&g);
+    ipfsa_http_client_free(client);
+    server_stop(&s);
+  }
+}
+
 /* Every allocation on the way may fail, libcurl's own too: an error, or the whole answer. */
 static void memory_may_run_out(void **state) {
   (void)state;
@@ -458,6 +538,7 @@ int main(void) {
       cmocka_unit_test(redirects_are_checked),     cmocka_unit_test(redirects_have_a_limit),      cmocka_unit_test(bodies_have_a_limit),
       cmocka_unit_test(headers_have_a_limit),      cmocka_unit_test(waiting_ends),                cmocka_unit_test(broken_answers_are_errors),
       cmocka_unit_test(proxies_are_honoured),      cmocka_unit_test(tls_is_checked_and_kept),   cmocka_unit_test(memory_may_run_out),
+      cmocka_unit_test(bodies_are_read_as_they_are_sent), cmocka_unit_test(bodies_may_be_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,19 +32,21 @@ typedef struct ipfsa_dispatch_options {
 typedef struct ipfsa_dispatched {
   ipfsa_cid cid;        /* version 1 */
   const char *endpoint, *kind, *model;
-  const char *place;    /* path of the file or folder */
-  const char *format;   /* "safetensors", "gguf", "torch", "pickle" */
+  const char *place;    /* path of the file or folder; of a server that was sent the model, its URL */
+  const char *format;   /* "safetensors", "gguf", "torch", "pickle"; "folder": a layout of the server's own, without a checkpoint at its top */
   const char *source;   /* "cache": it was there, untouched, and nothing was transferred; else "store" */
-  const char *way;      /* "reflink", "link", "copy"; "" when nothing was transferred */
+  const char *way;      /* "reflink", "link", "copy", "upload"; "" when nothing was transferred */
   uint64_t bytes;       /* that this call put there */
   bool ready;
   double health_ms;     /* the last look whether it is ready */
 } ipfsa_dispatched;
 IPFSA_API void ipfsa_dispatched_free(ipfsa_dispatched *dispatched); /* NULL is fine */
 
-/* path: a CID, a path below one, or an alias: a file, or a folder. When it returns, the model stands whole under its name and is on the disk; under a
- * name that was dispatched to before, the old content was exchanged for it in one step. E_NOT_FOUND (endpoint), E_INVALID (configuration, name),
- * E_MALFORMED (the format, with tensor and byte), E_DENIED (pickles), E_EXISTS (something else stands under the name), E_NO_SPACE, E_NOT_SUPPORTED. */
+/* path: a CID, a path below one, or an alias: a file, or a folder. When it returns, the server's own probe for the model was true; where it reads
+ * models from a folder, the model stands there whole and is on the disk, and under a name that was dispatched to before the old content was exchanged
+ * for it in one step (docs/dispatch.md has each kind). E_NOT_FOUND (endpoint), E_INVALID (configuration, name, what the server refuses), E_MALFORMED (the
+ * format, with tensor and byte), E_DENIED (pickles, the token), E_EXISTS (something else stands under the name), E_NO_SPACE, E_NOT_SUPPORTED, E_IO and
+ * E_TIMEOUT (the server); a server's refusal is told in its own words. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_dispatch(ipfsa_node *node, const char *path, const ipfsa_dispatch_options *options, ipfsa_dispatched **ret,
                                                   ipfsa_error *err);
 

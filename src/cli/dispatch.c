@@ -71,9 +71,10 @@ static const cli_arg dispatch_args[] = {{"ipfs-path", CLI_ARG_REQUIRED, "A CID, 
 const cli_verb cli_verb_dispatch = {
     .name = "dispatch",
     .tagline = "Bring a model to an endpoint.",
-    .description = "Checks the format, then puts the model where the endpoint of the configuration serves from. Kind path: as a file or folder of\n"
-                   "model_dir, whole or not at all, by reflink, hard link or copy; with layout huggingface as a snapshot of the hub's cache. The same\n"
-                   "again transfers nothing; other content under the name is exchanged in one step. Files are read-only.",
+    .description = "Checks the format, then brings the model to the endpoint of the configuration and waits until its server says that it is ready. Kind\n"
+                   "path: as a file or folder of model_dir, whole or not at all, by reflink, hard link or copy; with layout huggingface as a snapshot of\n"
+                   "the hub's cache. Kinds ollama, llamacpp, triton, mlserver, sglang, vllm: put there or uploaded, then loaded; openai: looked at. The\n"
+                   "same again transfers nothing. A server that refuses is told of in its own words.",
     .example = "> ipfs-accelerate config endpoints.local.kind path && ipfs-accelerate config endpoints.local.model_dir \"$PWD\"\n"
                "> ipfs-accelerate dispatch team/model --endpoint=local --json",
     .options = dispatch_options,

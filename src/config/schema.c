@@ -46,11 +46,13 @@ const size_t ipfsa_config_n_keys = sizeof ipfsa_config_schema / sizeof *ipfsa_co
 
 /* Keys of [endpoints.NAME]. Others are kept and left alone. */
 static const ipfsa_config_key endpoint_schema[] = {
-    {"kind", IPFSA_CONFIG_CHOICE, "", 0, 0, "path|ollama|llamacpp|triton|mlserver|sglang|vllm|openai", NULL, "what serves there"},
+    {"kind", IPFSA_CONFIG_CHOICE, "", 0, 0, "path|shm|ollama|llamacpp|triton|mlserver|sglang|vllm|openai", NULL, "what serves there"},
     {"url", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "http[s]://HOST[:PORT][/PREFIX]; empty: host and port"},
     {"host", IPFSA_CONFIG_STRING, "localhost", 0, 0, NULL, NULL, "where there is no url"},
     {"port", IPFSA_CONFIG_INT, "0", 0, 65535, NULL, NULL, "where there is no url; 0 = the usual one of the kind"},
     {"model_dir", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "folder that models are published into"},
+    {"server_dir", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "the same folder as the server has it; empty: model_dir"},
+    {"socket", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "where the receiver of kind shm listens: an absolute path"},
     {"layout", IPFSA_CONFIG_CHOICE, "plain", 0, 0, "plain|huggingface", NULL, "of model_dir: MODEL, or the cache of the Hugging Face hub"},
     {"token_env", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "environment variable that holds the token"},
     {"api_key", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "the token itself; never shown with others"},

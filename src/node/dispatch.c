@@ -8,15 +8,14 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "dispatch/endpoint.h"
+#include "dispatch/driver.h"
 #include "dispatch/layout.h"
+#include "node/dispatch_look.h"
+#include "node/dispatch_mark.h"
 #include "node/materialised.h"
 #include "node/path.h"
 #include "node/publish.h"
 #include "unixfs/reader.h"
-
-#define PICKLE_WARNING "it runs what it holds when it is loaded (CVE-2025-32434, CVE-2026-24747, CVE-2025-24357)"
-#define MAX_LOOKED_AT 65536u /* entries of a model's folders; the largest have thousands */
 
 /* ---- endpoints ---- */
 
@@ -40,150 +39,43 @@ ipfsa_status ipfsa_endpoint_list(ipfsa_node *node, ipfsa_endpoint_cb cb, void *c
   return status;
 }
 
-/* ---- checks ---- */
+/* ---- what is on its way ---- */
 
 typedef struct dispatching {
   ipfsa_node *node;
   const ipfsa_dispatch_options *o;
   const char *path;
+  const ipfsa_endpoint *endpoint;
   ipfsa_cid cid; /* version 1 */
-  bool is_folder;
   const char *file_name; /* borrowed from the path; "" */
-  ipfsa_checkpoint_format format;
-  char name[2 * IPFSA_MAX_MODEL_PART + 2];
-  ipfsa_buf place; /* below model_dir */
-  char commit[IPFSA_HUB_COMMIT];
+  ipfsa_model_look look;
+  char name[2 * IPFSA_MAX_MODEL_PART + 3]; /* ORG--NAME has one more */
+  ipfsa_materialised_name cid_text;
+  ipfsa_delivery delivery;
+  const ipfsa_model_file *open_file; /* the one that `open` reads */
+  ipfsa_file *open;
+  ipfsa_progress at; /* as last told */
 } dispatching;
-
-static ipfsa_status meet_pickle(const dispatching *d, const char *file, ipfsa_error *err) {
-  if (!d->o->allow_pickle) return ipfsa_fail(err, IPFSA_E_DENIED, "%.200s is a pickle: " PICKLE_WARNING "; allow it with --allow-pickle", file);
-  char text[512];
-  snprintf(text, sizeof text, "%.200s is a pickle: " PICKLE_WARNING, file);
-  if (d->o->warned) d->o->warned(d->o->warned_ctx, text);
-  return IPFSA_OK;
-}
-
-/* A folder may hold more than its checkpoint, and servers load that, too. */
-typedef struct looking {
-  const dispatching *d;
-  char **folders; /* paths still to be looked through */
-  size_t n, cap, n_seen;
-  const char *at;
-  ipfsa_status status;
-  ipfsa_error *err;
-} looking;
-
-static bool ends_with(const char *name, size_t len, const char *suffix) {
-  size_t tail = strlen(suffix);
-  return len >= tail && memcmp(name + len - tail, suffix, tail) == 0;
-}
-
-static bool names_pickle(const char *name, size_t len) {
-  static const char *const suffixes[] = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"};
-  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
-    if (ends_with(name, len, suffixes[i])) return true;
-  return false;
-}
-
-/* Of a .bin by its first bytes: a pickle of protocol 2 to 5, an opcode that older ones begin with, a zip, which torch.save writes around one, zlib, gzip. */
-static bool begins_as_pickle(const uint8_t *data, size_t n) {
-  if (n < 2) return false;
-  return (data[0] == 0x80 && data[1] >= 2 && data[1] <= 5) || (data[0] == 'P' && data[1] == 'K') || data[0] == 0x1f || (data[0] && strchr("x(c]})lI", data[0]));
-}
-
-typedef struct first_bytes {
-  uint8_t data[4];
-  size_t n;
-} first_bytes;
-
-static int take_first(void *ctx, const void *data, size_t len) {
-  first_bytes *b = ctx;
-  size_t n = len < sizeof b->data - b->n ? len : sizeof b->data - b->n;
-  memcpy(b->data + b->n, data, n);
-  b->n += n;
-  return 0;
-}
-
-static ipfsa_status look_at_file(looking *l, const char *path, const char *name, size_t len) {
-  ipfsa_node *node = l->d->node;
-  if (ends_with(name, len, ".safetensors") || ends_with(name, len, ".gguf")) {
-    ipfsa_checkpoint *cp = NULL;
-    ipfsa_status status = ipfsa_checkpoint_open(node, path, &cp, l->err);
-    ipfsa_checkpoint_close(cp);
-    return status;
-  }
-  first_bytes b = {0};
-  if (names_pickle(name, len)) return meet_pickle(l->d, path, l->err);
-  if (!ends_with(name, len, ".bin")) return IPFSA_OK;
-  ipfsa_status status = ipfsa_cat(node, path, 0, sizeof b.data, take_first, &b, NULL, NULL, l->err);
-  return status || !begins_as_pickle(b.data, b.n) ? status : meet_pickle(l->d, path, l->err);
-}
-
-static int look_at_entry(void *ctx, const ipfsa_entry *e) {
-  looking *l = ctx;
-  IPFSA_AUTO_BUF ipfsa_buf path = {0};
-  if (++l->n_seen > MAX_LOOKED_AT) l->status = ipfsa_fail(l->err, IPFSA_E_LIMIT, "over %u files and folders; a model that is dispatched has fewer", MAX_LOOKED_AT);
-  ipfsa_buf_printf(&path, "%s/%.*s", l->at, (int)e->name_len, e->name);
-  if (l->status == IPFSA_OK) l->status = ipfsa_buf_status(&path, l->err);
-  if (l->status) return 1;
-  if (e->type == IPFSA_ENTRY_FILE) l->status = look_at_file(l, ipfsa_buf_cstr(&path), e->name, e->name_len);
-  if (e->type == IPFSA_ENTRY_DIRECTORY) {
-    char *copy = ipfsa_strdup(ipfsa_buf_cstr(&path));
-    if (!copy || !ipfsa_grow((void **)&l->folders, &l->cap, l->n + 1, sizeof *l->folders)) ipfsa_free(copy), l->status = ipfsa_fail_nomem(l->err);
-    else l->folders[l->n++] = copy;
-  }
-  return l->status ? 1 : 0;
-}
-
-static ipfsa_status look_through(const dispatching *d, ipfsa_error *err) {
-  looking l = {.d = d, .err = err};
-  ipfsa_error stopped = {0};
-  char *at = ipfsa_strdup(d->path);
-  ipfsa_status status = at ? IPFSA_OK : ipfsa_fail_nomem(err);
-  while (at && status == IPFSA_OK) {
-    l.at = at;
-    status = ipfsa_ls(d->node, at, true, look_at_entry, &l, &stopped);
-    if (l.status) status = l.status;
-    else if (status) *err = stopped;
-    ipfsa_free(at);
-    at = status == IPFSA_OK && l.n ? l.folders[--l.n] : NULL;
-  }
-  while (l.n) ipfsa_free(l.folders[--l.n]);
-  ipfsa_free(l.folders);
-  return status;
-}
-
-static ipfsa_status check_formats(dispatching *d, ipfsa_error *err) {
-  ipfsa_checkpoint *cp = NULL;
-  ipfsa_status status = ipfsa_checkpoint_open(d->node, d->path, &cp, err);
-  if (status) return status;
-  d->format = ipfsa_checkpoint_format_of(cp);
-  ipfsa_checkpoint_close(cp);
-  if (d->is_folder) return look_through(d, err);
-  bool is_pickle = d->format == IPFSA_CHECKPOINT_TORCH || d->format == IPFSA_CHECKPOINT_PICKLE;
-  return is_pickle ? meet_pickle(d, d->path, err) : IPFSA_OK;
-}
 
 /* ---- its name, its place ---- */
 
 static ipfsa_status find_content(dispatching *d, ipfsa_error *err) {
   ipfsa_resolved at;
   ipfsa_unixfs_stat st;
-  ipfsa_materialised_name text;
   ipfsa_status status = ipfsa_node_resolve(d->node, d->path, &at, err);
   if (status == IPFSA_OK && *at.remainder) status = ipfsa_fail(err, IPFSA_E_NOT_UNIXFS, "%.200s leads into a block and to no file or folder", d->path);
   if (status == IPFSA_OK) status = ipfsa_unixfs_stat_get(d->node->bs, &at.cid, &st, err);
   if (status) return status;
-  ipfsa_materialised_name_of(&at.cid, &d->cid, text);
-  d->is_folder = st.type == IPFSA_UNIXFS_DIRECTORY || st.type == IPFSA_UNIXFS_HAMT;
+  ipfsa_materialised_name_of(&at.cid, &d->cid, d->cid_text);
+  d->look.size = st.size;
+  d->look.is_folder = st.type == IPFSA_UNIXFS_DIRECTORY || st.type == IPFSA_UNIXFS_HAMT;
   const char *slash = strrchr(d->path, '/');
-  d->file_name = !d->is_folder && *at.name && slash ? slash + 1 : "";
+  d->file_name = !d->look.is_folder && *at.name && slash ? slash + 1 : "";
   return IPFSA_OK;
 }
 
 static ipfsa_status choose_name(dispatching *d, bool hub, ipfsa_error *err) {
   const char *plain = strncmp(d->path, "/ipfs/", 6) == 0 ? d->path + 6 : d->path;
-  ipfsa_materialised_name text;
   ipfsa_cid cid;
   if (d->o->name) {
     ipfsa_status status = ipfsa_model_name_check(d->o->name, err);
@@ -196,22 +88,27 @@ static ipfsa_status choose_name(dispatching *d, bool hub, ipfsa_error *err) {
     return IPFSA_OK;
   }
   const char *dot = strrchr(d->file_name, '.');
-  ipfsa_materialised_name_of(&d->cid, &cid, text);
   int n = *d->file_name ? snprintf(d->name, sizeof d->name, "%.*s", dot && dot != d->file_name ? (int)(dot - d->file_name) : (int)strlen(d->file_name), d->file_name)
-                        : snprintf(d->name, sizeof d->name, "%s%s", hub ? "ipfs/" : "", text);
+                        : snprintf(d->name, sizeof d->name, "%s%s", hub ? "ipfs/" : "", d->cid_text);
   if (n >= (int)sizeof d->name) return ipfsa_fail(err, IPFSA_E_LIMIT, "no name can be made of %.100s…; choose one with --name", d->path);
   return ipfsa_model_name_check(d->name, err);
 }
 
-static ipfsa_status choose_place(dispatching *d, bool hub, ipfsa_buf *ret_model, ipfsa_error *err) {
-  if (!hub) ipfsa_layout_plain(d->name, d->is_folder, d->file_name, d->format, &d->place);
-  else {
-    ipfsa_status status = ipfsa_layout_hub(d->name, &d->cid, ret_model, d->commit, err);
-    if (status) return status;
-    ipfsa_buf_printf(&d->place, "%s/snapshots/%s", ipfsa_buf_cstr(ret_model), d->commit);
-    if (!d->is_folder) ipfsa_buf_u8(&d->place, '/'), ipfsa_layout_file_name(d->file_name, d->format, &d->place);
-  }
-  return ipfsa_buf_status(&d->place, err);
+/* No part of a name has "--" in it, so two names never become one. */
+static void flatten(char *name) {
+  char *slash = strchr(name, '/');
+  if (!slash) return;
+  memmove(slash + 2, slash + 1, strlen(slash + 1) + 1);
+  slash[0] = slash[1] = '-';
+}
+
+/* ---- what drivers ask for ---- */
+
+static ipfsa_status plain_place(const dispatching *d, ipfsa_place_style style, ipfsa_buf *ret, ipfsa_error *err) {
+  char name[sizeof d->name + sizeof d->cid_text];
+  snprintf(name, sizeof name, style == IPFSA_PLACE_CONTENT ? "%s/%s" : "%s", d->name, d->cid_text);
+  ipfsa_layout_plain(name, d->look.is_folder, d->file_name, d->look.format, ret);
+  return ipfsa_buf_status(ret, err);
 }
 
 /* The snapshot is whole before the branch names it. */
@@ -230,6 +127,78 @@ static ipfsa_status set_branch(const char *model_dir, ipfsa_buf *model, const ch
   return ipfsa_fs_replace_file(AT_FDCWD, ipfsa_buf_cstr(&path), commit, strlen(commit), 0644, err);
 }
 
+static ipfsa_status hub_place(dispatching *d, ipfsa_buf *model, char commit[IPFSA_HUB_COMMIT], ipfsa_buf *ret, ipfsa_error *err) {
+  ipfsa_status status = ipfsa_layout_hub(d->name, &d->cid, model, commit, err);
+  if (status) return status;
+  ipfsa_buf_printf(ret, "%s/snapshots/%s", ipfsa_buf_cstr(model), commit);
+  if (!d->look.is_folder) ipfsa_buf_u8(ret, '/'), ipfsa_layout_file_name(d->file_name, d->look.format, ret);
+  return ipfsa_buf_status(ret, err);
+}
+
+static char *join(const char *folder, const char *name) {
+  IPFSA_AUTO_BUF ipfsa_buf text = {0};
+  size_t len;
+  ipfsa_buf_printf(&text, "%s/%s", folder, name);
+  ipfsa_buf_u8(&text, '\0');
+  return text.failed ? NULL : (char *)ipfsa_buf_take(&text, &len);
+}
+
+static ipfsa_status publish(void *ctx, ipfsa_place_style style, ipfsa_placed *ret, ipfsa_error *err) {
+  dispatching *d = ctx;
+  const ipfsa_endpoint *e = d->endpoint;
+  IPFSA_AUTO_BUF ipfsa_buf model = {0}, place = {0};
+  char commit[IPFSA_HUB_COMMIT];
+  bool hub = strcmp(e->layout, "huggingface") == 0;
+  ipfsa_published made = {0};
+  ipfsa_status status = hub ? hub_place(d, &model, commit, &place, err) : plain_place(d, style, &place, err);
+  if (status == IPFSA_OK) status = ipfsa_publish(d->node, &d->cid, e->model_dir, ipfsa_buf_cstr(&place), d->o->progress, d->o->progress_ctx, &made, err);
+  if (status == IPFSA_OK && hub) status = set_branch(e->model_dir, &model, commit, err);
+  if (status) return status;
+  ipfsa_placed placed = {.path = join(e->model_dir, ipfsa_buf_cstr(&place)), .server_path = join(*e->server_dir ? e->server_dir : e->model_dir, ipfsa_buf_cstr(&place)),
+                         .changed = made.changed, .way = made.way, .bytes = made.bytes};
+  if (!placed.path || !placed.server_path) {
+    ipfsa_placed_release(&placed);
+    return ipfsa_fail_nomem(err);
+  }
+  *ret = placed;
+  return IPFSA_OK;
+}
+
+static ipfsa_status read_file(void *ctx, const ipfsa_model_file *file, uint64_t off, void *data, size_t len, size_t *ret_len, ipfsa_error *err) {
+  dispatching *d = ctx;
+  if (d->open_file != file) {
+    ipfsa_file_close(d->open);
+    d->open = NULL, d->open_file = NULL;
+    IPFSA_AUTO_FREE char *path = d->look.is_folder ? join(d->path, file->path) : ipfsa_strdup(d->path);
+    ipfsa_status status = path ? ipfsa_file_open(d->node, path, &d->open, err) : ipfsa_fail_nomem(err);
+    if (status) return status;
+    d->open_file = file;
+  }
+  ipfsa_status status = ipfsa_file_read_at(d->open, off, data, len, ret_len, err);
+  if (status == IPFSA_OK && *ret_len == 0 && len && off < file->size) return ipfsa_fail(err, IPFSA_E_NOT_UNIXFS, "%.200s ends before its size", file->path);
+  return status;
+}
+
+static ipfsa_status recall(void *ctx, const char *key, char **ret_text, ipfsa_error *err) {
+  const dispatching *d = ctx;
+  return ipfsa_dispatch_mark_get(d->node, key, d->name, ret_text, err);
+}
+
+static ipfsa_status remember(void *ctx, const char *key, const char *text, ipfsa_error *err) {
+  const dispatching *d = ctx;
+  return ipfsa_dispatch_mark_set(d->node, key, d->name, text, err);
+}
+
+static int tell(void *ctx, uint64_t done, uint64_t total) {
+  dispatching *d = ctx;
+  if (done != UINT64_MAX) d->at = (ipfsa_progress){.done_bytes = done, .total_bytes = total};
+  return d->o->progress ? d->o->progress(d->o->progress_ctx, &d->at) : 0;
+}
+
+static bool is_cancelled(void *ctx) { return tell(ctx, UINT64_MAX, 0) != 0; }
+
+static const ipfsa_delivery_calls node_calls = {publish, read_file, recall, remember, tell};
+
 /* ---- the answer ---- */
 
 typedef struct dispatched_box { /* what a caller gets is its first member */
@@ -245,60 +214,76 @@ void ipfsa_dispatched_free(ipfsa_dispatched *dispatched) {
   ipfsa_free(box);
 }
 
-static ipfsa_status answer(dispatching *d, const ipfsa_endpoint *e, const ipfsa_published *p, uint64_t health_ns, ipfsa_dispatched **ret, ipfsa_error *err) {
-  IPFSA_AUTO_BUF ipfsa_buf place = {0};
+static ipfsa_status answer(const dispatching *d, ipfsa_dispatched **ret, ipfsa_error *err) {
+  const ipfsa_delivery *v = &d->delivery;
   dispatched_box *box = ipfsa_calloc(1, sizeof *box);
-  ipfsa_buf_printf(&place, "%s/%s", e->model_dir, ipfsa_buf_cstr(&d->place));
-  if (box) box->endpoint = ipfsa_strdup(e->name), box->kind = ipfsa_strdup(e->kind), box->model = ipfsa_strdup(d->name), box->place = ipfsa_strdup(ipfsa_buf_cstr(&place));
-  if (!box || place.failed || !box->endpoint || !box->kind || !box->model || !box->place) {
+  if (box) box->endpoint = ipfsa_strdup(d->endpoint->name), box->kind = ipfsa_strdup(d->endpoint->kind), box->model = ipfsa_strdup(d->name), box->place = ipfsa_strdup(v->placed.path);
+  if (!box || !box->endpoint || !box->kind || !box->model || !box->place) {
     ipfsa_dispatched_free((ipfsa_dispatched *)box);
     return ipfsa_fail_nomem(err);
   }
   box->view = (ipfsa_dispatched){.cid = d->cid, .endpoint = box->endpoint, .kind = box->kind, .model = box->model, .place = box->place,
-                                 .format = ipfsa_checkpoint_format_name(d->format), .source = p->changed ? "store" : "cache",
-                                 .way = p->changed ? ipfsa_way_name(p->way) : "", .bytes = p->bytes, .ready = true, .health_ms = (double)health_ns / 1e6};
+                                 .format = d->look.format ? ipfsa_checkpoint_format_name(d->look.format) : "folder", .source = v->transferred ? "store" : "cache",
+                                 .way = v->way, .bytes = v->bytes, .ready = true, .health_ms = (double)v->health_ns / 1e6};
   *ret = &box->view;
   return IPFSA_OK;
 }
 
 /* ---- all of it ---- */
 
-/* Ready is what a look at the place itself says, after it was put there. */
-static ipfsa_status put_there(dispatching *d, const ipfsa_endpoint *e, ipfsa_published *ret, uint64_t *ret_health, ipfsa_error *err) {
-  IPFSA_AUTO_BUF ipfsa_buf model = {0}, path = {0};
-  bool hub = strcmp(e->layout, "huggingface") == 0;
-  struct stat st;
-  ipfsa_status status = choose_name(d, hub, err);
-  if (status == IPFSA_OK) status = choose_place(d, hub, &model, err);
-  if (status == IPFSA_OK) status = ipfsa_publish(d->node, &d->cid, e->model_dir, ipfsa_buf_cstr(&d->place), d->o->progress, d->o->progress_ctx, ret, err);
-  if (status == IPFSA_OK && hub) status = set_branch(e->model_dir, &model, d->commit, err);
-  ipfsa_buf_printf(&path, "%s/%s", e->model_dir, ipfsa_buf_cstr(&d->place));
-  if (status == IPFSA_OK) status = ipfsa_buf_status(&path, err);
-  uint64_t before = ipfsa_clock_monotonic_ns();
-  if (status == IPFSA_OK) status = ipfsa_fs_stat(AT_FDCWD, ipfsa_buf_cstr(&path), &st, err);
-  *ret_health = ipfsa_clock_monotonic_ns() - before;
+static ipfsa_status open_server(dispatching *d, ipfsa_server **ret, ipfsa_error *err) {
+  IPFSA_AUTO_FREE char *url = NULL;
+  IPFSA_AUTO_FREE char *token = NULL;
+  if (!d->delivery.driver->port && !d->delivery.driver->needs_url) return IPFSA_OK;
+  ipfsa_status status = ipfsa_endpoint_url(d->endpoint, &url, err);
+  if (status == IPFSA_OK) status = ipfsa_endpoint_token(d->node->config, d->endpoint, &token, err);
+  if (status) return status;
+  double seconds = strtod(d->endpoint->timeout, NULL); /* the schema bounds it */
+  status = ipfsa_server_open(&(ipfsa_server_settings){.url = url, .token = token, .timeout_ms = (uint64_t)(seconds * 1000), .cancelled = is_cancelled, .cancelled_ctx = d}, ret, err);
+  if (token) explicit_bzero(token, strlen(token));
   return status;
+}
+
+static ipfsa_status deliver(dispatching *d, ipfsa_error *err) {
+  ipfsa_delivery *v = &d->delivery;
+  ipfsa_status status = choose_name(d, v->driver->takes_hub && strcmp(d->endpoint->layout, "huggingface") == 0, err);
+  if (status) return status;
+  if (v->driver->flat_names) flatten(d->name);
+  v->endpoint = d->endpoint, v->cid = d->cid_text, v->model = d->name, v->is_folder = d->look.is_folder, v->format = d->look.format;
+  v->files = d->look.files, v->n_files = d->look.n_files, v->calls = &node_calls, v->ctx = d, v->way = "";
+  status = open_server(d, &v->server, err);
+  if (status == IPFSA_OK) status = v->driver->bring(v, err);
+  ipfsa_server_close(v->server);
+  return status && *v->endpoint->kind ? ipfsa_error_prefix(err, status, "endpoint %.100s", d->endpoint->name) : status;
+}
+
+static ipfsa_status look(dispatching *d, ipfsa_error *err) {
+  ipfsa_model_look *l = &d->look;
+  l->node = d->node, l->path = d->path, l->own_layout = d->delivery.driver->own_layout, l->allow_pickle = d->o->allow_pickle;
+  l->warned = d->o->warned, l->warned_ctx = d->o->warned_ctx, l->file_name = d->file_name;
+  return ipfsa_model_look_at(l, err);
 }
 
 ipfsa_status ipfsa_dispatch(ipfsa_node *node, const char *path, const ipfsa_dispatch_options *options, ipfsa_dispatched **ret, ipfsa_error *err) {
   ipfsa_error local = {0};
   if (!err) err = &local;
   ipfsa_dispatch_options o = IPFSA_OPTIONS(ipfsa_dispatch_options, options);
-  dispatching d = {.node = node, .o = &o, .path = path};
   IPFSA_AUTO_ENDPOINT ipfsa_endpoint e = {0};
+  dispatching d = {.node = node, .o = &o, .path = path, .endpoint = &e};
   ipfsa_lease *lease = NULL;
-  ipfsa_published made = {0};
-  uint64_t health = 0;
   if (node->read_only) return ipfsa_fail(err, IPFSA_E_READ_ONLY, "the repo is open for reading only");
   ipfsa_status status = ipfsa_endpoint_load(node->config, o.endpoint ? o.endpoint : ipfsa_config_string(node->config, "endpoints.default"), &e, err);
   if (status == IPFSA_OK) status = ipfsa_endpoint_check(&e, err);
   if (status == IPFSA_OK) status = find_content(&d, err);
   if (status == IPFSA_OK) status = ipfsa_lease_new(node->store, &lease, err);
   if (status == IPFSA_OK) status = ipfsa_lease_add(lease, &d.cid, err);
-  if (status == IPFSA_OK) status = check_formats(&d, err);
-  if (status == IPFSA_OK) status = put_there(&d, &e, &made, &health, err);
-  if (status == IPFSA_OK) status = answer(&d, &e, &made, health, ret, err);
-  ipfsa_buf_release(&d.place);
+  if (status == IPFSA_OK) d.delivery.driver = ipfsa_driver_find(e.kind);
+  if (status == IPFSA_OK) status = look(&d, err);
+  if (status == IPFSA_OK) status = deliver(&d, err);
+  if (status == IPFSA_OK) status = answer(&d, ret, err);
+  ipfsa_file_close(d.open);
+  ipfsa_placed_release(&d.delivery.placed);
+  ipfsa_model_look_release(&d.look);
   ipfsa_lease_free(lease);
   return status;
 }

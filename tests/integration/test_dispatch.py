@@ -139,14 +139,14 @@ def test_names_that_are_none(ipfs, served, tmp_path, name):
 def test_endpoints(ipfs, served, tmp_path):
     cid = add(ipfs, tmp_path / "a")
     done = ipfs("config", "endpoints.gpu.kind", "olama", check=False)
-    assert done.code == 1 and "endpoints.gpu" in done.err and "path|ollama|llamacpp" in done.err
+    assert done.code == 1 and "endpoints.gpu" in done.err and "path|shm|ollama|llamacpp" in done.err
     for key, value in (("kind", "vllm"), ("url", "http://gpu:8000"), ("api_key", "12345678s3cret")):
         ipfs("config", "endpoints.gpu." + key, value)
     rows = [json.loads(line) for line in ipfs("endpoint", "ls", "--json").out.splitlines()]
     assert [(r["Name"], r["Kind"], r["Default"]) for r in rows] == [("local", "path", True), ("gpu", "vllm", False)]
-    assert rows[0]["Problem"] == "" and "not supported" in rows[1]["Problem"] and rows[1]["Url"] == "http://gpu:8000"
+    assert rows[0]["Problem"] == "" and "endpoints.gpu.model_dir" in rows[1]["Problem"] and rows[1]["Url"] == "http://gpu:8000"
     assert "s3cret" not in ipfs("endpoint", "ls").out + ipfs("endpoint", "ls", "--json").out
-    for endpoint, why in (("gpu", "dispatching to vllm is not supported yet"), ("none", 'no endpoint "none"')):
+    for endpoint, why in (("gpu", "endpoints.gpu.model_dir"), ("none", 'no endpoint "none"')):
         done = ipfs("dispatch", cid, "--endpoint=" + endpoint, check=False)
         assert done.code == 1 and why in done.err and "s3cret" not in done.err
     ipfs("config", "endpoints.local.model_dir", "/nonexistent/models")

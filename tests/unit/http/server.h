@@ -26,9 +26,8 @@ typedef struct server {
   int n_requests;
 } server;
 
-static void read_request(server *s, int fd, char *to, size_t size) {
+static size_t read_request(int fd, char *to, size_t size) {
   size_t len = 0;
-  (void)s;
   while (len + 1 < size) {
     ssize_t n = recv(fd, to + len, size - 1 - len, 0);
     if (n <= 0) break;
@@ -36,14 +35,15 @@ static void read_request(server *s, int fd, char *to, size_t size) {
     const char *end = strstr(to, "\r\n\r\n"), *length = strcasestr(to, "content-length:");
     if (end && len >= (size_t)(end - to) + 4 + (length ? strtoul(length + 15, NULL, 10) : 0)) break;
   }
+  return len;
 }
 
-static void take_body(server *s, int fd, const char *head) {
+static void take_body(server *s, int fd, const char *head, size_t len) {
   const char *end = strstr(head, "\r\n\r\n"), *length = strcasestr(head, "content-length:");
   if (!end || !length) return;
   uint64_t want = strtoull(length + 15, NULL, 10);
   s->n_body = s->sum_body = 0;
-  for (const char *p = end + 4; *p; p++) s->n_body++, s->sum_body += (unsigned char)*p; /* bodies of the tests have no NUL */
+  for (const char *p = end + 4; p < head + len; p++) s->n_body++, s->sum_body += (unsigned char)*p;
   unsigned char room[65536];
   while (s->n_body < want) {
     ssize_t n = recv(fd, room, sizeof room, 0);
@@ -67,8 +67,8 @@ static void *serve(void *arg) {
     int fd = accept(s->fd, NULL, NULL);
     if (fd < 0) return NULL;
     int n = s->n_requests < MAX_REQUESTS - 1 ? s->n_requests : MAX_REQUESTS - 1, answer = n;
-    read_request(s, fd, s->requests[n], sizeof s->requests[n]);
-    if (s->takes_all) take_body(s, fd, s->requests[n]);
+    size_t len = read_request(fd, s->requests[n], sizeof s->requests[n]);
+    if (s->takes_all) take_body(s, fd, s->requests[n], len);
     __atomic_add_fetch(&s->n_requests, 1, __ATOMIC_SEQ_CST);
     while (answer > 0 && !s->answers[answer]) answer--;
     const char *text = s->choose ? s->choose(s->requests[n]) : s->answers[answer];

@@ -10,6 +10,7 @@ from . import errors
 
 _lock = threading.Lock()
 _nodes = {}
+_process = os.getpid()  # asked once: calls are to cost microseconds
 
 
 class Node:
@@ -18,16 +19,16 @@ class Node:
     def __init__(self, handle, path):
         self.handle, self.path = handle, path
         self.adding = threading.Lock()
-        self.users, self.pid = weakref.WeakSet(), os.getpid()  # what is open over it: checkpoints, files
+        self.users, self.pid = weakref.WeakSet(), _process  # what is open over it: checkpoints, files
 
     def is_usable(self):
         """False in a forked child, which has neither the threads nor the locks of it, and when the interpreter has ended."""
-        return self.handle is not None and self.pid == os.getpid()
+        return self.handle is not None and self.pid == _process
 
 
 def _forget():  # in a forked child: its parent's nodes have threads and locks that this process has not
-    global _lock
-    _lock = threading.Lock()
+    global _lock, _process
+    _lock, _process = threading.Lock(), os.getpid()
     _nodes.clear()
 
 

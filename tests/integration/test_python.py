@@ -115,6 +115,49 @@ print(json.dumps(bad))
 """) == []
 
 
+def test_imports_while_modules_are_dropped(python):
+    """Whoever drops modules meanwhile, every import succeeds, and gives the modules that there were: one process has one set of open stores."""
+    assert python("""
+import importlib, threading, time
+names = ['ipfs_accelerate_py', 'ipfs_accelerate_py.config', 'ipfs_accelerate_py.backends', 'ipfs_accelerate_py.ipfs_accelerate', 'ipfs_accelerate_py.content']
+first = [id(importlib.import_module(name)) for name in names]
+bad, seen, over = [], set(), threading.Event()
+def drop():
+    while not over.wait(0.003):
+        for name in [n for n in list(sys.modules) if n.startswith('ipfs_accelerate_py')]: sys.modules.pop(name, None)
+def one(i):
+    for k in range(20):
+        try:
+            module = importlib.import_module(names[(i + k) % len(names)])
+            import ipfs_accelerate_py
+            from ipfs_accelerate_py import config, backends
+            assert isinstance(config, type) and isinstance(ipfs_accelerate_py.backends, type) and callable(ipfs_accelerate_py.add_file)
+            seen.add(id(module))
+        except BaseException as why:
+            bad.append(repr(why))
+threads = [threading.Thread(target=one, args=(i,)) for i in range(20)]
+dropper = threading.Thread(target=drop)
+dropper.start()
+[t.start() for t in threads]; [t.join() for t in threads]
+over.set(); dropper.join()
+print(json.dumps([bad, seen == set(first)]))
+""") == [[], True]
+
+
+def test_a_reload_loads_anew(python):
+    assert python("""
+import importlib, inspect
+import ipfs_accelerate_py.config
+module = sys.modules['ipfs_accelerate_py.config']
+before = ia.config
+assert importlib.reload(module) is module and module.config is not before and ia.config is before
+assert 'class config' in inspect.getsource(module) and importlib.reload(ia) is ia and ia.config is not None
+from ipfs_accelerate_py import errors
+try: import ipfs_accelerate_py.nothing
+except ModuleNotFoundError as why: print(json.dumps(str(why)))
+""") == "No module named 'ipfs_accelerate_py.nothing'"
+
+
 def test_a_missing_library_is_told_by_the_call(python):
     done = python("print(ia.config.__name__)\ntry: ia.pins()\nexcept ia.IPFSError as why: print(json.dumps([why.code, why.message]))", IPFSA_LIBRARY="/nowhere/libipfsa.so.0")
     assert done[0] == "internal" and "/nowhere/libipfsa.so.0" in done[1]

@@ -69,22 +69,45 @@ static int plain(const char *path, ipfsa_checkpoint *cp, uint64_t *ret_sum) {
   return 0;
 }
 
+/* The plain file as a loader has it: its header read and checked, all of it mapped, a pointer for each tensor. */
+static int plain_tensors(const char *path) {
+  double start = now();
+  struct stat st;
+  ipfsa_tensor t;
+  ipfsa_checkpoint *cp = NULL;
+  if (ipfsa_checkpoint_open(NULL, path, &cp, &err) != IPFSA_OK) return failed(path);
+  int fd = open(path, O_RDONLY);
+  if (fd < 0 || fstat(fd, &st) != 0) return perror(path), 1;
+  const uint8_t *volatile at = NULL, *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+  if (map == MAP_FAILED) return perror("mmap"), 1;
+  for (uint64_t i = 0; ipfsa_checkpoint_tensor(cp, i, &t); i++) at = map + t.offset;
+  tell("open to all views", "mapping with its header", now() - start);
+  munmap((void *)(uintptr_t)map, (size_t)st.st_size);
+  close(fd);
+  ipfsa_checkpoint_close(cp);
+  return at == NULL;
+}
+
+/* From nothing open but the node. */
+static int open_and_view(ipfsa_node *node, const char *cid, const char *what, ipfsa_checkpoint **ret, uint64_t *ret_sum, uint64_t *ret_mapped) {
+  double start = now();
+  if (ipfsa_checkpoint_open(node, cid, ret, &err) != IPFSA_OK) return failed("ipfsa_checkpoint_open");
+  int code = view_all(*ret, 0, ret_sum, ret_mapped);
+  tell(what, "ours", now() - start);
+  return code;
+}
+
 static int warm(ipfsa_node *node, const char *cid, const char *path) {
   ipfsa_checkpoint *cp = NULL;
   uint64_t ours = 0, theirs = 0, mapped = 0;
+  int code = open_and_view(node, cid, "open to all views, first time", &cp, &ours, &mapped);
+  ipfsa_checkpoint_close(cp);
+  if (!code) code = open_and_view(node, cid, "open to all views", &cp, &ours, &mapped);
   double start = now();
-  if (ipfsa_checkpoint_open(node, cid, &cp, &err) != IPFSA_OK) return failed("ipfsa_checkpoint_open");
-  double opened = now();
-  int code = view_all(cp, 0, &ours, &mapped);
-  tell("open", "ours", opened - start);
-  tell("open to all views", "ours", now() - start);
-  start = now();
-  if (!code) code = view_all(cp, 0, &ours, &mapped);
-  tell("all views again", "ours", now() - start);
-  start = now();
   if (!code) code = view_all(cp, 1, &ours, &mapped);
   tell("looking at all bytes", "ours", now() - start);
   if (!code) code = plain(path, cp, &theirs);
+  if (!code) code = plain_tensors(path);
   if (!code && ours != theirs) code = (fprintf(stderr, "other bytes\n"), 1);
   if (!code) printf("{\"what\": \"mapped\", \"who\": \"ours\", \"bytes\": %llu, \"of\": %llu}\n", (unsigned long long)mapped, (unsigned long long)ipfsa_checkpoint_tensor_bytes(cp));
   ipfsa_checkpoint_close(cp);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -120,6 +121,46 @@ bool ipfsa_fs_is_present(const uint8_t *at) {
 void ipfsa_fs_map_will_need(const uint8_t *at, size_t len) {
   uint8_t *page = page_of(at), *end = (uint8_t *)(uintptr_t)at + len;
   for (; page < end; page += READ_AHEAD) (void)madvise(page, (size_t)(end - page) < READ_AHEAD ? (size_t)(end - page) : READ_AHEAD, MADV_WILLNEED);
+}
+
+/* ---- page tables ---- */
+
+int ipfsa_fs_open_page_map(void) { return faulted() ? -1 : open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC); }
+
+/* linux/fs.h since 6.7: finds the first page that is not present. */
+struct page_scan {
+  uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages, category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+#define SCAN _IOWR('f', 16, struct page_scan)
+#define IS_PRESENT (1u << 3)
+
+/* −1: this kernel has no scan. */
+static int scan(int page_map, uintptr_t from, uintptr_t to) {
+  uint64_t found[3];
+  struct page_scan s = {.size = sizeof s, .start = from, .end = to, .vec = (uintptr_t)found, .vec_len = 1, .max_pages = 1, .category_inverted = IS_PRESENT,
+                        .category_mask = IS_PRESENT, .return_mask = IS_PRESENT};
+  int n = ioctl(page_map, SCAN, &s);
+  return n < 0 ? -1 : n == 0 && s.walk_end == to;
+}
+
+/* Documentation/admin-guide/mm/pagemap.rst: 64 bits a page, the highest one: present. */
+static bool read_entries(int page_map, uintptr_t from, uintptr_t to) {
+  uint64_t entries[256];
+  for (uintptr_t page = from / 4096, end = to / 4096; page < end;) {
+    size_t n = end - page < 256 ? end - page : 256;
+    if (pread(page_map, entries, n * 8, (off_t)(page * 8)) != (ssize_t)(n * 8)) return false;
+    for (size_t i = 0; i < n; i++)
+      if (!(entries[i] >> 63)) return false;
+    page += n;
+  }
+  return true;
+}
+
+bool ipfsa_fs_are_mapped(int page_map, const uint8_t *at, size_t len) {
+  uintptr_t from = (uintptr_t)at & ~(uintptr_t)4095, to = ((uintptr_t)at + len + 4095) & ~(uintptr_t)4095;
+  if (page_map < 0 || faulted()) return false;
+  int all = scan(page_map, from, to);
+  return all < 0 ? read_entries(page_map, from, to) : all == 1;
 }
 
 static bool can_populate;

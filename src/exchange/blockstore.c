@@ -79,6 +79,15 @@ bool ipfsa_blockstore_map(ipfsa_blockstore *bs, const ipfsa_place *place, uint64
   return bs->ops->map && bs->ops->map(bs, place, off, len, at);
 }
 
+void ipfsa_blockstore_check_places(ipfsa_blockstore *bs, const ipfsa_place *const *places, size_t n, bool hash, bool *ret_good) {
+  if (bs->ops->check_places) bs->ops->check_places(bs, places, n, hash, ret_good);
+  else memset(ret_good, 0, n * sizeof *ret_good);
+}
+
+void ipfsa_blockstore_read_ahead(ipfsa_blockstore *bs, const ipfsa_place *place, uint64_t len) {
+  if (bs->ops->read_ahead) bs->ops->read_ahead(bs, place, len);
+}
+
 void ipfsa_blockstore_close(ipfsa_blockstore *bs) {
   if (bs) bs->ops->close(bs);
 }

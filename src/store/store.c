@@ -225,9 +225,24 @@ static bool store_map(ipfsa_blockstore *self, const ipfsa_place *place, uint64_t
   return ipfsa_fs_map_at(fd, off, at, len);
 }
 
+static void store_check_places(ipfsa_blockstore *self, const ipfsa_place *const *places, size_t n, bool hash, bool *ret_good) {
+  ipfsa_store *s = (ipfsa_store *)self;
+  int fd = s->windows && n ? pack_fd(s, places[0]->pack) : -1;
+  if (fd >= 0) ipfsa_windows_check(s->windows, fd, places, n, hash, ret_good);
+  else memset(ret_good, 0, n * sizeof *ret_good);
+}
+
+static void store_read_ahead(ipfsa_blockstore *self, const ipfsa_place *place, uint64_t len) {
+  int fd = pack_fd((ipfsa_store *)self, place->pack);
+  struct stat st;
+  if (fd < 0 || !ipfsa_fs_can_populate() || ipfsa_fs_fstat(fd, &st, NULL) != IPFSA_OK) return;
+  uint64_t size = (uint64_t)st.st_size, end = place->off + len;
+  ipfsa_window__read_in(fd, place->off / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE, end < size ? end : size);
+}
+
 static void store_close_base(ipfsa_blockstore *self) { ipfsa_store_close((ipfsa_store *)self); }
 
-static const ipfsa_blockstore_ops ops = {store_get, store_get_many, store_is_leaf, store_has, store_size, store_iterate, ipfsa_store__begin, store_close_base, store_locate, store_read_place, store_share, store_map};
+static const ipfsa_blockstore_ops ops = {store_get, store_get_many, store_is_leaf, store_has, store_size, store_iterate, ipfsa_store__begin, store_close_base, store_locate, store_read_place, store_share, store_map, store_check_places, store_read_ahead};
 
 /* ---- opening ---- */
 

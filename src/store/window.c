@@ -14,56 +14,23 @@
 #include "base/map.h"
 #include "hash/hash.h"
 #include "store/calm.h"
-#include "store/pack.h"
-
-#define WINDOW_BYTES ((uint64_t)64 << 20)
-#define REGION_BYTES IPFSA_PAGE_TABLE
-#define N_REGIONS ((size_t)(WINDOW_BYTES / REGION_BYTES) + 1) /* a leaf that begins in a window may end behind it */
-#define N_SLOTS (REGION_BYTES / IPFSA_MIN_WINDOW_BLOCK)       /* at most one leaf begins in each */
-#define MAX_WINDOWS (sizeof(void *) < 8 ? 4 : 128)            /* 8 GiB of addresses, about 5 MiB of what is remembered */
-#define SURE_NS 100000000ull /* ns after a look in which touching needs no care: pages touched now are the last that the kernel takes */
-
-typedef struct region {
-  pthread_mutex_t lock;
-  struct timespec changed;  /* the pack's, when what follows was verified */
-  uint64_t looked_ns;       /* when a page was last known to be there */
-  bool populated;           /* all of it was asked for once */
-  uint64_t carried;         /* mark of the leaf that begins in the region before; 0 = not verified */
-  uint64_t begun[N_SLOTS];  /* marks of those that begin here */
-} region;
-
-typedef struct window {
-  int fd;
-  uint64_t looked_tick, changed_ns; /* the pack's time of change, and when it was looked at; atomic */
-  const uint8_t *map;
-  region *regions;
-  uint64_t used; /* when, in looks */
-  unsigned refs;
-} window;
+#include "store/window_inside.h"
 
 struct ipfsa_windows {
   pthread_mutex_t lock; /* over the table; never held while a file is touched */
   uint64_t looks;
+  int page_map;
   uint64_t keys[128]; /* pack and number of the window in it, + 1; 0 = free */
   window windows[128];
 };
-
-/* One leaf under its locks. */
-typedef struct look {
-  window *w;
-  const uint8_t *data;
-  uint32_t len;
-  region *first, *last; /* the same, or neighbours */
-  size_t slot;          /* in the first */
-  uint64_t mark;
-  const ipfsa_place *place;
-} look;
 
 ipfsa_windows *ipfsa_windows_new(void) {
   const char *wish = getenv("IPFSA_WINDOWS");
   if ((wish && strcmp(wish, "off") == 0) || !ipfsa_fs_counts_page_faults()) return NULL;
   ipfsa_windows *all = ipfsa_calloc(1, sizeof *all);
-  if (all) pthread_mutex_init(&all->lock, NULL);
+  if (!all) return NULL;
+  pthread_mutex_init(&all->lock, NULL);
+  all->page_map = ipfsa_fs_open_page_map();
   return all;
 }
 
@@ -77,6 +44,7 @@ static void close_window(window *w) {
 void ipfsa_windows_free(ipfsa_windows *all) {
   if (!all) return;
   for (size_t i = 0; i < MAX_WINDOWS; i++) close_window(&all->windows[i]);
+  ipfsa_fs_close(&all->page_map);
   pthread_mutex_destroy(&all->lock);
   ipfsa_free(all);
 }
@@ -110,7 +78,7 @@ static size_t find_room(const ipfsa_windows *all, uint64_t home) {
 }
 
 /* The window, held until release; NULL: none to be had. */
-static window *hold(ipfsa_windows *all, int fd, const ipfsa_place *place) {
+window *ipfsa_window__hold(ipfsa_windows *all, int fd, const ipfsa_place *place) {
   uint64_t number = place->off / WINDOW_BYTES, key = ((uint64_t)place->pack << 32 | number) + 1;
   pthread_mutex_lock(&all->lock);
   size_t i = find_key(all, key, key);
@@ -121,20 +89,25 @@ static window *hold(ipfsa_windows *all, int fd, const ipfsa_place *place) {
   window *w = i < MAX_WINDOWS && all->keys[i] ? &all->windows[i] : NULL;
   if (w) {
     w->used = ++all->looks;
+    w->page_map = all->page_map;
     __atomic_add_fetch(&w->refs, 1, __ATOMIC_RELAXED);
   }
   pthread_mutex_unlock(&all->lock);
   return w;
 }
 
-static void release(window *w) { __atomic_sub_fetch(&w->refs, 1, __ATOMIC_RELEASE); }
+void ipfsa_window__release(window *w) { __atomic_sub_fetch(&w->refs, 1, __ATOMIC_RELEASE); }
 
-static look begin(window *w, const ipfsa_place *place) {
+look ipfsa_window__look(window *w, const ipfsa_place *place) {
   uint64_t at = place->off % WINDOW_BYTES, mark;
   memcpy(&mark, place->digest, sizeof mark);
   mark ^= place->len * 0x9e3779b97f4a7c15u; /* two leaves that claim one place do not pass for each other */
-  look l = {.w = w, .data = w->map + at, .len = place->len, .first = &w->regions[at / REGION_BYTES], .last = &w->regions[(at + place->len - 1) / REGION_BYTES],
+  return (look){.w = w, .data = w->map + at, .len = place->len, .first = &w->regions[at / REGION_BYTES], .last = &w->regions[(at + place->len - 1) / REGION_BYTES],
             .slot = at % REGION_BYTES / IPFSA_MIN_WINDOW_BLOCK, .mark = mark ? mark : 1, .place = place};
+}
+
+static look begin(window *w, const ipfsa_place *place) {
+  look l = ipfsa_window__look(w, place);
   pthread_mutex_lock(&l.first->lock);
   if (l.last != l.first) pthread_mutex_lock(&l.last->lock);
   return l;
@@ -145,23 +118,21 @@ static void end(const look *l) {
   pthread_mutex_unlock(&l->first->lock);
 }
 
-static void forget_region(region *r) {
+void ipfsa_window__forget(region *r) {
   r->carried = 0;
   memset(r->begun, 0, sizeof r->begun);
 }
 
 static void forget(const look *l) {
-  forget_region(l->first);
-  if (l->last != l->first) forget_region(l->last);
+  ipfsa_window__forget(l->first);
+  if (l->last != l->first) ipfsa_window__forget(l->last);
 }
-
-static bool same_time(const struct timespec *a, const struct timespec *b) { return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec; }
 
 static uint64_t in_ns(const struct timespec *t) { return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec; }
 
-static void look_at_pack(const look *l, struct timespec *ret_changed, uint64_t *ret_size) {
+void ipfsa_window__look_at_pack(const window *w, struct timespec *ret_changed, uint64_t *ret_size) {
   struct stat st = {.st_ctim = {.tv_nsec = -1}}; /* with size 0: nothing is verified */
-  (void)ipfsa_fs_fstat(l->w->fd, &st, NULL);
+  (void)ipfsa_fs_fstat(w->fd, &st, NULL);
   *ret_changed = st.st_ctim;
   *ret_size = (uint64_t)st.st_size;
 }
@@ -170,7 +141,7 @@ static void look_at_pack(const look *l, struct timespec *ret_changed, uint64_t *
 static bool is_unchanged(const look *l) {
   struct timespec changed;
   uint64_t size;
-  look_at_pack(l, &changed, &size);
+  ipfsa_window__look_at_pack(l->w, &changed, &size);
   bool same = same_time(&l->first->changed, &changed) && same_time(&l->last->changed, &changed);
   __atomic_store_n(&l->w->changed_ns, in_ns(&changed), __ATOMIC_RELAXED);
   return same;
@@ -188,12 +159,12 @@ static bool is_unchanged_this_tick(const look *l) {
   return same;
 }
 
-static void begin_anew(region *r, const struct timespec *changed) {
-  if (!same_time(&r->changed, changed)) forget_region(r);
+void ipfsa_window__begin_anew(region *r, const struct timespec *changed) {
+  if (!same_time(&r->changed, changed)) ipfsa_window__forget(r);
   r->changed = *changed;
 }
 
-static bool is_known(const look *l) { return l->first->begun[l->slot] == l->mark && (l->last == l->first || l->last->carried == l->mark); }
+bool ipfsa_window__is_known(const look *l) { return l->first->begun[l->slot] == l->mark && (l->last == l->first || l->last->carried == l->mark); }
 
 /* Fresh memory has its faults before they are counted. */
 static void touch(uint8_t *data, uint32_t len) {
@@ -223,7 +194,7 @@ static bool matches(const look *l) {
 
 /* The part of the leaf in a region, and once, when it is in memory already, the whole region as far as the file goes: its neighbours then need no faults
  * of their own. What came in by a fault was not looked at. False: where touching would raise a signal. */
-static bool bring_in(const look *l, region *r, uint64_t size) {
+bool ipfsa_window__bring_in(const look *l, region *r, uint64_t size) {
   const uint8_t *at = l->w->map + (size_t)(r - l->w->regions) * REGION_BYTES, *end = l->data + l->len;
   const uint8_t *from = l->data > at ? l->data : at, *to = end < at + REGION_BYTES ? end : at + REGION_BYTES;
   uint64_t off = l->place->off - (uint64_t)(l->data - l->w->map), last = off + (uint64_t)(to - l->w->map), faults = ipfsa_fs_page_faults();
@@ -235,7 +206,7 @@ static bool bring_in(const look *l, region *r, uint64_t size) {
     r->populated = true;
   }
   bool there = ipfsa_fs_populate(from, (size_t)(to - from));
-  if (ipfsa_fs_page_faults() != faults) forget_region(r);
+  if (ipfsa_fs_page_faults() != faults) ipfsa_window__forget(r);
   return there;
 }
 
@@ -250,7 +221,7 @@ static bool matches_undisturbed(const look *l) {
   return false;
 }
 
-static void remember(const look *l) {
+void ipfsa_window__remember(const look *l) {
   l->first->begun[l->slot] = l->mark;
   if (l->last != l->first) l->last->carried = l->mark;
   l->first->looked_ns = ipfsa_clock_monotonic_ns();
@@ -259,23 +230,23 @@ static void remember(const look *l) {
 static bool verify(const look *l) {
   struct timespec changed;
   uint64_t size;
-  look_at_pack(l, &changed, &size);
-  begin_anew(l->first, &changed);
-  begin_anew(l->last, &changed);
+  ipfsa_window__look_at_pack(l->w, &changed, &size);
+  ipfsa_window__begin_anew(l->first, &changed);
+  ipfsa_window__begin_anew(l->last, &changed);
   if (size < l->place->off + l->len) return false; /* a page behind the end of the file raises a signal */
-  bool there = bring_in(l, l->first, size) && (l->last == l->first || bring_in(l, l->last, size));
+  bool there = ipfsa_window__bring_in(l, l->first, size) && (l->last == l->first || ipfsa_window__bring_in(l, l->last, size));
   if (!there || !matches_undisturbed(l) || !is_unchanged(l)) return forget(l), false;
-  remember(l);
+  ipfsa_window__remember(l);
   return true;
 }
 
 bool ipfsa_windows_read(ipfsa_windows *all, int fd, const ipfsa_place *place, uint32_t from, uint32_t len, void *data) {
   if (place->len < IPFSA_MIN_WINDOW_BLOCK || place->len > REGION_BYTES || len == 0) return len == 0;
-  window *w = hold(all, fd, place);
+  window *w = ipfsa_window__hold(all, fd, place);
   if (!w) return false;
   look l = begin(w, place);
-  bool done = (is_known(&l) && copy(&l, from, len, data, ipfsa_calm_begin)) || (verify(&l) && copy(&l, from, len, data, ipfsa_calm_begin_anew));
+  bool done = (ipfsa_window__is_known(&l) && copy(&l, from, len, data, ipfsa_calm_begin)) || (verify(&l) && copy(&l, from, len, data, ipfsa_calm_begin_anew));
   end(&l);
-  release(w);
+  ipfsa_window__release(w);
   return done;
 }

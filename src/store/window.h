@@ -14,4 +14,11 @@ void ipfsa_windows_free(ipfsa_windows *all); /* NULL is fine; nobody reads any m
  * nothing that was not there before, or zeros. */
 bool ipfsa_windows_read(ipfsa_windows *all, int fd, const ipfsa_place *place, uint32_t from, uint32_t len, void *data);
 
+/* Leaves of one pack, looked at in their order (one that lies before the one ahead of it begins a new look): *ret_good of each: it was verified and its pages did
+ * not leave the memory since. hash: those not known are hashed now, up to IPFSA_MAX_CHECK_PLACES together; else nobody is waited for. Threads: any; they wait for
+ * each other as little as can be where each has leaves that lie together. */
+#define IPFSA_MAX_CHECK_PLACES 16 /* lanes of the widest kernel */
+void ipfsa_windows_check(ipfsa_windows *all, int fd, const ipfsa_place *const *places, size_t n, bool hash, bool *ret_good);
+void ipfsa_window__read_in(int fd, uint64_t from, uint64_t end); /* brings bytes into memory; from: on a page border */
+
 #endif

@@ -74,16 +74,36 @@ static const span_group *find_group(ipfsa_span_map *map, uint64_t off) {
 
 static bool in_span(const ipfsa_span *span, uint64_t off) { return off >= span->start && off - span->start < span->place.len; }
 
-static const ipfsa_span *find_span(const span_group *g, uint64_t off) {
-  uint32_t usual = g->spans[0].place.len; /* most files have leaves of one length */
-  size_t lo = 0, hi = g->n, guess = usual ? (size_t)((off - g->start) / usual) : 0;
-  if (guess < g->n && in_span(&g->spans[guess], off)) return &g->spans[guess];
+/* The last one that begins at or before off. */
+static size_t span_until(const span_group *g, uint64_t off) {
+  size_t lo = 0, hi = g->n;
   while (lo + 1 < hi) {
     size_t mid = lo + (hi - lo) / 2;
     if (g->spans[mid].start <= off) lo = mid;
     else hi = mid;
   }
-  return in_span(&g->spans[lo], off) ? &g->spans[lo] : NULL;
+  return lo;
+}
+
+static const ipfsa_span *find_span(const span_group *g, uint64_t off) {
+  uint32_t usual = g->spans[0].place.len; /* most files have leaves of one length */
+  size_t guess = usual ? (size_t)((off - g->start) / usual) : 0;
+  if (guess < g->n && in_span(&g->spans[guess], off)) return &g->spans[guess];
+  const ipfsa_span *span = &g->spans[span_until(g, off)];
+  return in_span(span, off) ? span : NULL;
+}
+
+void ipfsa_span_map_gap(const ipfsa_span_map *map, uint64_t off, uint64_t *ret_start, uint64_t *ret_end) {
+  size_t after = group_after(map, off);
+  const span_group *g = after ? map->groups[after - 1] : NULL;
+  *ret_start = 0;
+  *ret_end = map->size;
+  if (!g || !holds(g, off)) return;
+  size_t from = span_until(g, off), to = from + 1;
+  while (from > 0 && g->spans[from - 1].place.len == 0) from--;
+  while (to < g->n && g->spans[to].place.len == 0) to++;
+  *ret_start = g->spans[from].start;
+  *ret_end = to < g->n ? g->spans[to].start : g->end;
 }
 
 /* ---- loading ---- */

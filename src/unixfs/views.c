@@ -11,7 +11,7 @@
 #define PAGE ((uint64_t)4096)
 #define CELL ((uint64_t)1 << 30) /* bytes of a file that an image takes in at once */
 #define GAP ((uint64_t)1 << 20)  /* bytes of a file that are read at once where leaves cannot be mapped */
-#define AHEAD ((uint64_t)64 << 20) /* bytes that the disk is asked for behind a view of one who goes through the file in order */
+#define AHEAD ((uint64_t)64 << 20) /* bytes that are verified ahead of one who goes through the file in order */
 
 typedef ipfsa_view_piece piece;
 typedef ipfsa_view_image image;
@@ -25,6 +25,7 @@ struct ipfsa_views {
   size_t n, cap, n_mappings;
   uint64_t last_end; /* of the view before */
   bool writable;
+  uint64_t ahead_to; /* what was asked for ahead of one who goes on in order */
 };
 
 ipfsa_status ipfsa_views_new(ipfsa_blockstore *bs, ipfsa_file_reader *reader, ipfsa_span_map *spans, ipfsa_views **ret, ipfsa_error *err) {
@@ -50,6 +51,9 @@ void ipfsa_views_free(ipfsa_views *v) {
   ipfsa_free(v);
 }
 
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
+static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
 /* ---- pieces ---- */
 
 static bool is_placed(const piece *p) { return p->place.len > 0; }
@@ -65,14 +69,20 @@ static piece of_span(const ipfsa_span *span) { return (piece){.start = span->sta
 static piece piece_from(ipfsa_views *v, uint64_t off) {
   const ipfsa_span *span = ipfsa_span_map_find(v->spans, off);
   if (span && span->start == off && (span->place.off - off) % IPFSA_VIEW_ALIGN == 0) return of_span(span);
-  uint64_t end = span ? span->start + span->place.len : off - off % GAP + GAP;
-  return (piece){.start = off, .end = end < v->size ? end : v->size};
+  uint64_t start, end, border = off - off % GAP + GAP;
+  if (span) return (piece){.start = off, .end = span->start + span->place.len};
+  ipfsa_span_map_gap(v->spans, off, &start, &end);
+  return (piece){.start = off, .end = smaller(smaller(end, border), v->size)};
 }
 
 /* Where an image begins that has off: back over leaves that lie together. */
 static uint64_t begin_of(ipfsa_views *v, uint64_t off) {
   const ipfsa_span *span = ipfsa_span_map_find(v->spans, off);
-  if (!span) return off - off % GAP;
+  if (!span) {
+    uint64_t start, end;
+    ipfsa_span_map_gap(v->spans, off, &start, &end);
+    return larger(start, off - off % GAP);
+  }
   piece first = of_span(span);
   for (uint64_t cell = off - off % CELL; first.start > cell;) {
     span = ipfsa_span_map_find(v->spans, first.start - 1);
@@ -121,9 +131,6 @@ static ipfsa_status reserve(image *img, ipfsa_error *err) {
   img->data = img->room + lead;
   return IPFSA_OK;
 }
-
-static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
-static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /* Pieces [i, j) lie together and in phase: one mapping. Pages at the image's own borders may show what is beside it in the pack. */
 static void map_stretch(ipfsa_views *v, image *img, size_t i, size_t j) {
@@ -207,13 +214,19 @@ static ipfsa_status read_file(ipfsa_views *v, uint8_t *data, uint64_t off, uint6
   return status;
 }
 
-/* [from, to) of the file into private pages. Others may read what is in them already. */
-static ipfsa_status copy_in(ipfsa_views *v, const image *img, uint64_t from, uint64_t to, ipfsa_error *err) {
+/* What the store knows as verified is not hashed again. */
+static ipfsa_status read_piece(ipfsa_views *v, const piece *p, uint8_t *data, uint64_t from, uint64_t to, ipfsa_error *err) {
+  if (is_placed(p) && ipfsa_blockstore_read_place(v->bs, &p->place, (uint32_t)(from - p->start), (uint32_t)(to - from), data)) return IPFSA_OK;
+  return read_file(v, data, from, to - from, err);
+}
+
+/* [from, to) of a piece into private pages. Others may read what is in them already. */
+static ipfsa_status copy_in(ipfsa_views *v, const image *img, const piece *p, uint64_t from, uint64_t to, ipfsa_error *err) {
   if (from == to) return IPFSA_OK;
   uint8_t *at = ipfsa_view_at(img, from);
   size_t lead = (uintptr_t)at % PAGE, len = (size_t)((lead + (to - from) + PAGE - 1) & ~(PAGE - 1));
   if (!ipfsa_fs_set_writable(at - lead, len, true)) return ipfsa_fail_nomem(err);
-  ipfsa_status status = read_file(v, at, from, to - from, err);
+  ipfsa_status status = read_piece(v, p, at, from, to, err);
   if (!v->writable && !ipfsa_fs_set_writable(at - lead, len, false) && status == IPFSA_OK) return ipfsa_fail_nomem(err);
   return status;
 }
@@ -222,10 +235,10 @@ static bool is_mapped(const piece *p) { return p->map_from < p->map_to; }
 
 static ipfsa_status copy_piece(ipfsa_views *v, const image *img, piece *p, ipfsa_error *err) {
   if (is_mapped(p)) {
-    ipfsa_status status = copy_in(v, img, p->start, p->map_from, err);
-    return status ? status : copy_in(v, img, p->map_to, p->end, err);
+    ipfsa_status status = copy_in(v, img, p, p->start, p->map_from, err);
+    return status ? status : copy_in(v, img, p, p->map_to, p->end, err);
   }
-  ipfsa_status status = copy_in(v, img, p->start, p->end, err);
+  ipfsa_status status = copy_in(v, img, p, p->start, p->end, err);
   p->ready = status == IPFSA_OK;
   return status;
 }
@@ -249,7 +262,7 @@ static size_t piece_at(const image *img, uint64_t off) {
 }
 
 /* Copies first: a leaf is hashed as a whole, wherever its bytes are. */
-static ipfsa_status make_ready(ipfsa_views *v, ipfsa_pool *pool, const image *img, size_t first, uint64_t end, uint64_t ahead, ipfsa_error *err) {
+static ipfsa_status make_ready(ipfsa_views *v, ipfsa_pool *pool, const image *img, size_t first, uint64_t end, ipfsa_error *err) {
   size_t n = 0, last = first;
   piece *bad = NULL;
   ipfsa_status status = IPFSA_OK;
@@ -264,8 +277,19 @@ static ipfsa_status make_ready(ipfsa_views *v, ipfsa_pool *pool, const image *im
     status = copy_piece(v, img, p, err);
     if (!p->ready) todo[n++] = p;
   }
-  if (status == IPFSA_OK && n) status = ipfsa_views_verify(img, todo, n, ahead, pool, &bad, err);
+  if (status == IPFSA_OK && n) status = ipfsa_views_verify(v->bs, img, todo, n, pool, &bad, err);
   return status == IPFSA_OK && bad ? tell_why(v, bad, err) : status;
+}
+
+/* Half of it anew at a time, so that there is always something under way. */
+static void go_ahead(ipfsa_views *v, ipfsa_pool *pool, const image *img, uint64_t off, uint64_t end) {
+  bool in_order = off >= v->last_end && off - v->last_end < GAP;
+  v->last_end = end;
+  if (!in_order) v->ahead_to = 0;
+  if (!in_order || !pool || v->ahead_to > end + AHEAD / 2) return;
+  uint64_t from = larger(end, v->ahead_to);
+  v->ahead_to = end + AHEAD;
+  if (from < img->end) ipfsa_views_ahead(v->bs, img, piece_at(img, from), v->ahead_to, pool);
 }
 
 ipfsa_status ipfsa_views_get(ipfsa_views *v, ipfsa_pool *pool, uint64_t off, uint64_t len, const uint8_t **ret, uint64_t *ret_mapped, ipfsa_error *err) {
@@ -274,10 +298,9 @@ ipfsa_status ipfsa_views_get(ipfsa_views *v, ipfsa_pool *pool, uint64_t off, uin
   ipfsa_status status = image_of(v, off, end, &img, err);
   if (status) return status;
   size_t first = piece_at(img, off);
-  bool in_order = off >= v->last_end && off - v->last_end < GAP;
-  v->last_end = end;
-  status = make_ready(v, pool, img, first, end, in_order ? AHEAD : 0, err);
+  status = make_ready(v, pool, img, first, end, err);
   if (status) return status;
+  go_ahead(v, pool, img, off, end);
   for (size_t i = first; i < img->n && img->pieces[i].start < end; i++) {
     const piece *p = &img->pieces[i];
     uint64_t from = larger(p->map_from, off), to = smaller(p->map_to, end);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,8 +97,35 @@ static void a_source_read_from_many_places(void **state) {
   test_remove_tree(dir);
 }
 
+static void what_has_no_entry_is_not_mapped(void **state) {
+  (void)state;
+  ipfsa_error err = {0};
+  char *dir = test_temp_dir(), *path = make_file(dir, &err);
+  int fd = ipfsa_fs_open(AT_FDCWD, path, O_RDONLY, 0, &err), page_map = ipfsa_fs_open_page_map();
+  if (page_map < 0) {
+    puts("skipped: no /proc/self/pagemap");
+    skip();
+  }
+  uint8_t *room = ipfsa_fs_reserve(1u << 20);
+  assert_non_null(room);
+  assert_true(ipfsa_fs_map_at(fd, 0, room, 1u << 20));
+  assert_false(ipfsa_fs_are_mapped(page_map, room, 1u << 20));
+  assert_true(ipfsa_fs_populate(room, 1u << 20));
+  assert_true(ipfsa_fs_are_mapped(page_map, room, 1u << 20));
+  assert_int_equal(madvise(room + 40960, 4096, MADV_DONTNEED), 0);
+  assert_false(ipfsa_fs_are_mapped(page_map, room, 1u << 20)); /* though it is in the page cache */
+  assert_false(ipfsa_fs_are_mapped(page_map, room + 40960 - 1, 2));
+  assert_true(ipfsa_fs_are_mapped(page_map, room + 1, 40959) && ipfsa_fs_are_mapped(page_map, room + 45056, 100));
+  assert_false(ipfsa_fs_are_mapped(-1, room, 4096));
+  ipfsa_fs_unmap(room, 1u << 20);
+  ipfsa_fs_close(&page_map);
+  ipfsa_fs_close(&fd);
+  test_remove_tree(dir);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(a_held_file_keeps_writers_out), cmocka_unit_test(what_cannot_be_mapped_is_refused),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(what_has_no_entry_is_not_mapped),
+      cmocka_unit_test(a_held_file_keeps_writers_out), cmocka_unit_test(what_cannot_be_mapped_is_refused),
                                      cmocka_unit_test(a_source_read_from_many_places)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -299,6 +299,137 @@ static void they_can_be_switched_off(void **state) {
   assert_false(ipfsa_blockstore_read_place(f->bs, &place, 0, LEAF, got));
 }
 
+/* ---- many leaves at once ---- */
+
+/* How many of leaves [from, from + n) are good; *ret_first_bad: n: all. */
+static size_t check(fixture *f, size_t from, size_t n, bool hash, size_t *ret_first_bad) {
+  const ipfsa_place *places[N_LEAVES];
+  bool good[N_LEAVES];
+  size_t n_good = 0;
+  for (size_t i = 0; i < n; i++) places[i] = &f->places[from + i];
+  ipfsa_blockstore_check_places(f->bs, places, n, hash, good);
+  *ret_first_bad = n;
+  for (size_t i = n; i-- > 0;) {
+    n_good += good[i];
+    if (!good[i]) *ret_first_bad = i;
+  }
+  return n_good;
+}
+
+static void leaves_are_hashed_once(void **state) {
+  fixture *f = *state;
+  size_t bad = 0;
+  locate_all(f);
+  assert_int_equal(check(f, 0, N_LEAVES, false, &bad), 0);
+  assert_int_equal(check(f, 0, N_LEAVES, true, &bad), N_LEAVES);
+  assert_int_equal(check(f, 0, N_LEAVES, false, &bad), N_LEAVES);
+  for (int i = 0; i < 200; i++) { /* every stretch, also over the borders of regions */
+    size_t from = pick(&f->random, N_LEAVES), n = 1 + pick(&f->random, (uint32_t)(N_LEAVES - from));
+    assert_int_equal(check(f, from, n, i % 2, &bad), n);
+  }
+  assert_true(read_part(f, 17, 3, 1000)); /* the same marks */
+  assert_true(let_pages_go() > 0);
+  assert_int_equal(check(f, 0, N_LEAVES, false, &bad), 0);
+  assert_true(read_part(f, 17, 3, 1000));
+  assert_int_equal(check(f, 17, 1, false, &bad), 1);
+}
+
+static void a_leaf_that_does_not_match_is_not_good(void **state) {
+  fixture *f = *state;
+  size_t bad = 0;
+  locate_all(f);
+  assert_int_equal(check(f, 0, N_LEAVES, true, &bad), N_LEAVES);
+  int fd = open_pack(f);
+  for (size_t i = 0; i < N_LEAVES; i += 53) {
+    uint8_t byte, wrong;
+    assert_int_equal(pread(fd, &byte, 1, (off_t)f->places[i].off + 9), 1);
+    wrong = byte ^ 1;
+    assert_int_equal(pwrite(fd, &wrong, 1, (off_t)f->places[i].off + 9), 1);
+    assert_int_equal(check(f, 0, N_LEAVES, false, &bad), 0); /* the time of change tells */
+    assert_int_equal(check(f, 0, N_LEAVES, true, &bad), N_LEAVES - 1);
+    assert_int_equal(bad, i);
+    assert_int_equal(check(f, 0, N_LEAVES, false, &bad), N_LEAVES - 1);
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)f->places[i].off + 9), 1);
+  }
+  assert_int_equal(check(f, 0, N_LEAVES, true, &bad), N_LEAVES);
+  assert_int_equal(ftruncate(fd, (off_t)f->places[N_LEAVES - 1].off + 5), 0);
+  assert_int_equal(check(f, 0, N_LEAVES, true, &bad), N_LEAVES - 1); /* nothing behind the end is touched */
+  assert_int_equal(bad, N_LEAVES - 1);
+  close(fd);
+}
+
+static void what_a_neighbour_brought_back_is_not_known(void **state) {
+  fixture *f = *state;
+  size_t bad = 0;
+  locate_all(f);
+  int fd = open_pack(f);
+  for (size_t i = 0; i + 1 < 20; i++) {
+    off_t from = (off_t)(f->places[i].off / 4096 * 4096);
+    uint8_t *map = mmap(NULL, 2 * LEAF, PROT_READ | PROT_WRITE, MAP_SHARED, fd, from);
+    assert_true(map != MAP_FAILED);
+    size_t at = (size_t)(f->places[i].off - (uint64_t)from) + LEAF - 1;
+    *(volatile uint8_t *)(map + at) ^= 0; /* as above */
+    assert_int_equal(check(f, i, 2, true, &bad), 2);
+    map[at] ^= 1;
+    assert_true(let_pages_go() > 0);
+    assert_int_equal(check(f, i + 1, 1, true, &bad), 1);
+    assert_int_equal(check(f, i, 1, false, &bad), 0);
+    assert_int_equal(check(f, i, 1, true, &bad), 0);
+    map[at] ^= 1;
+    assert_int_equal(check(f, i, 1, true, &bad), 1);
+    assert_int_equal(munmap(map, 2 * LEAF), 0);
+  }
+  close(fd);
+}
+
+static void *check_much(void *arg) {
+  reader *r = arg;
+  for (int i = 0; i < 300; i++) {
+    size_t bad, from = pick(&r->random, N_LEAVES), n = 1 + pick(&r->random, (uint32_t)(N_LEAVES - from)), good = check(r->f, from, n, true, &bad);
+    r->wrong += good > (size_t)n;
+    r->read += good > 0;
+    if (from <= 100 && from + n > 100) r->wrong += bad > 100 - from; /* that one is damaged */
+  }
+  return NULL;
+}
+
+static void several_threads_check_neighbours_while_pages_go(void **state) {
+  fixture *f = *state;
+  reader readers[3];
+  uint8_t byte;
+  locate_all(f);
+  int fd = open_pack(f);
+  assert_int_equal(pread(fd, &byte, 1, (off_t)f->places[100].off), 1);
+  byte ^= 8;
+  assert_int_equal(pwrite(fd, &byte, 1, (off_t)f->places[100].off), 1);
+  close(fd);
+  for (size_t i = 0; i < 3; i++) {
+    readers[i] = (reader){.f = f, .random = i};
+    assert_int_equal(pthread_create(&readers[i].thread, NULL, check_much, &readers[i]), 0);
+  }
+  for (int i = 0; i < 50; i++) (void)let_pages_go();
+  for (size_t i = 0; i < 3; i++) {
+    pthread_join(readers[i].thread, NULL);
+    assert_int_equal(readers[i].wrong, 0);
+    assert_true(readers[i].read > 0);
+  }
+}
+
+static void a_check_may_fail_at_every_file_operation(void **state) {
+  fixture *f = *state;
+  size_t bad;
+  locate_all(f);
+  bool fired = true;
+  for (uint64_t n = 1; fired; n++) {
+    ipfsa_fault_arm(&(ipfsa_fault_plan){IPFSA_FAULT_FILE, n, 1, IPFSA_FAULT_FAIL, EIO});
+    size_t good = check(f, n % 100, 40, true, &bad);
+    fired = ipfsa_fault_fired();
+    ipfsa_fault_disarm();
+    if (!fired) assert_int_equal(good, 40);
+    assert_int_equal(check(f, n % 100, 40, true, &bad), 40);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(parts_are_right, setup, teardown),
@@ -308,6 +439,11 @@ int main(void) {
 cmocka_unit_test_setup_teardown(one_look_misses_nothing, setup, teardown),
       cmocka_unit_test_setup_teardown(several_threads_read_while_pages_go, setup, teardown),
       cmocka_unit_test_setup_teardown(every_file_operation_may_fail, setup, teardown),
+      cmocka_unit_test_setup_teardown(leaves_are_hashed_once, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_leaf_that_does_not_match_is_not_good, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_a_neighbour_brought_back_is_not_known, setup, teardown),
+      cmocka_unit_test_setup_teardown(several_threads_check_neighbours_while_pages_go, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_check_may_fail_at_every_file_operation, setup, teardown),
       cmocka_unit_test_setup_teardown(they_can_be_switched_off, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,4 +77,17 @@ void ipfsa_pool_submit(ipfsa_pool *pool, ipfsa_task *task) {
   pthread_mutex_unlock(&pool->lock);
 }
 
+bool ipfsa_pool_take_back(ipfsa_pool *pool, ipfsa_task *task) {
+  pthread_mutex_lock(&pool->lock);
+  ipfsa_task **at = &pool->head;
+  while (*at && *at != task) at = &(*at)->next;
+  bool waits = *at != NULL;
+  if (waits) {
+    *at = task->next;
+    if (!*at) pool->tail = at;
+  }
+  pthread_mutex_unlock(&pool->lock);
+  return waits;
+}
+
 unsigned ipfsa_pool_n_threads(const ipfsa_pool *pool) { return pool->n_threads; }

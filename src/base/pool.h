@@ -15,6 +15,8 @@ struct ipfsa_task { /* embedded by the caller, who keeps it alive until run has 
 ipfsa_status ipfsa_pool_new(unsigned n_threads, ipfsa_pool **ret, ipfsa_error *err);
 void ipfsa_pool_free(ipfsa_pool *pool); /* finishes what is queued */
 void ipfsa_pool_submit(ipfsa_pool *pool, ipfsa_task *task);
+/* True: no worker has begun with it, and none will; whoever would wait for it runs it himself, rather than sleep. */
+bool ipfsa_pool_take_back(ipfsa_pool *pool, ipfsa_task *task);
 unsigned ipfsa_pool_n_threads(const ipfsa_pool *pool);
 
 #endif

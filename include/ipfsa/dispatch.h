@@ -11,7 +11,7 @@ extern "C" {
 
 /* A table [endpoints.NAME]; all borrowed for the call. The token is in none of it. */
 typedef struct ipfsa_endpoint_row {
-  const char *name, *kind, *url, *model_dir, *layout; /* "" where not set */
+  const char *name, *kind, *url, *model_dir, *layout; /* "" where not set; url: of kind shm the socket */
   const char *problem; /* why it cannot be used as it stands; "" */
   bool is_default;
 } ipfsa_endpoint_row;
@@ -32,7 +32,7 @@ typedef struct ipfsa_dispatch_options {
 typedef struct ipfsa_dispatched {
   ipfsa_cid cid;        /* version 1 */
   const char *endpoint, *kind, *model;
-  const char *place;    /* path of the file or folder; of a server that was sent the model, its URL */
+  const char *place;    /* path of the file or folder; of a server that was sent the model, its URL; of a process, its socket */
   const char *format;   /* "safetensors", "gguf", "torch", "pickle"; "folder": a layout of the server's own, without a checkpoint at its top */
   const char *source;   /* "cache": it was there, untouched, and nothing was transferred; else "store" */
   const char *way;      /* "reflink", "link", "copy", "upload"; "" when nothing was transferred */

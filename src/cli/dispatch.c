@@ -73,8 +73,8 @@ const cli_verb cli_verb_dispatch = {
     .tagline = "Bring a model to an endpoint.",
     .description = "Checks the format, then brings the model to the endpoint of the configuration and waits until its server says that it is ready. Kind\n"
                    "path: as a file or folder of model_dir, whole or not at all, by reflink, hard link or copy; with layout huggingface as a snapshot of\n"
-                   "the hub's cache. Kinds ollama, llamacpp, triton, mlserver, sglang, vllm: put there or uploaded, then loaded; openai: looked at. The\n"
-                   "same again transfers nothing. A server that refuses is told of in its own words.",
+                   "the hub's cache. Kinds ollama, llamacpp, triton, mlserver, sglang, vllm: put there or uploaded, then loaded; openai: looked at;\n"
+                   "shm: handed to a process of this machine as descriptors. The same again transfers nothing. A server that refuses is told of in its own words.",
     .example = "> ipfs-accelerate config endpoints.local.kind path && ipfs-accelerate config endpoints.local.model_dir \"$PWD\"\n"
                "> ipfs-accelerate dispatch team/model --endpoint=local --json",
     .options = dispatch_options,
@@ -97,7 +97,7 @@ static int print_endpoint(void *arg, const ipfsa_endpoint_row *row) {
     cli_out(ctx, ",\"Default\":%s}\n", row->is_default ? "true" : "false");
     return 0;
   }
-  const char *where = *row->model_dir ? row->model_dir : row->url;
+  const char *where = *row->url ? row->url : row->model_dir;
   cli_out(ctx, "%s%s %s ", row->name, row->is_default ? " (default)" : "", *row->kind ? row->kind : "-");
   cli_out_name(ctx, *where ? where : "-", *where ? strlen(where) : 1);
   if (*row->problem) cli_out(ctx, "  "), cli_out_name(ctx, row->problem, strlen(row->problem));

@@ -10,7 +10,7 @@
 #define LAST_PAUSE_MS 2000
 
 const ipfsa_driver *ipfsa_driver_find(const char *kind) {
-  static const ipfsa_driver *const drivers[] = {&ipfsa_driver_path,     &ipfsa_driver_ollama, &ipfsa_driver_llamacpp, &ipfsa_driver_triton,
+  static const ipfsa_driver *const drivers[] = {&ipfsa_driver_path,     &ipfsa_driver_shm,    &ipfsa_driver_ollama, &ipfsa_driver_llamacpp, &ipfsa_driver_triton,
                                                 &ipfsa_driver_mlserver, &ipfsa_driver_sglang, &ipfsa_driver_vllm,     &ipfsa_driver_openai};
   for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
     if (strcmp(drivers[i]->kind, kind) == 0) return drivers[i];

@@ -17,6 +17,7 @@ typedef struct ipfsa_model_file {
 typedef enum ipfsa_place_style {
   IPFSA_PLACE_NAMED,   /* model_dir/NAME[.suffix]; other content under the name is exchanged */
   IPFSA_PLACE_CONTENT, /* model_dir/NAME/CID[.suffix]: the path itself says which content */
+  IPFSA_PLACE_HELD     /* a tree of the repo's own, kept until the delivery is over */
 } ipfsa_place_style;
 typedef struct ipfsa_placed {
   char *path, *server_path; /* owned; here, and as the server has it */
@@ -31,6 +32,7 @@ typedef struct ipfsa_driver {
   const char *kind;
   uint16_t port;   /* the usual one of its servers; 0: there is none */
   bool needs_url;  /* a server without a usual port */
+  bool needs_socket; /* a process that listens at a unix socket */
   bool needs_dir;  /* models are published into model_dir */
   bool takes_hub;  /* also in the layout of a hub's cache */
   bool flat_names; /* ORG/NAME is called ORG--NAME there */
@@ -38,12 +40,12 @@ typedef struct ipfsa_driver {
   /* Brings it there and does not return before the probe of the server is true for this model; fills place, source, way, bytes, health_ns. */
   ipfsa_status (*bring)(ipfsa_delivery *delivery, ipfsa_error *err);
 
-  /* Is it ready, as its server says? */
+  /* Is it ready, as its server says? NULL: only bringing it can tell. */
   ipfsa_status (*probe)(ipfsa_delivery *delivery, bool *ret, ipfsa_error *err);
 } ipfsa_driver;
 const ipfsa_driver *ipfsa_driver_find(const char *kind); /* NULL */
 
-extern const ipfsa_driver ipfsa_driver_path, ipfsa_driver_ollama, ipfsa_driver_llamacpp, ipfsa_driver_triton, ipfsa_driver_mlserver, ipfsa_driver_sglang,
+extern const ipfsa_driver ipfsa_driver_path, ipfsa_driver_shm, ipfsa_driver_ollama, ipfsa_driver_llamacpp, ipfsa_driver_triton, ipfsa_driver_mlserver, ipfsa_driver_sglang,
     ipfsa_driver_vllm, ipfsa_driver_openai;
 
 /* What the node does for a driver. */
@@ -61,6 +63,7 @@ struct ipfsa_delivery {
   const ipfsa_driver *driver;
   const ipfsa_endpoint *endpoint;
   ipfsa_server *server; /* NULL: the kind has none */
+  uint64_t timeout_ms;  /* the endpoint's */
   const char *cid;      /* text of version 1 */
   const char *model;    /* as the server is to call it */
   bool is_folder;

@@ -65,6 +65,8 @@ ipfsa_status ipfsa_endpoint_check(const ipfsa_endpoint *e, ipfsa_error *err) {
   if (!driver) return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "endpoints.%.100s: dispatching to %s is not supported", e->name, e->kind);
   if (driver->needs_dir && e->model_dir[0] != '/')
     return ipfsa_fail(err, IPFSA_E_INVALID, "endpoints.%.100s.model_dir: \"%.200s\"; expected the absolute path of a folder that is there", e->name, e->model_dir);
+  if (driver->needs_socket && e->socket[0] != '/')
+    return ipfsa_fail(err, IPFSA_E_INVALID, "endpoints.%.100s.socket: \"%.200s\"; expected the absolute path of the socket that the receiver listens at", e->name, e->socket);
   if (*e->server_dir && e->server_dir[0] != '/')
     return ipfsa_fail(err, IPFSA_E_INVALID, "endpoints.%.100s.server_dir: \"%.200s\"; expected the absolute path that the server has for model_dir", e->name, e->server_dir);
   if (strcmp(e->layout, "huggingface") == 0 && !driver->takes_hub)

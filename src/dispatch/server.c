@@ -68,7 +68,7 @@ const char *ipfsa_server_words(const json_t *json) {
 
 /* A server may repeat what it was sent. */
 static size_t token_at(const ipfsa_server *s, const char *p) {
-  const char *token = s->authorization ? s->authorization + strlen("Bearer ") : "";
+  const char *token = s && s->authorization ? s->authorization + strlen("Bearer ") : "";
   size_t len = strlen(token);
   return len && strncmp(p, token, len) == 0 ? len : 0;
 }

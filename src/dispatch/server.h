@@ -50,7 +50,7 @@ typedef ipfsa_status (*ipfsa_line_cb)(void *ctx, const json_t *line, ipfsa_error
 ipfsa_status ipfsa_server_ask_lines(ipfsa_server *server, const ipfsa_ask *ask, ipfsa_line_cb cb, void *ctx, ipfsa_error *err);
 /* What a JSON answer says of an error ("error", its "message", "detail", "message"); "". Borrowed from the JSON. */
 const char *ipfsa_server_words(const json_t *json);
-/* ": " and the words, cut, without control characters and without the token. */
+/* ": " and the words, cut, without control characters and without the token. server may be NULL: there is no token. */
 void ipfsa_server_quote(const ipfsa_server *server, const char *words, ipfsa_buf *out);
 
 /* Waits that long, or until it is cancelled: E_CANCELLED. */

@@ -32,7 +32,7 @@ ipfsa_status ipfsa_endpoint_list(ipfsa_node *node, ipfsa_endpoint_cb cb, void *c
       status = ipfsa_fail_nomem(err);
       break;
     }
-    ipfsa_endpoint_row row = {names[i], e.kind, e.url, e.model_dir, e.layout, usable ? why.message : "", strcmp(names[i], ipfsa_config_string(node->config, "endpoints.default")) == 0};
+    ipfsa_endpoint_row row = {names[i], e.kind, *e.url ? e.url : e.socket, e.model_dir, e.layout, usable ? why.message : "", strcmp(names[i], ipfsa_config_string(node->config, "endpoints.default")) == 0};
     if (cb(ctx, &row) != 0) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
   }
   ipfsa_config_list_free(names, n);
@@ -55,6 +55,7 @@ typedef struct dispatching {
   const ipfsa_model_file *open_file; /* the one that `open` reads */
   ipfsa_file *open;
   ipfsa_progress at; /* as last told */
+  bool holds;        /* a tree of the repo's own */
 } dispatching;
 
 /* ---- its name, its place ---- */
@@ -143,8 +144,29 @@ static char *join(const char *folder, const char *name) {
   return text.failed ? NULL : (char *)ipfsa_buf_take(&text, &len);
 }
 
+#define HOLDER "dispatch shm"
+
+/* The use is given back when the delivery is over: whoever has a descriptor keeps its file. */
+static ipfsa_status hold(dispatching *d, ipfsa_placed *ret, ipfsa_error *err) {
+  ipfsa_materialised *tree = NULL;
+  ipfsa_materialise_options o = {.struct_size = sizeof o, .progress = d->o->progress, .progress_ctx = d->o->progress_ctx};
+  ipfsa_status status = ipfsa_materialise(d->node, d->cid_text, HOLDER, &o, &tree, err);
+  if (status) return status;
+  d->holds = true;
+  ipfsa_placed placed = {.path = ipfsa_strdup(tree->path), .changed = tree->made, .way = tree->way, .bytes = tree->made ? tree->size : 0};
+  ipfsa_materialised_free(tree);
+  if (!placed.path) return ipfsa_fail_nomem(err);
+  *ret = placed;
+  return IPFSA_OK;
+}
+
+static ipfsa_status let_go(dispatching *d, ipfsa_error *err) {
+  return d->holds ? ipfsa_materialise_release(d->node, &d->cid, HOLDER, NULL, err) : IPFSA_OK;
+}
+
 static ipfsa_status publish(void *ctx, ipfsa_place_style style, ipfsa_placed *ret, ipfsa_error *err) {
   dispatching *d = ctx;
+  if (style == IPFSA_PLACE_HELD) return hold(d, ret, err);
   const ipfsa_endpoint *e = d->endpoint;
   IPFSA_AUTO_BUF ipfsa_buf model = {0}, place = {0};
   char commit[IPFSA_HUB_COMMIT];
@@ -234,12 +256,13 @@ static ipfsa_status answer(const dispatching *d, ipfsa_dispatched **ret, ipfsa_e
 static ipfsa_status open_server(dispatching *d, ipfsa_server **ret, ipfsa_error *err) {
   IPFSA_AUTO_FREE char *url = NULL;
   IPFSA_AUTO_FREE char *token = NULL;
+  double seconds = strtod(d->endpoint->timeout, NULL); /* the schema bounds it */
+  d->delivery.timeout_ms = (uint64_t)(seconds * 1000);
   if (!d->delivery.driver->port && !d->delivery.driver->needs_url) return IPFSA_OK;
   ipfsa_status status = ipfsa_endpoint_url(d->endpoint, &url, err);
   if (status == IPFSA_OK) status = ipfsa_endpoint_token(d->node->config, d->endpoint, &token, err);
   if (status) return status;
-  double seconds = strtod(d->endpoint->timeout, NULL); /* the schema bounds it */
-  status = ipfsa_server_open(&(ipfsa_server_settings){.url = url, .token = token, .timeout_ms = (uint64_t)(seconds * 1000), .cancelled = is_cancelled, .cancelled_ctx = d}, ret, err);
+  status = ipfsa_server_open(&(ipfsa_server_settings){.url = url, .token = token, .timeout_ms = d->delivery.timeout_ms, .cancelled = is_cancelled, .cancelled_ctx = d}, ret, err);
   if (token) explicit_bzero(token, strlen(token));
   return status;
 }
@@ -254,6 +277,8 @@ static ipfsa_status deliver(dispatching *d, ipfsa_error *err) {
   status = open_server(d, &v->server, err);
   if (status == IPFSA_OK) status = v->driver->bring(v, err);
   ipfsa_server_close(v->server);
+  ipfsa_status released = let_go(d, status ? NULL : err);
+  if (status == IPFSA_OK) status = released;
   return status && *v->endpoint->kind ? ipfsa_error_prefix(err, status, "endpoint %.100s", d->endpoint->name) : status;
 }
 

@@ -1,0 +1,294 @@
+/* Receiving: descriptors become files of a checkpoint that is opened over them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ipfsa/receive.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/map.h"
+#include "checkpoint/checkpoint.h"
+#include "codec/json.h"
+#include "dispatch/hand_over.h"
+#include "dispatch/server.h"
+
+#define SENDER_MS 10000  /* for a sender, from its coming to its last byte: it has nothing to wait for */
+#define MAX_NAME 4096    /* bytes of a file's name with its folders; PATH_MAX */
+
+struct ipfsa_receiver {
+  int fd;
+  struct sockaddr_un at;
+  struct stat socket; /* ours: another's under the same name is left alone */
+};
+
+typedef struct received_box { /* what a caller gets is its first member */
+  ipfsa_received view;
+  ipfsa_received_file *files;
+  size_t n_files;
+  char *model;
+  bool is_folder;
+} received_box;
+
+/* ---- a file of it ---- */
+
+typedef struct handed {
+  ipfsa_source base;
+  const ipfsa_received_file *file; /* of the box, which outlives the checkpoint */
+  uint8_t *map;
+} handed;
+
+static size_t pages(const ipfsa_received_file *file) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  return (size_t)((file->size + page - 1) / page * page);
+}
+
+static ipfsa_status read_handed(ipfsa_source *self, void *data, size_t len, uint64_t off, ipfsa_error *err) {
+  const ipfsa_received_file *file = ((handed *)self)->file;
+  size_t n = 0;
+  ipfsa_status status = ipfsa_fs_read_at(file->fd, data, len, off, &n, err);
+  return status == IPFSA_OK && n < len ? ipfsa_fail(err, IPFSA_E_CHANGED, "%.200s was cut short", file->name) : status;
+}
+
+/* One mapping a file, from the first view on; its pages come when they are touched. */
+static ipfsa_status view_handed(ipfsa_source *self, uint64_t off, uint64_t len, const void **ret, uint64_t *ret_mapped, ipfsa_error *err) {
+  handed *h = (handed *)self;
+  uint8_t *room = !h->map && h->file->size ? ipfsa_fs_reserve(pages(h->file)) : NULL;
+  if (room && ipfsa_fs_map_at(h->file->fd, 0, room, pages(h->file))) h->map = room;
+  else if (room) ipfsa_fs_unmap(room, pages(h->file));
+  if (!h->map && h->file->size) return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "%.200s cannot be mapped here; read its tensors instead", h->file->name);
+  *ret = h->map ? (const void *)(h->map + off) : "";
+  *ret_mapped = len;
+  return IPFSA_OK;
+}
+
+static ipfsa_status check_handed(ipfsa_source *self, ipfsa_error *err) {
+  const ipfsa_received_file *file = ((handed *)self)->file;
+  struct stat st;
+  ipfsa_status status = ipfsa_fs_fstat(file->fd, &st, err);
+  return status == IPFSA_OK && (uint64_t)st.st_size != file->size ? ipfsa_fail(err, IPFSA_E_CHANGED, "%.200s changed", file->name) : status;
+}
+
+static void close_handed(ipfsa_source *self) {
+  handed *h = (handed *)self;
+  if (h->map) ipfsa_fs_unmap(h->map, pages(h->file));
+  ipfsa_free(h);
+}
+
+static ipfsa_status open_handed(const ipfsa_received_file *file, ipfsa_source **ret, ipfsa_error *err) {
+  handed *h = ipfsa_calloc(1, sizeof *h);
+  if (!h) return ipfsa_fail_nomem(err);
+  h->base = (ipfsa_source){.read_at = read_handed, .check = check_handed, .view = view_handed, .close = close_handed, .size_hint = file->size, .map_fd = -1};
+  h->file = file;
+  *ret = &h->base;
+  return IPFSA_OK;
+}
+
+/* ---- the checkpoint ---- */
+
+typedef struct handed_place {
+  ipfsa_checkpoint_place base;
+  const received_box *box;
+} handed_place;
+
+static ipfsa_status open_named(ipfsa_checkpoint_place *self, const char *name, ipfsa_source **ret, ipfsa_error *err) {
+  const received_box *box = ((handed_place *)self)->box;
+  for (size_t i = 0; i < box->n_files; i++)
+    if (strcmp(box->files[i].name, name) == 0) return open_handed(&box->files[i], ret, err);
+  return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "no file %.200s was handed over", name);
+}
+
+static ipfsa_status list_names(ipfsa_checkpoint_place *self, ipfsa_checkpoint_name_cb cb, void *ctx, ipfsa_error *err) {
+  const received_box *box = ((handed_place *)self)->box;
+  (void)err;
+  for (size_t i = 0; i < box->n_files; i++)
+    if (!strchr(box->files[i].name, '/') && !cb(ctx, box->files[i].name)) break;
+  return IPFSA_OK;
+}
+
+static ipfsa_status open_checkpoint(received_box *box, ipfsa_error *err) {
+  handed_place place = {{open_named, list_names}, box};
+  ipfsa_source *source = NULL;
+  if (box->is_folder) return ipfsa_checkpoint_load(&place.base, NULL, &box->view.checkpoint, err);
+  ipfsa_status status = open_handed(&box->files[0], &source, err);
+  return status ? status : ipfsa_checkpoint_load_file(source, box->files[0].name, &box->view.checkpoint, err);
+}
+
+void ipfsa_received_free(ipfsa_received *received) {
+  received_box *box = (received_box *)received;
+  if (!box) return;
+  ipfsa_checkpoint_close(box->view.checkpoint);
+  for (size_t i = 0; i < box->n_files; i++) {
+    ipfsa_fs_close(&box->files[i].fd);
+    ipfsa_free((char *)(uintptr_t)box->files[i].name);
+  }
+  ipfsa_free(box->files);
+  ipfsa_free(box->model);
+  ipfsa_free(box);
+}
+
+/* ---- what a sender says ---- */
+
+static ipfsa_status take_file(received_box *box, const json_t *item, ipfsa_error *err) {
+  const char *name = ipfsa_json_string(item, "name");
+  const json_t *size = json_object_get(item, "size");
+  if (!name || !*name || strlen(name) > MAX_NAME || !json_is_integer(size) || json_integer_value(size) < 0)
+    return ipfsa_fail(err, IPFSA_E_MALFORMED, "hand-over: file %zu has no name or no size", box->n_files);
+  char *copy = ipfsa_strdup(name);
+  if (!copy) return ipfsa_fail_nomem(err);
+  box->files[box->n_files++] = (ipfsa_received_file){copy, (uint64_t)json_integer_value(size), -1};
+  return IPFSA_OK;
+}
+
+static ipfsa_status take_head(received_box *box, const json_t *head, ipfsa_error *err) {
+  const char *cid = ipfsa_json_string(head, "cid"), *model = ipfsa_json_string(head, "model");
+  const json_t *files = json_object_get(head, "files");
+  size_t n = json_array_size(files);
+  if (json_integer_value(json_object_get(head, "version")) != 1) return ipfsa_fail(err, IPFSA_E_VERSION, "hand-over: expected version 1; sender and receiver are of different versions");
+  if (!cid || !model || ipfsa_cid_parse(cid, strlen(cid), &box->view.cid, NULL) != IPFSA_OK) return ipfsa_fail(err, IPFSA_E_MALFORMED, "hand-over: no CID or no name of the model");
+  if (n == 0) return ipfsa_fail(err, IPFSA_E_MALFORMED, "hand-over: no files");
+  if (n > IPFSA_MAX_HAND_OVER_FILES) return ipfsa_fail(err, IPFSA_E_LIMIT, "hand-over: %zu files; at most %u are taken", n, IPFSA_MAX_HAND_OVER_FILES);
+  box->is_folder = json_is_true(json_object_get(head, "folder"));
+  box->model = ipfsa_strdup(model);
+  box->files = ipfsa_calloc(n, sizeof *box->files);
+  if (!box->model || !box->files) return ipfsa_fail_nomem(err);
+  ipfsa_status status = IPFSA_OK;
+  for (size_t i = 0; i < n && status == IPFSA_OK; i++) status = take_file(box, json_array_get(files, i), err);
+  return status;
+}
+
+static ipfsa_status take_fds(const ipfsa_hand_over *h, received_box *box, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  for (size_t i = 0; i < box->n_files && status == IPFSA_OK; i++) {
+    ipfsa_received_file *file = &box->files[i];
+    struct stat st;
+    status = ipfsa_hand_over_get_fd(h, &file->fd, err);
+    if (status == IPFSA_OK) status = ipfsa_fs_fstat(file->fd, &st, err);
+    if (status == IPFSA_OK && (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != file->size))
+      status = ipfsa_fail(err, IPFSA_E_MALFORMED, "hand-over: %.200s is no file of %llu bytes", file->name, (unsigned long long)file->size);
+  }
+  return status;
+}
+
+static ipfsa_status take_model(const ipfsa_hand_over *h, received_box *box, ipfsa_error *err) {
+  char magic[sizeof IPFSA_HAND_OVER_MAGIC - 1];
+  IPFSA_AUTO_BUF ipfsa_buf text = {0};
+  IPFSA_AUTO_JSON_DROP json_t *head = NULL;
+  ipfsa_status status = ipfsa_hand_over_get(h, magic, sizeof magic, err);
+  if (status == IPFSA_OK && memcmp(magic, IPFSA_HAND_OVER_MAGIC, sizeof magic) != 0) status = ipfsa_fail(err, IPFSA_E_MALFORMED, "hand-over: who came is no sender of models");
+  if (status == IPFSA_OK) status = ipfsa_hand_over_get_text(h, &text, err);
+  if (status == IPFSA_OK) status = ipfsa_json_load(ipfsa_buf_bytes(&text), "hand-over", &head, err);
+  if (status == IPFSA_OK) status = take_head(box, head, err);
+  if (status == IPFSA_OK) status = take_fds(h, box, err);
+  if (status == IPFSA_OK) status = open_checkpoint(box, err);
+  return status;
+}
+
+static ipfsa_status tell(const ipfsa_hand_over *h, const received_box *box, const ipfsa_error *why, ipfsa_error *err) {
+  IPFSA_AUTO_JSON_DROP json_t *json = why ? json_pack("{s:s}", "error", why->message)
+                                          : json_pack("{s:b, s:I}", "ready", 1, "tensors", (json_int_t)ipfsa_checkpoint_n_tensors(box->view.checkpoint));
+  char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+  if (!text) return ipfsa_fail_nomem(err);
+  ipfsa_status status = ipfsa_hand_over_put_text(h, text, strlen(text), err);
+  free(text); /* jansson's own allocator */
+  return status;
+}
+
+static ipfsa_status check_peer(int fd, ipfsa_error *err) {
+  struct ucred peer = {0};
+  socklen_t len = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0) return ipfsa_fail_errno(err, errno, "hand-over: who came");
+  if (peer.uid == geteuid() || peer.uid == 0) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_DENIED, "hand-over: user %u came; models are taken from this user and root", (unsigned)peer.uid);
+}
+
+static ipfsa_status take_from(int fd, ipfsa_received **ret, ipfsa_error *err) {
+  ipfsa_hand_over h = {.fd = fd, .deadline = ipfsa_clock_monotonic_ns() + SENDER_MS * 1000000ull};
+  received_box *box = ipfsa_calloc(1, sizeof *box);
+  if (!box) return ipfsa_fail_nomem(err);
+  ipfsa_status status = check_peer(fd, err);
+  if (status == IPFSA_OK) status = take_model(&h, box, err);
+  if (status) (void)tell(&h, box, err, NULL);
+  else status = tell(&h, box, NULL, err);
+  if (status) {
+    ipfsa_received_free(&box->view);
+    return status;
+  }
+  box->view.model = box->model, box->view.files = box->files, box->view.n_files = box->n_files;
+  *ret = &box->view;
+  return IPFSA_OK;
+}
+
+/* Who goes again without a word only looked whether somebody listens. */
+static bool only_looked(int fd) {
+  ipfsa_hand_over h = {.fd = fd, .deadline = ipfsa_clock_monotonic_ns() + SENDER_MS * 1000000ull};
+  char byte;
+  return ipfsa_hand_over_wait(&h, POLLIN, NULL) == IPFSA_OK && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* ---- the receiver ---- */
+
+/* A socket whose process is gone is still there, and nobody can connect to it. */
+static ipfsa_status make_room(const char *path, const struct sockaddr_un *at, ipfsa_error *err) {
+  struct stat st;
+  ipfsa_status status = ipfsa_fs_stat(AT_FDCWD, path, &st, err);
+  if (status) return status == IPFSA_E_NOT_FOUND ? IPFSA_OK : status;
+  if (!S_ISSOCK(st.st_mode)) return ipfsa_fail(err, IPFSA_E_EXISTS, "%.200s is there and no socket; choose another path", path);
+  IPFSA_AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return ipfsa_fail_errno(err, errno, "a unix socket");
+  if (connect(fd, (const struct sockaddr *)at, sizeof *at) == 0 || errno != ECONNREFUSED) return ipfsa_fail(err, IPFSA_E_LOCKED, "another process receives at %.200s", path);
+  return ipfsa_fs_unlink(AT_FDCWD, path, err);
+}
+
+/* Nobody can connect before listen(), so nobody can between bind() and the mode. */
+static ipfsa_status listen_at(ipfsa_receiver *r, ipfsa_error *err) {
+  r->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (r->fd < 0) return ipfsa_fail_errno(err, errno, "a unix socket");
+  if (bind(r->fd, (const struct sockaddr *)&r->at, sizeof r->at) != 0) return ipfsa_fail_errno(err, errno, "%s", r->at.sun_path);
+  if (chmod(r->at.sun_path, 0600) != 0 || listen(r->fd, 16) != 0) return ipfsa_fail_errno(err, errno, "%s", r->at.sun_path);
+  return ipfsa_fs_stat(AT_FDCWD, r->at.sun_path, &r->socket, err);
+}
+
+ipfsa_status ipfsa_receiver_open(const char *socket_path, ipfsa_receiver **ret, ipfsa_error *err) {
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  ipfsa_receiver *r = ipfsa_calloc(1, sizeof *r);
+  if (!r) return ipfsa_fail_nomem(err);
+  r->fd = -1;
+  ipfsa_status status = ipfsa_hand_over_address(socket_path, &r->at, err);
+  if (status == IPFSA_OK) status = make_room(socket_path, &r->at, err);
+  if (status == IPFSA_OK) status = listen_at(r, err);
+  if (status) ipfsa_receiver_close(r);
+  else *ret = r;
+  return status;
+}
+
+void ipfsa_receiver_close(ipfsa_receiver *r) {
+  struct stat st;
+  if (!r) return;
+  bool ours = r->fd >= 0 && ipfsa_fs_stat(AT_FDCWD, r->at.sun_path, &st, NULL) == IPFSA_OK && st.st_ino == r->socket.st_ino && st.st_dev == r->socket.st_dev;
+  if (ours) (void)ipfsa_fs_unlink(AT_FDCWD, r->at.sun_path, NULL);
+  ipfsa_fs_close(&r->fd);
+  ipfsa_free(r);
+}
+
+int ipfsa_receiver_fd(const ipfsa_receiver *r) { return r->fd; }
+
+ipfsa_status ipfsa_receiver_take(ipfsa_receiver *r, int64_t timeout_ms, ipfsa_received **ret, ipfsa_error *err) {
+  ipfsa_error local = {0};
+  if (!err) err = &local;
+  uint64_t now = ipfsa_clock_monotonic_ns();
+  ipfsa_hand_over waiting = {.fd = r->fd, .deadline = timeout_ms < 0 || timeout_ms > INT64_MAX / 2000000 ? UINT64_MAX : now + (uint64_t)timeout_ms * 1000000};
+  for (;;) {
+    ipfsa_status status = ipfsa_hand_over_wait(&waiting, POLLIN, err);
+    if (status == IPFSA_E_TIMEOUT) return ipfsa_fail(err, status, "nobody came to %s with a model in %lld ms", r->at.sun_path, (long long)timeout_ms);
+    if (status) return status;
+    IPFSA_AUTO_FD int fd = accept4(r->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0 && only_looked(fd)) continue;
+    if (fd >= 0) return take_from(fd, ret, err);
+    if (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED) return ipfsa_fail_errno(err, errno, "%s", r->at.sun_path);
+  }
+}

@@ -1,0 +1,109 @@
+/* shm: descriptors of the model's files to a process of this machine that listens at a unix socket. The files are a tree of the repo's own, whose bytes
+ * were verified; an open descriptor keeps its file whatever gc does with the tree, and every receiver maps the same pages. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fs.h"
+#include "codec/json.h"
+#include "dispatch/driver.h"
+#include "dispatch/hand_over.h"
+
+static bool is_cancelled(void *ctx) {
+  ipfsa_delivery *d = ctx;
+  return d->calls->tell(d->ctx, UINT64_MAX, 0) != 0;
+}
+
+#define FULL_MS 50 /* until a full queue of a receiver is tried again */
+
+static ipfsa_status nobody(const ipfsa_delivery *d, int code, ipfsa_error *err) {
+  return ipfsa_fail_errno(err, code, "nobody receives at %.200s; start the program that is to take the model", d->endpoint->socket);
+}
+
+static ipfsa_status find_socket(const ipfsa_delivery *d, struct sockaddr_un *ret, ipfsa_error *err) {
+  struct stat st;
+  ipfsa_status status = ipfsa_hand_over_address(d->endpoint->socket, ret, err);
+  if (status) return ipfsa_error_prefix(err, status, "endpoints.%.100s.socket", d->endpoint->name);
+  status = ipfsa_fs_stat(AT_FDCWD, d->endpoint->socket, &st, err);
+  if (status == IPFSA_E_NOT_FOUND) return nobody(d, ENOENT, err);
+  return status == IPFSA_OK && !S_ISSOCK(st.st_mode) ? nobody(d, ENOTSOCK, err) : status;
+}
+
+static ipfsa_status open_socket(ipfsa_delivery *d, const struct sockaddr_un *to, ipfsa_hand_over *h, ipfsa_error *err) {
+  h->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (h->fd < 0) return ipfsa_fail_errno(err, errno, "a unix socket");
+  while (connect(h->fd, (const struct sockaddr *)to, sizeof *to) != 0) {
+    if (errno != EAGAIN && errno != EINTR) return nobody(d, errno, err);
+    if (ipfsa_clock_monotonic_ns() >= h->deadline) return ipfsa_fail(err, IPFSA_E_TIMEOUT, "the receiver at %.200s takes nothing", d->endpoint->socket);
+    nanosleep(&(struct timespec){0, FULL_MS * 1000000}, NULL);
+    if (is_cancelled(d)) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
+  }
+  return IPFSA_OK;
+}
+
+static char *describe(const ipfsa_delivery *d) {
+  IPFSA_AUTO_JSON_DROP json_t *files = json_array();
+  IPFSA_AUTO_JSON_DROP json_t *text = NULL;
+  for (size_t i = 0; files && i < d->n_files; i++)
+    if (json_array_append_new(files, json_pack("{s:s, s:I}", "name", d->files[i].path, "size", (json_int_t)d->files[i].size))) return NULL;
+  text = json_pack("{s:i, s:s, s:s, s:b, s:O}", "version", 1, "cid", d->cid, "model", d->model, "folder", d->is_folder ? 1 : 0, "files", files);
+  return text ? json_dumps(text, JSON_COMPACT) : NULL;
+}
+
+static ipfsa_status put_file(const ipfsa_delivery *d, const ipfsa_hand_over *h, const ipfsa_model_file *file, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf path = {0};
+  ipfsa_buf_str(&path, d->placed.path);
+  if (d->is_folder) ipfsa_buf_printf(&path, "/%s", file->path);
+  ipfsa_status status = ipfsa_buf_status(&path, err);
+  if (status) return status;
+  IPFSA_AUTO_FD int fd = ipfsa_fs_open(AT_FDCWD, ipfsa_buf_cstr(&path), O_RDONLY | O_NOFOLLOW, 0, err);
+  return fd < 0 ? err->status : ipfsa_hand_over_put_fd(h, fd, err);
+}
+
+static ipfsa_status take_answer(const ipfsa_hand_over *h, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf text = {0};
+  IPFSA_AUTO_JSON_DROP json_t *answer = NULL;
+  ipfsa_status status = ipfsa_hand_over_get_text(h, &text, err);
+  if (status == IPFSA_OK) status = ipfsa_json_load(ipfsa_buf_bytes(&text), "the receiver's answer", &answer, err);
+  if (status || json_is_true(json_object_get(answer, "ready"))) return status;
+  IPFSA_AUTO_BUF ipfsa_buf words = {0};
+  ipfsa_server_quote(NULL, ipfsa_server_words(answer), &words);
+  return ipfsa_fail(err, IPFSA_E_INVALID, "the receiver does not take it%s", ipfsa_buf_cstr(&words));
+}
+
+static ipfsa_status hand_over(ipfsa_delivery *d, const ipfsa_hand_over *h, ipfsa_error *err) {
+  char *text = describe(d);
+  if (!text) return ipfsa_fail_nomem(err);
+  ipfsa_status status = ipfsa_hand_over_put(h, IPFSA_HAND_OVER_MAGIC, strlen(IPFSA_HAND_OVER_MAGIC), err);
+  if (status == IPFSA_OK) status = ipfsa_hand_over_put_text(h, text, strlen(text), err);
+  free(text); /* jansson's own allocator */
+  for (size_t i = 0; i < d->n_files && status == IPFSA_OK; i++) status = put_file(d, h, &d->files[i], err);
+  uint64_t before = ipfsa_clock_monotonic_ns();
+  ipfsa_error gone = {0};
+  ipfsa_status answered = status == IPFSA_OK || status == IPFSA_E_IO ? take_answer(h, status ? &gone : err) : status; /* who hangs up early may have said why */
+  d->health_ns = ipfsa_clock_monotonic_ns() - before;
+  if (status && gone.status == IPFSA_E_INVALID) return *err = gone, gone.status;
+  return status ? status : answered;
+}
+
+static ipfsa_status bring(ipfsa_delivery *d, ipfsa_error *err) {
+  ipfsa_hand_over h = {.fd = -1, .cancelled = is_cancelled, .cancelled_ctx = d};
+  if (d->n_files > IPFSA_MAX_HAND_OVER_FILES) return ipfsa_fail(err, IPFSA_E_LIMIT, "%zu files; at most %u are handed over", d->n_files, IPFSA_MAX_HAND_OVER_FILES);
+  struct sockaddr_un to;
+  ipfsa_status status = find_socket(d, &to, err); /* before anything is made for nobody */
+  if (status == IPFSA_OK) status = ipfsa_delivery_publish(d, IPFSA_PLACE_HELD, err);
+  h.deadline = ipfsa_clock_monotonic_ns() + d->timeout_ms * 1000000;
+  if (status == IPFSA_OK) status = open_socket(d, &to, &h, err);
+  if (status == IPFSA_OK) status = hand_over(d, &h, err);
+  ipfsa_fs_close(&h.fd);
+  if (status) return status;
+  ipfsa_free(d->placed.path);
+  d->placed.path = ipfsa_strdup(d->endpoint->socket);
+  return d->placed.path ? IPFSA_OK : ipfsa_fail_nomem(err);
+}
+
+const ipfsa_driver ipfsa_driver_shm = {.kind = "shm", .needs_socket = true, .bring = bring};

@@ -1,0 +1,274 @@
+"""Models handed to processes of this machine: descriptors over a unix socket, pages in memory once."""
+import array
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import pytest
+
+from conftest import PROGRAM
+from gguf_files import parts
+from test_dispatch_servers import HF, add, configure, dispatch, fails, weights
+
+DRIVER = PROGRAM.parent / "tests/receive-driver"
+MIB = 1 << 20
+
+
+class Receiver:
+    def __init__(self, path, n=1):
+        self.process = subprocess.Popen([DRIVER, str(path), str(n)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.line() == "listening"
+
+    def line(self):
+        return self.process.stdout.readline().rstrip("\n")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.process.stdin.close()
+        if any(args):
+            self.process.kill()
+        self.process.wait(30)
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def at(ipfs, tmp_path):
+    path = tmp_path / "s"
+    if len(str(path)) > 100:
+        pytest.skip("skipped: the temporary folder has too long a name for a socket")
+    configure(ipfs, "shm", socket=path)
+    return path
+
+
+def test_a_process_takes_models(ipfs, tmp_path, at):
+    cid, split = add(ipfs, tmp_path / "a", HF), add(ipfs, tmp_path / "b", parts([[("a", (8,), 24)], [("b", (8,), 24)]]))
+    with Receiver(at, 4) as receiver:
+        done = dispatch(ipfs, cid, "--name=org/m")
+        assert receiver.line() == "org/m %s %d 1 65536 65536" % (cid, len(HF))
+        assert done["Source"] == "store" and done["Way"] in ("reflink", "copy") and done["Place"] == str(at) and done["Ready"] and done["Bytes"] == sum(len(v) for v in HF.values())
+        again = dispatch(ipfs, cid, "--name=org/m")
+        assert (again["Source"], again["Bytes"], again["Way"]) == ("cache", 0, "") and receiver.line().startswith("org/m")
+        dispatch(ipfs, split, "--name=split")
+        assert receiver.line() == "split %s 2 2 0 16" % split
+        dispatch(ipfs, cid + "/model.safetensors")
+        assert re.match(r"model baf\w+ 1 1 65536 65536$", receiver.line())  # a file alone
+        assert receiver.line() == "closed" and not at.exists()  # the receiver has taken all it wanted
+    assert "nobody receives at" in fails(ipfs, cid)
+
+
+def test_what_was_taken_outlives_gc_and_other_content(ipfs, tmp_path, at):
+    cid = ipfs.text("add", "-Q", "--cid-version=1", "--pin=false", "-r", add_folder(tmp_path / "a"))
+    with Receiver(at) as receiver:
+        dispatch(ipfs, cid, "--name=m")
+        assert receiver.line().startswith("m " + cid)
+        ipfs("repo", "gc", "--quiet")
+        tree = ipfs.repo / "materialised" / cid
+        assert not tree.exists()
+        maps = open("/proc/%d/maps" % receiver.process.pid).read()
+        assert "model.safetensors (deleted)" in maps
+        fds = ["/proc/%d/fd/%s" % (receiver.process.pid, f) for f in os.listdir("/proc/%d/fd" % receiver.process.pid)]
+        held = [f for f in fds if os.readlink(f).endswith("model.safetensors (deleted)")]
+        assert len(held) == 1 and open(held[0], "rb").read() == HF["model.safetensors"]
+        with pytest.raises(OSError):
+            os.open(held[0], os.O_WRONLY) if os.geteuid() else (_ for _ in ()).throw(OSError())  # root may write anything
+
+
+def add_folder(folder):
+    for name, data in HF.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    return folder
+
+
+def smaps(pid, field):
+    total, counts = 0, False
+    with open("/proc/%d/smaps" % pid) as lines:
+        for line in lines:
+            if re.match(r"[0-9a-f]+-", line):
+                counts = "model.safetensors" in line
+            elif counts and line.startswith(field + ":"):
+                total += int(line.split()[1]) << 10
+    return total
+
+
+def test_ten_processes_hold_the_pages_once(ipfs, tmp_path, at):
+    cid = add(ipfs, tmp_path / "a", {"model.safetensors": weights(1, 16 * MIB)})
+    receivers = []
+    try:
+        for i in range(10):
+            receivers.append(Receiver(at))
+            assert dispatch(ipfs, cid, "--name=m")["Source"] == ("store" if i == 0 else "cache")
+            assert receivers[-1].line().split()[-1] == str(16 * MIB) and receivers[-1].line() == "closed"
+        pids = [r.process.pid for r in receivers]
+        assert all(smaps(pid, "Rss") >= 16 * MIB for pid in pids)
+        assert sum(smaps(pid, "Pss") for pid in pids) <= 18 * MIB
+    finally:
+        for r in receivers:
+            r.__exit__()
+
+
+def test_a_socket_is_replaced_only_when_nobody_listens(tmp_path, at):
+    with Receiver(at, 0):
+        pass
+    first = Receiver(at)
+    done = subprocess.run([DRIVER, str(at), "1"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert done.returncode == 1 and "another process receives at" in done.stderr
+    assert oct(at.stat().st_mode)[-3:] == "600"
+    first.process.kill()
+    first.__exit__()
+    assert at.exists()
+    with Receiver(at, 0):
+        pass
+    at.write_text("mine")
+    done = subprocess.run([DRIVER, str(at), "1"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert done.returncode == 1 and "no socket" in done.stderr and at.read_text() == "mine"
+
+
+# ---- a receiver of the test's own, by the text of the protocol ----
+
+def get(c, n):
+    data = b""
+    while len(data) < n:
+        piece = c.recv(n - len(data))
+        if not piece:
+            break
+        data += piece
+    return data
+
+
+def get_fd(c):
+    byte, rights, _, _ = c.recvmsg(1, socket.CMSG_SPACE(4))
+    fds = array.array("i")
+    fds.frombytes(rights[0][2][:4])
+    assert byte == b"F" and len(rights) == 1
+    return fds[0]
+
+
+def put_text(c, value):
+    text = value if isinstance(value, bytes) else json.dumps(value).encode()
+    c.sendall(struct.pack(">I", len(text)) + text)
+
+
+def listen(at, talk):
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(str(at))
+    s.listen(1)
+
+    def run():
+        c, _ = s.accept()
+        with c:
+            talk(c)
+        s.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_the_protocol_as_it_is_written_down(ipfs, tmp_path, at):
+    cid, got = add(ipfs, tmp_path / "a", HF), {}
+
+    def talk(c):
+        assert get(c, 8) == b"IPFSAHND"
+        got["head"] = head = json.loads(get(c, struct.unpack(">I", get(c, 4))[0]))
+        for file in head["files"]:
+            fd = get_fd(c)
+            got[file["name"]] = os.pread(fd, file["size"] + 1, 0)
+            os.close(fd)
+        put_text(c, {"ready": True, "tensors": 1})
+
+    thread = listen(at, talk)
+    assert dispatch(ipfs, cid, "--name=m")["Ready"]
+    thread.join()
+    head = got.pop("head")
+    assert (head["version"], head["cid"], head["model"], head["folder"]) == (1, cid, "m", True)
+    assert got == {name: data if isinstance(data, bytes) else data.encode() for name, data in HF.items()}
+
+
+@pytest.mark.parametrize("talk,words", [
+    (lambda c: (get(c, 8), put_text(c, {"error": "no room on the GPU\n"})), "no room on the GPU"),
+    (lambda c: get(c, 20), "the other end went away"),
+    (lambda c: (get(c, 8), put_text(c, b"nonsense"), get(c, 1 << 20)), "is no JSON"),
+    (lambda c: (get(c, 8), c.sendall(b"\xff\xff\xff\xff"), get(c, 1 << 20)), "at most 4194304 are taken"),
+    (lambda c: time.sleep(2.5), "did not go on in time"),
+])
+def test_receivers_that_fail(ipfs, tmp_path, at, talk, words):
+    cid = add(ipfs, tmp_path / "a", HF)
+    configure(ipfs, "shm", socket=at, timeout="1")
+    thread = listen(at, talk)
+    assert words in fails(ipfs, cid, "--name=m")
+    thread.join()
+    assert not [u for u in ipfs("repo", "gc", "--quiet").out.splitlines() if not u.startswith("bafy") and not u.startswith("Qm") and not u.startswith("bafk")]
+    assert not (ipfs.repo / "materialised" / cid).exists()  # nothing is held for a receiver that took nothing
+
+
+def test_ctrl_c_stops_the_waiting(ipfs, tmp_path, at):
+    cid = add(ipfs, tmp_path / "a", HF)
+    accepted = threading.Event()
+    thread = listen(at, lambda c: (get(c, 8), accepted.set(), time.sleep(0.3), get(c, 1 << 24)))
+    process = subprocess.Popen([ipfs.program, "dispatch", "--endpoint=gpu", cid], env=ipfs.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert accepted.wait(20)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    thread.join()
+    assert process.returncode != 0 and "cancelled" in err or "interrupt" in err.lower(), err
+
+
+def bad_sender(at, messages):
+    """Sends bytes, or (bytes, fd); gives what the receiver answers."""
+    with socket.socket(socket.AF_UNIX) as c:
+        c.connect(str(at))
+        c.settimeout(20)
+        try:
+            for m in messages:
+                if isinstance(m, tuple):
+                    c.sendmsg([m[0]], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [m[1]]))])
+                else:
+                    c.sendall(m)
+            c.shutdown(socket.SHUT_WR)
+            n = get(c, 4)
+            return json.loads(get(c, struct.unpack(">I", n)[0])) if len(n) == 4 else None
+        except OSError:
+            return None
+
+
+def text(value):
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return struct.pack(">I", len(data)) + data
+
+
+def test_senders_that_lie(ipfs, tmp_path, at):
+    blob = weights(1)
+    (tmp_path / "w").write_bytes(blob)
+    cid = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
+    head = {"version": 1, "cid": cid, "model": "m", "folder": False, "files": [{"name": "m.safetensors", "size": len(blob)}]}
+    with open(tmp_path / "w", "rb") as good, open("/dev/null", "rb") as null:
+        cases = [
+            ([b"GET / HT"], "no sender of models"), ([b"IPFSAHND", struct.pack(">I", (4 << 20) + 1)], "at most 4194304"), ([b"IPFSAHND", text(b"{")], "is no JSON"),
+            ([b"IPFSAHND", text({**head, "version": 2})], "expected version 1"), ([b"IPFSAHND", text({**head, "cid": "x"})], "no CID"),
+            ([b"IPFSAHND", text({**head, "files": []})], "no files"), ([b"IPFSAHND", text({**head, "files": [{"name": "x"}]})], "no name or no size"),
+            ([b"IPFSAHND", text({**head, "files": [{"name": "x", "size": 1}] * 4097})], "at most 4096"),
+            ([b"IPFSAHND", text({**head, "files": [{"name": "x", "size": -1}]})], "no name or no size"),
+            ([b"IPFSAHND", text(head), b"F"], "there is none"), ([b"IPFSAHND", text(head), (b"G", good.fileno())], "there is none"),
+            ([b"IPFSAHND", text(head), (b"F", null.fileno())], "is no file of"),
+            ([b"IPFSAHND", text({**head, "files": [{"name": "x", "size": len(blob) + 1}]}), (b"F", good.fileno())], "is no file of"),
+            ([b"IPFSAHND", text({**head, "folder": True, "files": [{"name": "../x", "size": len(blob)}]}), (b"F", good.fileno())], "no checkpoint"),
+            ([b"IPFSAHND", text(head)], "went away in the middle"), ([b"IPF"], "went away in the middle"),
+        ]
+        with Receiver(at, len(cases) + 1) as receiver:
+            for messages, words in cases:
+                answer = bad_sender(at, messages)
+                line = receiver.line()
+                assert line.startswith("refused: ") and words in line, (words, line)
+                assert answer is None or words in answer["error"], (words, answer)
+            assert len([f for f in os.listdir("/proc/%d/fd" % receiver.process.pid)]) <= 5  # nothing of theirs is kept
+            assert bad_sender(at, [b"IPFSAHND", text(head), (b"F", good.fileno())]) == {"ready": True, "tensors": 1}
+            assert receiver.line() == "m %s 1 1 65536 65536" % cid

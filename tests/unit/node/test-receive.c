@@ -1,0 +1,162 @@
+/* A hand-over inside one process, with every allocation and every file operation failing once on either end: both ends hear of it, or both have it. */
+#include <errno.h>
+#include <ipfsa/add.h>
+#include <ipfsa/config.h>
+#include <ipfsa/dispatch.h>
+#include <ipfsa/receive.h>
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include "../support.h"
+#include "base/fault.h"
+#include "node/node.h"
+
+typedef struct place {
+  char *dir, socket[300], cid[IPFSA_MAX_CID_TEXT];
+  ipfsa_node *node;
+  ipfsa_receiver *receiver;
+} place;
+
+static void write_model(const char *folder) {
+  static const char head[] = "{\"w\":{\"dtype\":\"U8\",\"shape\":[9000],\"data_offsets\":[0,9000]}}";
+  unsigned char data[8 + sizeof head - 1 + 9000] = {0};
+  char path[700];
+  uint64_t size = sizeof head - 1;
+  memcpy(data, &size, 8); /* little-endian machines only, as the tests are */
+  memcpy(data + 8, head, sizeof head - 1);
+  memset(data + 8 + sizeof head - 1, 'x', 9000);
+  mkdir(folder, 0755);
+  snprintf(path, sizeof path, "%s/model.safetensors", folder);
+  FILE *out = fopen(path, "wb");
+  fwrite(data, 1, sizeof data, out);
+  fclose(out);
+}
+
+static place *place_new(void) {
+  char text[400];
+  const char *path = text;
+  ipfsa_error err = {0};
+  ipfsa_cid cid;
+  place *p = calloc(1, sizeof *p);
+  p->dir = test_temp_dir();
+  snprintf(text, sizeof text, "%s/repo", p->dir);
+  snprintf(p->socket, sizeof p->socket, "%s/s", p->dir);
+  assert_ok(ipfsa_node_open(&(ipfsa_node_options){.struct_size = sizeof(ipfsa_node_options), .repo_path = text, .create = true}, &p->node, NULL, &err));
+  assert_ok(ipfsa_node_config_set(p->node, "endpoints.local.kind", "shm", false, &err));
+  assert_ok(ipfsa_node_config_set(p->node, "endpoints.local.socket", p->socket, false, &err));
+  snprintf(text, sizeof text, "%s/m", p->dir);
+  write_model(text);
+  assert_ok(ipfsa_add(p->node, &path, 1, -1, &(ipfsa_add_options){.struct_size = sizeof(ipfsa_add_options), .recursive = true}, &cid, &err));
+  ipfsa_cid_format(&cid, p->cid);
+  assert_ok(ipfsa_receiver_open(p->socket, &p->receiver, &err));
+  return p;
+}
+
+static void place_free(place *p) {
+  ipfsa_receiver_close(p->receiver);
+  ipfsa_node_close(p->node);
+  test_remove_tree(p->dir);
+  free(p);
+}
+
+typedef struct sender {
+  place *p;
+  ipfsa_status status;
+  ipfsa_error err;
+  bool done;
+} sender;
+
+static void *send_model(void *arg) {
+  sender *s = arg;
+  ipfsa_dispatched *done = NULL;
+  s->status = ipfsa_dispatch(s->p->node, s->p->cid, &(ipfsa_dispatch_options){.struct_size = sizeof(ipfsa_dispatch_options), .name = "m"}, &done, &s->err);
+  ipfsa_dispatched_free(done);
+  __atomic_store_n(&s->done, true, __ATOMIC_SEQ_CST);
+  return NULL;
+}
+
+/* A sender that failed may not have come, or be gone again. */
+static ipfsa_status take(place *p, const sender *s, ipfsa_received **ret, ipfsa_error *err) {
+  ipfsa_status status;
+  bool done;
+  do {
+    done = __atomic_load_n(&s->done, __ATOMIC_SEQ_CST);
+    status = ipfsa_receiver_take(p->receiver, done ? 0 : 20, ret, err);
+  } while (status == IPFSA_E_TIMEOUT && !done);
+  return status;
+}
+
+static void look_at(const ipfsa_received *got) {
+  ipfsa_tensor tensor;
+  ipfsa_view view;
+  ipfsa_error err = {0};
+  assert_string_equal(got->model, "m");
+  assert_int_equal(got->n_files, 1);
+  assert_string_equal(got->files[0].name, "model.safetensors");
+  assert_true(ipfsa_checkpoint_find(got->checkpoint, "w", 1, &tensor));
+  assert_ok(ipfsa_checkpoint_view(got->checkpoint, &tensor, 0, tensor.size, &view, &err));
+  assert_int_equal(view.mapped, 9000);
+  assert_int_equal(((const char *)view.data)[0], 'x');
+  assert_int_equal(((const char *)view.data)[8999], 'x');
+}
+
+static void open_again(place *p) {
+  char repo[400];
+  ipfsa_error err = {0};
+  snprintf(repo, sizeof repo, "%s/repo", p->dir);
+  ipfsa_node_close(p->node);
+  assert_ok(ipfsa_node_open(&(ipfsa_node_options){.struct_size = sizeof(ipfsa_node_options), .repo_path = repo}, &p->node, NULL, &err));
+}
+
+static void both_ends_hear_of_it(void **state) {
+  (void)state;
+  place *p = place_new();
+  for (int kind = 0; kind < 2; kind++) {
+    bool fired = true;
+    unsigned n_failed = 0;
+    for (uint64_t n = 1; fired; n++) {
+      pthread_t thread;
+      sender s = {.p = p};
+      ipfsa_error err = {0};
+      ipfsa_received *got = NULL;
+      ipfsa_fault_arm(&(ipfsa_fault_plan){kind ? IPFSA_FAULT_FILE : IPFSA_FAULT_ALLOC, n, 1, IPFSA_FAULT_FAIL, kind ? EIO : ENOMEM});
+      assert_int_equal(pthread_create(&thread, NULL, send_model, &s), 0);
+      ipfsa_status status = take(p, &s, &got, &err);
+      pthread_join(thread, NULL);
+      fired = ipfsa_fault_fired();
+      ipfsa_fault_disarm();
+      assert_true((status == IPFSA_OK) == (got != NULL));
+      if (s.status && !*s.err.message) fail_msg("kind %d, call %llu: the sender failed without a word", kind, (unsigned long long)n);
+      if (s.status == IPFSA_OK && status) fail_msg("kind %d, call %llu: only the sender thinks that it went well: %s", kind, (unsigned long long)n, err.message);
+      if (!fired && (s.status || status)) fail_msg("kind %d, call %llu: %s; %s", kind, (unsigned long long)n, s.err.message, err.message);
+      if (got && !fired) look_at(got);
+      n_failed += s.status != IPFSA_OK;
+      if (kind && fired) open_again(p); /* a failed sync has poisoned it */
+      ipfsa_received_free(got);
+    }
+    assert_true(n_failed > 10);
+  }
+  place_free(p);
+}
+
+static void waiting_ends(void **state) {
+  (void)state;
+  place *p = place_new();
+  ipfsa_error err = {0};
+  ipfsa_received *got = NULL;
+  assert_status(ipfsa_receiver_take(p->receiver, 20, &got, &err), IPFSA_E_TIMEOUT);
+  assert_null(got);
+  char longer[200];
+  memset(longer, 'x', sizeof longer - 1);
+  longer[0] = '/', longer[sizeof longer - 1] = '\0';
+  ipfsa_receiver *other = NULL;
+  assert_status(ipfsa_receiver_open(longer, &other, &err), IPFSA_E_LIMIT);
+  assert_status(ipfsa_receiver_open("relative", &other, &err), IPFSA_E_INVALID);
+  assert_status(ipfsa_receiver_open(p->socket, &other, &err), IPFSA_E_LOCKED);
+  place_free(p);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(both_ends_hear_of_it), cmocka_unit_test(waiting_ends)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

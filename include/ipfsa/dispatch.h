@@ -27,6 +27,7 @@ typedef struct ipfsa_dispatch_options {
   void *warned_ctx;
   ipfsa_progress_cb progress;
   void *progress_ctx;
+  const char *settings; /* TOML: its [endpoints] in place of those of the repo's configuration; NULL = none */
 } ipfsa_dispatch_options;
 
 typedef struct ipfsa_dispatched {

@@ -17,7 +17,7 @@ ENDPOINT_CB = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(EndpointRow))
 
 class DispatchOptions(c.Structure):
     _fields_ = [("struct_size", c.c_size_t), ("endpoint", c.c_char_p), ("name", c.c_char_p), ("allow_pickle", c.c_bool), ("warned", WARNED_CB), ("warned_ctx", c.c_void_p),
-                ("progress", l.PROGRESS_CB), ("progress_ctx", c.c_void_p)]
+                ("progress", l.PROGRESS_CB), ("progress_ctx", c.c_void_p), ("settings", c.c_char_p)]
 
 
 class Dispatched(c.Structure):
@@ -38,6 +38,16 @@ def _library():
     return l.with_calls(_CALLS)
 
 
+_KEYS = ("kind", "url", "host", "port", "model_dir", "server_dir", "layout", "token_env", "api_key", "timeout")
+
+
+def settings_of(name, table):
+    """A table of the package's configuration as TOML for dispatch; keys of other purposes stay out."""
+    from .config import _lines
+
+    return "\n".join(_lines({"endpoints": {"default": name, name: {key: table[key] for key in _KEYS if key in table}}}))
+
+
 def endpoints(*, repo=None):
     """The tables [endpoints.NAME] of the repo's configuration -> [{"name", "kind", "url", "model_dir", "layout", "problem", "is_default"}]; problem: why it cannot be used, or None."""
     rows, callbacks, err = [], l.Callbacks(), l.Error()
@@ -50,17 +60,17 @@ def endpoints(*, repo=None):
     return rows
 
 
+# ipfsa/status.h -> what a failed dispatch is called: the model, the endpoint, or its answer.
+_CODES = {-2: "endpoint_refused", -8: "endpoint_unreachable", -14: "unsupported_format", -18: "not_ready"}
+
+
 def _reason(why):
-    """Of a dispatch that failed: what is wrong is the endpoint, or the pickle, or the model."""
-    if why.status == -15 and "pickle" in why.message:
-        return errors.make("pickle_refused", why.message, why.cid, why.status)
-    if why.status == -14:
-        return errors.make("unsupported_format" if "format" in why.message else "endpoint_unreachable", why.message, why.cid, why.status)
-    return why
+    code = "pickle_refused" if why.status == -15 and "pickle" in why.message else _CODES.get(why.status)
+    return errors.make(code, why.message, why.cid, why.status) if code else why
 
 
-def dispatch(cid, endpoint=None, *, name=None, allow_pickle=False, progress=None, timeout=None, repo=None):
-    """A model (a file, a folder) to an endpoint; None: the configuration's endpoints.default. When it returns, the model is there and the endpoint's own look at it said ready ->
+def dispatch(cid, endpoint=None, *, name=None, allow_pickle=False, settings=None, progress=None, timeout=None, repo=None):
+    """A model (a file, a folder) to an endpoint; None: the configuration's endpoints.default. settings: TOML whose [endpoints] count in its place. When it returns, the model is there and the endpoint's own look at it said ready ->
     {"cid", "endpoint", "kind", "model_name", "file", "format", "way", "placed_bytes", "ready", "health_ms"}."""
     import warnings
 
@@ -69,7 +79,7 @@ def dispatch(cid, endpoint=None, *, name=None, allow_pickle=False, progress=None
     warned = WARNED_CB(lambda ctx, text: told.append(text.decode(errors="replace")))
     with Watch("dispatch", progress, timeout, path.decode()) as watch:
         options = DispatchOptions(struct_size=c.sizeof(DispatchOptions), endpoint=endpoint.encode() if endpoint else None, name=name.encode() if name else None,
-                                  allow_pickle=allow_pickle, warned=warned, progress=watch.callback(callbacks))
+                                  allow_pickle=allow_pickle, warned=warned, progress=watch.callback(callbacks), settings=settings.encode() if settings else None)
         try:
             l.check(callbacks.call(_library().ipfsa_dispatch, n.handle, path, c.byref(options), c.byref(made), c.byref(err)), err, path.decode())
         except errors.IPFSError as why:

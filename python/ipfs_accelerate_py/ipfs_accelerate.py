@@ -129,7 +129,8 @@ class IPFSAccelerate:
         """Two forms under one name.
 
         (cid, endpoint=None, use_p2p=True, *, model_name=None, allow_pickle=False, progress=None, timeout=None) -> dict: content of the store (a file, an index, a folder) is checked
-        and dispatched. endpoint: a table of the repo's [endpoints]; None: endpoints.default, and where that is not set up nothing is dispatched; "none": only load.
+        and dispatched. endpoint: a table [endpoints.NAME] with a `kind`, of this object's configuration, else of the repo's; None: endpoints.default,
+        and where that is not set up nothing is dispatched; "none": only load.
         {"status": "success", "source", "cid", "data", "format", "bytes", "shards", "load_time_ms", "endpoint", "model_name", "file", "ready", "health_ms"}; data: {"tensors",
         "total_size", "metadata"}, of a small JSON document its value. Expected failures are {"status": "error", "code", "message", "cid"}.
 
@@ -146,15 +147,32 @@ class IPFSAccelerate:
         started = time.perf_counter()
         try:
             text = os.fsdecode(cid)
+            endpoint, settings = self._endpoint(endpoint)
             about = _document(content, text)
-            if about is None:
-                about = _checkpoint(text)
-                about.update(_dispatched(text, endpoint, name=model_name, allow_pickle=allow_pickle, progress=progress, timeout=timeout))
-            elif endpoint not in (None, "none"):
+            if about is not None and endpoint is not None:
                 raise errors.make("unsupported_format", "%s is a JSON document; what is dispatched to an endpoint is a model" % text)
+            if about is None:
+                about = _loaded(text, endpoint, settings=settings, name=model_name, allow_pickle=allow_pickle, progress=progress, timeout=timeout)
         except errors.IPFSError as why:
             return _failed(why, cid=os.fsdecode(cid), load_time_ms=_ms(started))
         return {"status": "success", "source": "cache", **about, "cid": content.resolve(text), "load_time_ms": _ms(started)}
+
+    def _endpoint(self, name):
+        """-> the endpoint to dispatch to, or None, and settings that have it: a table with a kind in the package's configuration, else one of the repo's."""
+        from . import _dispatch
+
+        tables = self.config.config_data.get("endpoints", {})
+        wanted = name if name is not None else tables.get("default")
+        table = tables.get(wanted) if isinstance(wanted, str) else None
+        if name == "none":
+            return None, None
+        if isinstance(table, dict) and "kind" in table:
+            return wanted, _dispatch.settings_of(wanted, table)
+        if name is None and not any(row["is_default"] and row["kind"] for row in _dispatch.endpoints()):
+            return None, None
+        if name is None:
+            name = next(row["name"] for row in _dispatch.endpoints() if row["is_default"])
+        return name, None
 
     def get_p2p_network_analytics(self):
         return {"status": "disabled", "message": "P2P network optimization is disabled"}
@@ -180,16 +198,22 @@ def _is_model_form(args, kwargs):
     return bool(model)
 
 
-def _dispatched(cid, endpoint, **how):
-    """What came of it, or of its being left out."""
+def _loaded(cid, endpoint, **how):
+    """Checked, described and dispatched. A server may take a folder in a layout of its own, without a checkpoint at its top."""
     from . import _dispatch
 
-    if endpoint is None and not any(row["is_default"] and row["kind"] for row in _dispatch.endpoints()):
-        endpoint = "none"
-    if endpoint == "none":
-        return {"endpoint": None, "model_name": how["name"], "file": None, "ready": False, "health_ms": None}
+    no_checkpoint = None
+    try:
+        about = _checkpoint(cid)
+    except errors.FormatError as why:
+        about, no_checkpoint = {"data": None, "bytes": None, "shards": 0}, why
+    if endpoint is None:
+        if no_checkpoint is not None:
+            raise no_checkpoint
+        return {**about, "endpoint": None, "model_name": how["name"], "file": None, "ready": False, "health_ms": None}
     done = _dispatch.dispatch(cid, endpoint, **how)
-    return {k: v for k, v in done.items() if k not in ("cid", "format")}
+    about.setdefault("format", done["format"])
+    return {**about, **{k: v for k, v in done.items() if k not in ("cid", "format")}}
 
 
 MAX_DOCUMENT = 16 << 20  # bytes of a JSON document that is handed out as a value

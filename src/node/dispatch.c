@@ -43,6 +43,7 @@ ipfsa_status ipfsa_endpoint_list(ipfsa_node *node, ipfsa_endpoint_cb cb, void *c
 
 typedef struct dispatching {
   ipfsa_node *node;
+  const ipfsa_config *config; /* what has the endpoints */
   const ipfsa_dispatch_options *o;
   const char *path;
   const ipfsa_endpoint *endpoint;
@@ -260,7 +261,7 @@ static ipfsa_status open_server(dispatching *d, ipfsa_server **ret, ipfsa_error 
   d->delivery.timeout_ms = (uint64_t)(seconds * 1000);
   if (!d->delivery.driver->port && !d->delivery.driver->needs_url) return IPFSA_OK;
   ipfsa_status status = ipfsa_endpoint_url(d->endpoint, &url, err);
-  if (status == IPFSA_OK) status = ipfsa_endpoint_token(d->node->config, d->endpoint, &token, err);
+  if (status == IPFSA_OK) status = ipfsa_endpoint_token(d->config, d->endpoint, &token, err);
   if (status) return status;
   status = ipfsa_server_open(&(ipfsa_server_settings){.url = url, .token = token, .timeout_ms = d->delivery.timeout_ms, .cancelled = is_cancelled, .cancelled_ctx = d}, ret, err);
   if (token) explicit_bzero(token, strlen(token));
@@ -289,6 +290,14 @@ static ipfsa_status look(dispatching *d, ipfsa_error *err) {
   return ipfsa_model_look_at(l, err);
 }
 
+static ipfsa_status find_endpoint(dispatching *d, ipfsa_config **ret_own, ipfsa_endpoint *ret, ipfsa_error *err) {
+  ipfsa_status status = d->o->settings ? ipfsa_config_parse(d->o->settings, strlen(d->o->settings), "the settings", ret_own, err) : IPFSA_OK;
+  if (status) return status;
+  d->config = d->o->settings ? *ret_own : d->node->config;
+  status = ipfsa_endpoint_load(d->config, d->o->endpoint ? d->o->endpoint : ipfsa_config_string(d->config, "endpoints.default"), ret, err);
+  return status ? status : ipfsa_endpoint_check(ret, err);
+}
+
 ipfsa_status ipfsa_dispatch(ipfsa_node *node, const char *path, const ipfsa_dispatch_options *options, ipfsa_dispatched **ret, ipfsa_error *err) {
   ipfsa_error local = {0};
   if (!err) err = &local;
@@ -296,9 +305,9 @@ ipfsa_status ipfsa_dispatch(ipfsa_node *node, const char *path, const ipfsa_disp
   IPFSA_AUTO_ENDPOINT ipfsa_endpoint e = {0};
   dispatching d = {.node = node, .o = &o, .path = path, .endpoint = &e};
   ipfsa_lease *lease = NULL;
+  ipfsa_config *own = NULL;
   if (node->read_only) return ipfsa_fail(err, IPFSA_E_READ_ONLY, "the repo is open for reading only");
-  ipfsa_status status = ipfsa_endpoint_load(node->config, o.endpoint ? o.endpoint : ipfsa_config_string(node->config, "endpoints.default"), &e, err);
-  if (status == IPFSA_OK) status = ipfsa_endpoint_check(&e, err);
+  ipfsa_status status = find_endpoint(&d, &own, &e, err);
   if (status == IPFSA_OK) status = find_content(&d, err);
   if (status == IPFSA_OK) status = ipfsa_lease_new(node->store, &lease, err);
   if (status == IPFSA_OK) status = ipfsa_lease_add(lease, &d.cid, err);
@@ -310,5 +319,6 @@ ipfsa_status ipfsa_dispatch(ipfsa_node *node, const char *path, const ipfsa_disp
   ipfsa_placed_release(&d.delivery.placed);
   ipfsa_model_look_release(&d.look);
   ipfsa_lease_free(lease);
+  ipfsa_config_free(own);
   return status;
 }

@@ -1,7 +1,9 @@
 """load_checkpoint_and_dispatch of the package: with a model it does what the real accelerate does, from content as from a folder; with a CID it dispatches."""
 import pytest
 
+import fake_servers as fake
 from conftest import peer_python
+from gguf_files import gguf
 
 # One model and its checkpoints; `both` runs the real one over the folder, and ours over the folder and over its CID, and compares everything that can be seen.
 COMPARE = """
@@ -246,3 +248,21 @@ assert any('CVE-2025-32434' in str(w.message) for w in told)
 print(json.dumps([refused, sent]))
 """)
     assert (refused["status"], refused["code"]) == ("error", "pickle_refused") and sent["status"] == "success" and sent["format"] == "pickle"
+
+
+def test_endpoints_of_the_packages_own_configuration(python, tmp_path):
+    """Servers named in config.toml, without a word in that of the repo; what they refuse is an answer with its code."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/m.gguf").write_bytes(gguf([("w", (64,), 24)], data=[bytes(64)]))
+    with fake.Ollama() as ollama:
+        (tmp_path / "config.toml").write_text('[endpoints]\ndefault = "gpu"\n[endpoints.gpu]\nkind = "ollama"\nurl = "%s"\ntimeout = 5\ngateway = "kept"\n'
+                                              '[endpoints.gone]\nkind = "ollama"\nurl = "http://127.0.0.1:9"\n[endpoints.odd]\nkind = "nothing"\n' % ollama.url)
+        sent, again, gone, odd, other = python("""
+cid = ia.add('model/m.gguf', cid_version=1)['cid']
+print(json.dumps([ia.load_checkpoint_and_dispatch(cid, model_name='small'), ia.load_checkpoint_and_dispatch(cid, model_name='small'), ia.load_checkpoint_and_dispatch(cid, 'gone'),
+                  ia.load_checkpoint_and_dispatch(cid, 'odd'), ia.load_checkpoint_and_dispatch(cid, 'local')]))
+""")
+    assert (sent["status"], sent["endpoint"], sent["ready"], sent["format"]) == ("success", "gpu", True, "gguf") and sent["placed_bytes"] == sent["bytes"]
+    assert (again["placed_bytes"], again["ready"]) == (0, True)
+    assert gone["code"] == "endpoint_unreachable" and "127.0.0.1:9" in gone["message"]
+    assert odd["status"] == other["status"] == "error" and "nothing" in odd["message"] and other["code"] == "not_found"

@@ -18,9 +18,10 @@ def _native(name):
 
 
 def _candidates():
+    """A library of the system counts when it is of this version, so that all on a machine use one; else the one that came along."""
     if os.environ.get("IPFSA_LIBRARY"):
         return [os.environ["IPFSA_LIBRARY"]]
-    return [_native(_NAME), _NAME]  # else the system's
+    return [_NAME, _native(_NAME)]
 
 
 def program_path():
@@ -170,6 +171,20 @@ def _check_interpreter():
         raise errors.make("internal", ONLY_MAIN)
 
 
+def _unfit(lib):
+    """Why this library is not the one that this package speaks to; None: it is, and its calls have their types."""
+    from . import __version__
+
+    try:
+        for name, (result, arguments) in _CALLS.items():
+            call = getattr(lib, name)
+            call.restype, call.argtypes = result, arguments
+    except AttributeError as why:
+        return str(why)
+    version = lib.ipfsa_version().decode()
+    return None if version == __version__ else "version %s, this package is %s" % (version, __version__)
+
+
 def _open():
     _check_interpreter()
     tried = []
@@ -179,10 +194,10 @@ def _open():
         except OSError as why:
             tried.append("%s (%s)" % (path, why))
             continue
-        for name, (result, arguments) in _CALLS.items():
-            call = getattr(lib, name)
-            call.restype, call.argtypes = result, arguments
-        return lib
+        why = _unfit(lib)
+        if why is None:
+            return lib
+        tried.append("%s (%s)" % (path, why))
     raise errors.make("internal", "the library libipfsa is not here; install the package anew, or name it in IPFSA_LIBRARY; tried: " + "; ".join(tried))
 
 

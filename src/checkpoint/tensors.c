@@ -11,6 +11,7 @@ void ipfsa_tensors_release(ipfsa_tensors *t) {
   ipfsa_free(t->items);
   ipfsa_free(t->dims);
   ipfsa_free(t->table);
+  ipfsa_free(t->members);
   *t = (ipfsa_tensors){0};
 }
 

@@ -18,6 +18,12 @@ typedef struct ipfsa_tensor_record {
   uint8_t dtype, rank;
 } ipfsa_tensor_record;
 
+/* Of a zip: from its local header to the end of its bytes. */
+typedef struct ipfsa_member {
+  uint64_t begin, data, end;
+  uint32_t crc;
+} ipfsa_member;
+
 typedef struct ipfsa_tensors {
   uint8_t *text; /* the header, or the names one behind the other; owned */
   size_t text_len;
@@ -27,6 +33,8 @@ typedef struct ipfsa_tensors {
   size_t n_dims, dims_cap;
   uint32_t *table; /* of slots, 0 = empty, else number + 1 */
   size_t mask;     /* slots less 1 */
+  ipfsa_member *members; /* of a zip, in the order of their bytes; else none */
+  size_t n_members;
   uint64_t seed;   /* so that nobody can choose names that collide */
 } ipfsa_tensors;
 

@@ -17,13 +17,10 @@
 
 typedef unsigned long long ull; /* for messages */
 
-typedef struct region {
-  uint64_t begin, end; /* of a member, header included */
-} region;
-
 typedef struct member {
   ipfsa_bytes name;
   uint16_t flags;
+  uint32_t crc;
   uint64_t size, header; /* bytes of the data; where the local header stands */
 } member;
 
@@ -32,7 +29,7 @@ typedef struct zip {
   uint64_t size, n, directory, directory_len;
   ipfsa_tensors *tensors;
   ipfsa_buf names, top; /* top: the one folder, with its slash */
-  region *regions;
+  ipfsa_member *regions;
   size_t n_regions, cap;
   bool has_pickle;
   ipfsa_error *err;
@@ -141,6 +138,7 @@ static ipfsa_status check_local(zip *z, const member *m, uint64_t *ret_begin) {
   if (le(head + 26, 2) != m->name.len) return fail_member(z, m, IPFSA_E_MALFORMED, "its local header has another name");
   uint64_t local = le(head + 22, 4);
   if (!(le(head + 6, 2) & 8) && local != 0xffffffff && local != m->size) return fail_member(z, m, IPFSA_E_MALFORMED, "its local header has another size");
+  if (!(le(head + 6, 2) & 8) && le(head + 14, 4) != m->crc) return fail_member(z, m, IPFSA_E_MALFORMED, "its local header has another CRC-32");
   uint64_t begin = m->header + LOCAL + le(head + 26, 2) + le(head + 28, 2);
   if (begin > z->directory || m->size > z->directory - begin) return fail_member(z, m, IPFSA_E_MALFORMED, "its data reach past the members");
   *ret_begin = begin;
@@ -171,7 +169,7 @@ static ipfsa_status take_member(zip *z, const member *m) {
   if (status == IPFSA_OK) status = add_storage(z, m, begin);
   if (status) return status;
   if (!ipfsa_grow((void **)&z->regions, &z->cap, z->n_regions + 1, sizeof *z->regions)) return ipfsa_fail_nomem(z->err);
-  z->regions[z->n_regions++] = (region){m->header, begin + m->size};
+  z->regions[z->n_regions++] = (ipfsa_member){m->header, begin, begin + m->size, m->crc};
   return IPFSA_OK;
 }
 
@@ -184,6 +182,7 @@ static ipfsa_status read_member(zip *z, ipfsa_window *w) {
   uint64_t method = le(head.data + 10, 2), packed = le(head.data + 20, 4);
   size_t name_len = le(head.data + 28, 2), extra_len = le(head.data + 30, 2), comment_len = le(head.data + 32, 2);
   m.flags = (uint16_t)le(head.data + 8, 2);
+  m.crc = (uint32_t)le(head.data + 16, 4);
   m.size = le(head.data + 24, 4);
   m.header = le(head.data + 42, 4);
   IPFSA_AUTO_BUF ipfsa_buf both = {0};
@@ -203,7 +202,7 @@ static ipfsa_status read_member(zip *z, ipfsa_window *w) {
 }
 
 static int by_begin(const void *a, const void *b) {
-  const region *x = a, *y = b;
+  const ipfsa_member *x = a, *y = b;
   return x->begin < y->begin ? -1 : x->begin > y->begin;
 }
 
@@ -240,7 +239,8 @@ ipfsa_status ipfsa_torch_parse(ipfsa_source *source, uint64_t size, ipfsa_tensor
   ipfsa_status status = read_all(&z);
   ipfsa_buf_release(&z.names);
   ipfsa_buf_release(&z.top);
-  ipfsa_free(z.regions);
+  ret->members = z.regions;
+  ret->n_members = z.n_regions;
   if (status) ipfsa_tensors_release(ret);
   return status;
 }

@@ -87,7 +87,8 @@ const cli_verb cli_verb_checkpoint_verify = {
     .name = "checkpoint verify",
     .tagline = "Check a checkpoint, headers and all of its bytes.",
     .description = "Makes every check of the format, then reads every byte of its files. Of content, each block is held against its hash; files of this\n"
-                   "machine have none, so for them it tells that all can be read. The first fault is named and the exit code is 1.",
+                   "machine have none, so for them it tells that all can be read. Members of a PyTorch zip are held against their CRC-32. The first fault is named and\n"
+                   "the exit code is 1.",
     .example = "> ipfs-accelerate checkpoint verify bafybei…\n> ipfs-accelerate checkpoint verify tiny.safetensors",
     .args = verify_args,
     .run = run_verify,

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/members.h"
 #include "node/file.h"
 #include "node/node.h"
 
@@ -184,6 +185,8 @@ typedef struct reading {
   void *ctx;
   ipfsa_progress at;
   uint64_t before; /* bytes of the files that are done */
+  ipfsa_members_check members;
+  ipfsa_error why; /* of members, where a callback cannot tell it otherwise */
 } reading;
 
 static int on_read(void *ctx, const ipfsa_progress *p) {
@@ -192,23 +195,32 @@ static int on_read(void *ctx, const ipfsa_progress *p) {
   return r->progress ? r->progress(r->ctx, &r->at) : 0;
 }
 
-static int drop(void *ctx, const void *data, size_t len) { return (void)ctx, (void)data, (void)len, 0; }
+static int take(void *ctx, const void *data, size_t len) {
+  reading *r = ctx;
+  return ipfsa_members_check_feed(&r->members, data, len, &r->why) == IPFSA_OK ? 0 : 1;
+}
 
 static ipfsa_status read_local(ipfsa_shard *s, reading *r, ipfsa_error *err) {
   enum { PIECE = 1 << 20 };
   IPFSA_AUTO_FREE uint8_t *room = ipfsa_malloc(PIECE);
   ipfsa_status status = room ? IPFSA_OK : ipfsa_fail_nomem(err);
   for (uint64_t off = 0; status == IPFSA_OK && off < s->size; off += PIECE) {
-    status = s->source->read_at(s->source, room, s->size - off < PIECE ? (size_t)(s->size - off) : PIECE, off, err);
+    size_t n = s->size - off < PIECE ? (size_t)(s->size - off) : PIECE;
+    status = s->source->read_at(s->source, room, n, off, err);
+    if (status == IPFSA_OK) status = ipfsa_members_check_feed(&r->members, room, n, err);
     if (status == IPFSA_OK && on_read(r, &(ipfsa_progress){.done_bytes = off}) != 0) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
   }
   return status == IPFSA_OK ? s->source->check(s->source, err) : status;
 }
 
 static ipfsa_status read_shard(place *p, ipfsa_shard *s, reading *r, ipfsa_error *err) {
+  r->members = ipfsa_members_check_over(&s->tensors);
   if (!p->node) return read_local(s, r, err);
   IPFSA_AUTO_FREE char *path = join(p->path, s->name);
-  return path ? ipfsa_cat(p->node, path, 0, UINT64_MAX, drop, NULL, on_read, r, err) : ipfsa_fail_nomem(err);
+  if (!path) return ipfsa_fail_nomem(err);
+  ipfsa_status status = ipfsa_cat(p->node, path, 0, UINT64_MAX, take, r, on_read, r, err);
+  if (status && r->why.status) *err = r->why;
+  return status && r->why.status ? r->why.status : status;
 }
 
 static ipfsa_status read_all(place *p, ipfsa_checkpoint *cp, reading *r, ipfsa_error *err) {

@@ -1,25 +1,27 @@
 """The zip of torch.save: its members by the central directory; what is compressed, overlaps or lies is refused."""
 import json
 import struct
+import zlib
 
 import pytest
 
 MEMBERS = (("data.pkl", b"\x80\x02pickle"), ("data/0", bytes(100)), ("data/1", b"abc"), ("data/2", b""), ("version", b"3\n"))
 
 
-def torch_zip(members=MEMBERS, top="m", method=0, zip64=True, change=None, n=None, directory=None, local=None):
+def torch_zip(members=MEMBERS, top="m", method=0, zip64=True, change=None, n=None, directory=None, local=None, crc=False, bit3=True):
     """As torch writes it: no sizes in local headers, data on 64-byte borders, descriptors behind them. change: of entry 1 of the directory."""
     out, central = b"", b""
     for i, (name, data) in enumerate(members):
         full, at = (top + "/" + name).encode(), len(out)
         pad = -(at + 30 + len(full) + 4) % 64
-        flags = 0x0808 if data else 0x0800
-        head = dict(flags=flags, method=method, crc=0, packed=len(data), size=len(data), at=at, name=full)
+        flags = 0x0808 if data and bit3 else 0x0800
+        sum_ = zlib.crc32(data) if crc else 0
+        head = dict(flags=flags, method=method, crc=sum_, packed=len(data), size=len(data), at=at, name=full)
         if i == 1 and change:
             head.update(change)
-        sizes = local if local is not None and i == 1 else (flags, 0)
-        out += struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 20, sizes[0], 0, 0, 0, 0, sizes[1], sizes[1], len(full), 4 + pad) + full + struct.pack("<2sH", b"FB", pad) + b"Z" * pad + data
-        out += b"PK\7\10" + struct.pack("<III", 0, len(data), len(data)) if data else b""
+        sizes = local if local is not None and i == 1 else (flags, 0 if flags & 8 else len(data))
+        out += struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 20, sizes[0], 0, 0, 0, 0 if flags & 8 else sum_, sizes[1], sizes[1], len(full), 4 + pad) + full + struct.pack("<2sH", b"FB", pad) + b"Z" * pad + data
+        out += b"PK\7\10" + struct.pack("<III", sum_, len(data), len(data)) if data else b""
         central += struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 20, 20, head["flags"], head["method"], 0, 0, head["crc"], head["packed"], head["size"], len(head["name"]), 0, 0, 0, 0, 0, head["at"]) + head["name"]
     n = len(members) if n is None else n
     at, size = len(out), len(central) if directory is None else directory
@@ -70,6 +72,23 @@ def test_what_is_refused(ipfs, tmp_path, what):
     options, words = WRONG[what]
     done = inspect(ipfs, tmp_path, torch_zip(**options))
     assert done.code == 1 and words in done.err and done.out == "", done.err
+
+
+def test_members_are_held_against_their_crc(ipfs, tmp_path):
+    members = MEMBERS[:1] + (("data/0", bytes(range(256)) * 9000), ("data/1", b""), ("data/2", b"acx")) + MEMBERS[4:]
+    blob = torch_zip(members, crc=True)
+    at = blob.index(b"acx")
+    damaged = blob[:at] + b"abd" + blob[at + 3:]
+    for name, data, good in (("good", blob, True), ("damaged", damaged, False), ("none", torch_zip(members), True)):
+        (tmp_path / (name + ".pt")).write_bytes(data)
+        cid = ipfs.text("add", "-Q", name + ".pt")
+        for arg in (name + ".pt", cid):
+            done = ipfs("checkpoint", "verify", arg, check=False)
+            assert (done.code == 0) == good, done.err
+            assert good or ("begin at %d has CRC-32" % at in done.err and "%08x" % zlib.crc32(b"acx") in done.err)
+        assert ipfs("checkpoint", "inspect", name + ".pt", check=False).code == 0
+    lies = inspect(ipfs, tmp_path, torch_zip(members, crc=True, bit3=False, change={"crc": 5}, local=(0x800, len(members[1][1]))))
+    assert lies.code == 1 and "another CRC-32" in lies.err
 
 
 def test_every_truncation_is_refused(ipfs, tmp_path):

@@ -7,7 +7,9 @@
 
 #include "../support.h"
 
+#include "base/buf.h"
 #include "base/fault.h"
+#include "codec/varint.h"
 
 enum { N_TENSORS = 96, TENSOR = 4 * 65536, SIZE = N_TENSORS * TENSOR }; /* 24 MiB in chunks of 64 KiB */
 
@@ -239,6 +241,96 @@ static void sources_that_are_wrong(void **state) {
   assert_status(ipfsa_node_open(&options, &node, NULL, &err), IPFSA_E_INVALID);
 }
 
+/* ---- as large as they are ---- */
+
+static void pb_number(ipfsa_buf *b, unsigned field, uint64_t value) {
+  ipfsa_buf_varint(b, field << 3);
+  ipfsa_buf_varint(b, value);
+}
+
+static void pb_bytes(ipfsa_buf *b, unsigned field, const void *data, size_t len) {
+  ipfsa_buf_varint(b, field << 3 | 2);
+  ipfsa_buf_varint(b, len);
+  ipfsa_buf_append(b, data, len);
+}
+
+typedef struct child {
+  ipfsa_cid cid;
+  uint64_t size;
+} child;
+
+static child put_leaf(world *w, const void *data, size_t len) {
+  ipfsa_error err = {0};
+  child c = {.size = len};
+  assert_ok(ipfsa_block_put(w->origin, ipfsa_bytes_of(data, len), 1, 0x55, 0x12, 0, false, &c.cid, &err));
+  return c;
+}
+
+static child put_node(world *w, const child *children, size_t n) {
+  ipfsa_error err = {0};
+  IPFSA_AUTO_BUF ipfsa_buf node = {0}, u = {0};
+  child c = {0};
+  for (size_t i = 0; i < n; i++) {
+    uint8_t bytes[IPFSA_MAX_CID];
+    IPFSA_AUTO_BUF ipfsa_buf link = {0};
+    pb_bytes(&link, 1, bytes, ipfsa_cid_encode(&children[i].cid, bytes));
+    pb_bytes(&link, 2, "", 0);
+    pb_number(&link, 3, children[i].size);
+    pb_bytes(&node, 2, link.data, link.len);
+    c.size += children[i].size;
+  }
+  pb_number(&u, 1, 2);
+  pb_number(&u, 3, c.size);
+  for (size_t i = 0; i < n; i++) pb_number(&u, 4, children[i].size);
+  pb_bytes(&node, 1, u.data, u.len);
+  assert_ok(ipfsa_block_put(w->origin, ipfsa_buf_bytes(&node), 1, 0x70, 0x12, 0, false, &c.cid, &err));
+  return c;
+}
+
+/* 4 GiB and a header: a tensor of 16 MiB of its own bytes, then larger ones whose leaves are one and the same, so that the origin is small. What is asked for
+ * twice is counted twice. */
+static void the_first_tensor_of_4_gib(void **state) {
+  world *w = *state;
+  enum { LEAF = 1 << 20, FIRST = 16, WIDE = 170, N = 24 };
+  const uint64_t all = (uint64_t)LEAF * (FIRST + WIDE * N);
+  ipfsa_error err = {0};
+  char header[4096], text[IPFSA_MAX_CID_TEXT];
+  size_t len = 8;
+  len += (size_t)sprintf(header + len, "{\"first\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]}", FIRST * LEAF, FIRST * LEAF);
+  for (uint64_t i = 0, at = (uint64_t)FIRST * LEAF; i < N; i++, at += (uint64_t)WIDE * LEAF)
+    len += (size_t)sprintf(header + len, ",\"t%d\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[%llu,%llu]}", (int)i, WIDE * LEAF, (unsigned long long)at, (unsigned long long)at + WIDE * LEAF);
+  header[len++] = '}';
+  uint64_t n = len - 8;
+  memcpy(header, &n, 8);
+  child leaves[WIDE], nodes[N + 1];
+  leaves[0] = put_leaf(w, header, len);
+  for (int i = 0; i < FIRST; i++) leaves[1 + i] = put_leaf(w, w->data + (size_t)i * LEAF, LEAF);
+  nodes[0] = put_node(w, leaves, FIRST + 1);
+  leaves[0] = put_leaf(w, w->data + SIZE - LEAF, LEAF);
+  for (int i = 1; i < WIDE; i++) leaves[i] = leaves[0];
+  nodes[1] = put_node(w, leaves, WIDE);
+  for (int i = 2; i <= N; i++) nodes[i] = nodes[1];
+  child root = put_node(w, nodes, N + 1);
+  assert_int_equal(root.size, all + len);
+  assert_true(all >= (uint64_t)4 << 30);
+  ipfsa_cid_format(&root.cid, text);
+  ipfsa_checkpoint *cp = NULL;
+  ipfsa_tensor t;
+  ipfsa_view view;
+  assert_ok(ipfsa_checkpoint_open(w->node, text, &cp, &err));
+  assert_true(w->script.n_bytes < LEAF); /* the header, and nodes above it */
+  assert_true(ipfsa_checkpoint_find(cp, "first", 5, &t));
+  assert_ok(ipfsa_checkpoint_view(cp, &t, 0, t.size, &view, &err));
+  assert_memory_equal(view.data, w->data, FIRST * LEAF);
+  assert_true(w->script.n_bytes >= FIRST * LEAF && w->script.n_bytes < root.size / 50);
+  assert_true(ipfsa_checkpoint_find(cp, "t23", 3, &t)); /* a slice of the last one: its leaf alone */
+  uint64_t before = w->script.n_bytes;
+  assert_ok(ipfsa_checkpoint_view(cp, &t, t.size - 1000, 1000, &view, &err));
+  assert_memory_equal(view.data, w->data + SIZE - 1000, 1000);
+  assert_true(w->script.n_bytes - before < 2 * LEAF);
+  ipfsa_checkpoint_close(cp);
+}
+
 /* Whatever fails once: an error, or the right bytes. */
 static void every_call_fails_once(void **state) {
   world *w = *state;
@@ -276,6 +368,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(gc_keeps_what_is_open, setup, teardown),
       cmocka_unit_test_setup_teardown(a_repo_that_is_only_read, setup, teardown),
       cmocka_unit_test_setup_teardown(sources_that_are_wrong, setup, teardown),
+      cmocka_unit_test_setup_teardown(the_first_tensor_of_4_gib, setup, teardown),
       cmocka_unit_test_setup_teardown(every_call_fails_once, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,8 @@
 
 #define SMALL 1000
 #define LARGE 300000 /* two leaves of 256 KiB */
+#define WIDE_LEAF 65536 /* a file of as many equal leaves is what the workers take */
+#define WIDE_LEAVES ((size_t)40)
 
 /* ---- files ---- */
 
@@ -22,6 +24,17 @@ static void put_file(const char *path, const char *seed, size_t len) {
   if (fd < 0 || write(fd, data, len) != (ssize_t)len) fail_msg("write %s", path);
   close(fd);
   free(data);
+}
+
+/* Long enough for the workers, and small in the repo: its leaves are one block. */
+static void put_wide(const char *path) {
+  uint8_t *leaf = malloc(WIDE_LEAF);
+  FILE *file = fopen(path, "wb");
+  test_shake128("wide", leaf, WIDE_LEAF);
+  for (size_t i = 0; i < WIDE_LEAVES; i++)
+    if (!file || fwrite(leaf, 1, WIDE_LEAF, file) != WIDE_LEAF) fail_msg("write %s", path);
+  fclose(file);
+  free(leaf);
 }
 
 static void copy_file(const char *from, const char *to) {
@@ -189,6 +202,7 @@ static void make_sources(world *w) {
   put_file(src(w, "other"), "other", 2000);
   put_file(src(w, "external"), "external", LARGE);
   put_file(src(w, "external2"), "external2", LARGE);
+  put_wide(src(w, "wide"));
   put_file(src(w, "f"), "files f", 1500);
   put_file(src(w, "g"), "files g", 90000);
 }
@@ -206,6 +220,7 @@ static void fill_template(world *w) {
   assert_ok(add(node, src(w, "loose"), ADD(.pin = IPFSA_OFF, .raw_leaves = IPFSA_ON), &w->loose, &err));
   assert_ok(add(node, src(w, "loose/b"), ADD(.pin = IPFSA_OFF, .raw_leaves = IPFSA_ON), &w->loose_file, &err));
   assert_ok(add(node, src(w, "external"), ADD(.nocopy = true, .raw_leaves = IPFSA_ON), &w->external, &err));
+  assert_ok(add(node, src(w, "wide"), ADD(.chunker = "size-65536", .pin_name = "wide"), &w->wide, &err));
   assert_ok(write_files(w, node, "/dir/f", "f", &err));
   ipfsa_node_close(node);
 }
@@ -609,6 +624,43 @@ static void check_got_folder(world *w, ipfsa_node *node, bool acknowledged, cons
   if (check_out(path, kept_files, where) != 3 && acknowledged) fail_msg("%s: get said it is there", where);
 }
 
+static bool is_wide(const bytes_seen *b) {
+  for (size_t at = 0; b->len == (size_t)WIDE_LEAF * WIDE_LEAVES && at < b->len; at += WIDE_LEAF)
+    if (!is_content(&(bytes_seen){.data = b->data + at, .len = WIDE_LEAF}, "wide", WIDE_LEAF)) return false;
+  return b->len == (size_t)WIDE_LEAF * WIDE_LEAVES;
+}
+
+static ipfsa_status get_wide(world *w, ipfsa_node *node, ipfsa_error *err) {
+  char path[IPFSA_MAX_CID_TEXT], to[700];
+  ipfsa_cid_format(&w->wide, path);
+  path_in(to, sizeof to, w->out, "wide");
+  return ipfsa_get(node, path, to, NULL, err);
+}
+static void check_got_wide(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
+  char path[700];
+  (void)node;
+  path_in(path, sizeof path, w->out, "wide");
+  FILE *file = fopen(path, "rb");
+  if (!file && acknowledged) fail_msg("%s: get said it is there", where);
+  if (!file) return;
+  static uint8_t buf[1 << 16];
+  bytes_seen seen = {0};
+  for (size_t n; (n = fread(buf, 1, sizeof buf, file));) see(&seen, buf, n);
+  fclose(file);
+  if (!is_wide(&seen)) fail_msg("%s: get left half of a file", where);
+  free(seen.data);
+}
+
+static ipfsa_status cat_wide(world *w, ipfsa_node *node, ipfsa_error *err) {
+  char path[IPFSA_MAX_CID_TEXT];
+  bytes_seen seen = {0};
+  ipfsa_cid_format(&w->wide, path);
+  ipfsa_status status = ipfsa_cat(node, path, 0, UINT64_MAX, see, &seen, NULL, NULL, err);
+  if (status == IPFSA_OK && !is_wide(&seen)) fail_msg("cat gave other bytes and said OK");
+  free(seen.data);
+  return status;
+}
+
 static ipfsa_status get_tar(world *w, ipfsa_node *node, ipfsa_error *err) {
   char path[IPFSA_MAX_CID_TEXT];
   bytes_seen seen = {0};
@@ -775,6 +827,8 @@ const operation operations[] = {
     {"config set", save_config, check_saved, 0, false, WRITES_REPO},
     {"config replace", replace_config, check_saved, 0, false, WRITES_REPO},
     {"get a file", get_file, check_got_file, 0, false, WRITES_NOTHING},
+    {"get by workers", get_wide, check_got_wide, 0, false, WRITES_NOTHING},
+    {"cat by workers", cat_wide, NULL, 0, false, WRITES_NOTHING},
     {"get over a file", get_over, check_got_over, 0, false, WRITES_OUT},
     {"get a folder", get_folder, check_got_folder, 0, false, WRITES_NOTHING},
     {"materialise", materialise, check_materialised, MAY_LOOSE, false, WRITES_REPO},

@@ -19,7 +19,7 @@ typedef struct world {
   char *dir;              /* owns everything below: template/, damaged/, src/, and what a test makes */
   char repo[300];         /* the copy in use */
   char out[300];          /* a folder for what get writes, empty at first */
-  ipfsa_cid kept, other, loose, external, fresh; /* roots; fresh: what the last operation made */
+  ipfsa_cid kept, other, loose, external, wide, fresh; /* roots; fresh: what the last operation made */
   ipfsa_cid loose_file;   /* one leaf below `loose`; in damaged/ its bytes are wrong */
   ipfsa_cid imported;     /* root of src/import.car, not in the repo */
 } world;

@@ -1,8 +1,14 @@
 """Names for content, "model" or "org/model": wherever a path begins with a CID, an alias may stand. gc keeps what one means."""
+from __future__ import annotations
+
 import ctypes as c
 
 from . import _library as l
 from ._node import node, path_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
 
 
 class Alias(c.Structure):
@@ -25,13 +31,13 @@ def _library():
     return l.with_calls(_CALLS)
 
 
-def check_alias(name):
+def check_alias(name: str) -> None:
     """Raises IPFSError where the text can be no alias, with the reason."""
     err = l.Error()
     l.check(_library().ipfsa_alias_check(name.encode(errors="surrogateescape"), c.byref(err)), err)
 
 
-def set_alias(name, cid, *, repo=None):
+def set_alias(name: str, cid: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> str:
     """From now on `name` means this content, durable when it returns -> its CID. cid: also a path or another alias, as it is now."""
     from .content import _resolve
 
@@ -42,20 +48,20 @@ def set_alias(name, cid, *, repo=None):
     return l.cid_text(one.cid)
 
 
-def get_alias(name, *, repo=None):
+def get_alias(name: str, *, repo: str | os.PathLike[str] | None = None) -> str:
     """-> the CID. NotFound."""
     found, err = l.Cid(), l.Error()
     l.check(_library().ipfsa_alias_get(node(repo).handle, name.encode(errors="surrogateescape"), c.byref(found), c.byref(err)), err)
     return l.cid_text(found)
 
 
-def remove_alias(name, *, repo=None):
+def remove_alias(name: str, *, repo: str | os.PathLike[str] | None = None) -> None:
     """The content stays until garbage is collected. NotFound."""
     err = l.Error()
     l.check(_library().ipfsa_alias_rm(node(repo).handle, name.encode(errors="surrogateescape"), False, c.byref(err)), err)
 
 
-def aliases(*, repo=None):
+def aliases(*, repo: str | os.PathLike[str] | None = None) -> dict[str, str]:
     """-> {name: CID}, by name."""
     rows, callbacks, err = {}, l.Callbacks(), l.Error()
 

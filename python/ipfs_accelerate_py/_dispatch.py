@@ -1,10 +1,19 @@
 """Models to the endpoints of the repo's configuration, as in include/ipfsa/dispatch.h."""
+from __future__ import annotations
+
 import ctypes as c
 
 from . import _library as l
 from . import errors
 from ._node import node, path_bytes
 from ._progress import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from typing import Any
+
+    from ._progress import Progress
 
 
 class EndpointRow(c.Structure):
@@ -48,7 +57,7 @@ def settings_of(name, table):
     return "\n".join(_lines({"endpoints": {"default": name, name: {key: table[key] for key in _KEYS if key in table}}}))
 
 
-def endpoints(*, repo=None):
+def endpoints(*, repo: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
     """The tables [endpoints.NAME] of the repo's configuration -> [{"name", "kind", "url", "model_dir", "layout", "problem", "is_default"}]; problem: why it cannot be used, or None."""
     rows, callbacks, err = [], l.Callbacks(), l.Error()
 
@@ -69,7 +78,7 @@ def _reason(why):
     return errors.make(code, why.message, why.cid, why.status) if code else why
 
 
-def dispatch(cid, endpoint=None, *, name=None, allow_pickle=False, settings=None, progress=None, timeout=None, repo=None):
+def dispatch(cid: str | bytes | os.PathLike[str], endpoint: str | None = None, *, name: str | None = None, allow_pickle: bool = False, settings: str | None = None, progress: Progress = None, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """A model (a file, a folder) to an endpoint; None: the configuration's endpoints.default. settings: TOML whose [endpoints] count in its place. When it returns, the model is there and the endpoint's own look at it said ready ->
     {"cid", "endpoint", "kind", "model_name", "file", "format", "way", "placed_bytes", "ready", "health_ms"}."""
     import warnings

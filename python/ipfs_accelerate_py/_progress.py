@@ -5,6 +5,12 @@ import time
 from . import _library as l
 from . import errors
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Union
+
+    Progress = Union[Callable[[dict[str, Any]], object], bool, None]  # True: a bar of tqdm
+
 INTERVAL = 0.1  # seconds between two calls of a progress callback
 _thread = threading.local()  # .stop: an Event of whoever waits for the call that this thread makes
 

@@ -1,7 +1,15 @@
 """Containers, tunnels to them and the marketplace, on a real engine (Docker or Podman). Expected failures are {"status": "error", "message", "code"}."""
+from __future__ import annotations
+
 import threading
 
 from . import errors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Sequence
+
+    from ._progress import Progress
 
 
 def _failed(why, **more):
@@ -42,7 +50,7 @@ class backends:
 
     timeout of a call: seconds for all of it, None for as long as the engine goes on answering. An interrupt, too, ends a call at once; what it began is tidied up."""
 
-    def __init__(self, config_instance=None):
+    def __init__(self, config_instance: Any = None) -> None:
         self._config = config_instance
         self._tunnels, self._lock = {}, threading.Lock()
 
@@ -55,12 +63,12 @@ class backends:
         return self._config
 
     @property
-    def containers(self):
+    def containers(self) -> dict[str, dict[str, Any]]:
         """name -> what list_containers says of it, asked of the engine now."""
         return {c["name"]: c for c in self.list_containers()}
 
     @property
-    def endpoints(self):
+    def endpoints(self) -> dict[str, dict[str, Any]]:
         """tunnel id -> {"container_name", "local_port", "container_port"} of the tunnels of this object."""
         with self._lock:
             return {name: dict(about) for name, (_, about) in self._tunnels.items()}
@@ -77,19 +85,19 @@ class backends:
 
         return _engine.opened(self._options(), Watch(what, progress, timeout))
 
-    def close(self):
+    def close(self) -> None:
         """Ends the tunnels of this object. Containers go on."""
         for name in list(self.endpoints):
             self.close_tunnel(name)
 
-    def __enter__(self):
+    def __enter__(self) -> backends:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def start_container(self, container_name, image, ports=None, env=None, gpus=None, wait=None, model_cid=None, mount_path="/models", command=None,
-                        volumes=None, *, progress=None, timeout=None):
+    def start_container(self, container_name: str, image: str, ports: dict[str, str] | None = None, env: dict[str, str] | None = None, gpus: str | None = None, wait: dict[str, Any] | None = None, model_cid: str | None = None, mount_path: str = "/models", command: str | Sequence[str] | None = None,
+                        volumes: str | Sequence[str] | None = None, *, progress: Progress = None, timeout: float | None = None) -> dict[str, Any]:
         """Starts it, and waits when `wait` says for what -> {"container_id", "status", "name", "ports": {"80/tcp": host port}, "health"}.
 
         ports: {"5001": "15001"} container port -> host port of 127.0.0.1, "" for a free one. env: dict. wait: {"http": "/health", "port": 5001, "timeout": 60},
@@ -129,7 +137,7 @@ class backends:
             e.library().ipfsa_container_free(made)
         return {"container_id": about["id"], "status": about["status"], "name": about["name"], "ports": about["ports"], "health": about["health"]}
 
-    def stop_container(self, container_name, timeout=10):
+    def stop_container(self, container_name: str, timeout: float = 10) -> dict[str, Any]:
         """-> {"status": "stopped", "container_id"}; one that is stopped already is no error."""
         import ctypes as c
 
@@ -147,7 +155,7 @@ class backends:
         except errors.IPFSError as why:
             return _failed(why)
 
-    def remove(self, container_name, force=False):
+    def remove(self, container_name: str, force: bool = False) -> dict[str, Any]:
         """-> {"status": "removed", "container_id"}."""
         import ctypes as c
 
@@ -166,7 +174,7 @@ class backends:
         except errors.IPFSError as why:
             return _failed(why)
 
-    def list_containers(self, *, timeout=None):
+    def list_containers(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
         """Ours, also stopped ones -> [{"name", "id", "image", "status", "health", "exit_code", "ports"}]. Raises IPFSError when no engine answers."""
         import ctypes as c
 
@@ -196,11 +204,11 @@ class backends:
             e.library().ipfsa_container_free(found)
             return about
 
-    def get_container_status(self, container_name):
+    def get_container_status(self, container_name: str) -> dict[str, Any] | None:
         """The dict of list_containers, or None."""
         return self._look(container_name)
 
-    def logs(self, container_name, tail=0, *, timeout=None):
+    def logs(self, container_name: str, tail: int = 0, *, timeout: float | None = None) -> str:
         """What it said so far, both streams -> text."""
         import ctypes as c
 
@@ -214,7 +222,7 @@ class backends:
             l.check(session.call(e.library().ipfsa_container_logs, session.engine, container_name.encode(), c.byref(options), take, None, c.byref(err), callbacks=callbacks), err)
         return b"".join(pieces).decode(errors="replace")
 
-    def exec(self, container_name, command, *, timeout=None):
+    def exec(self, container_name: str, command: str | Sequence[str] | None, *, timeout: float | None = None) -> dict[str, Any]:
         """Runs a command (a list of words) in it -> {"exit_code", "stdout", "stderr"}, the last two as bytes."""
         import ctypes as c
 
@@ -229,7 +237,7 @@ class backends:
                                  c.byref(err), callbacks=callbacks), err)
         return {"exit_code": code.value, "stdout": b"".join(out[1]), "stderr": b"".join(out[2])}
 
-    def pull(self, image, progress=None, *, timeout=None):
+    def pull(self, image: str, progress: Progress = None, *, timeout: float | None = None) -> None:
         """Gets an image. progress: called with {"layer", "status", "done", "total"}."""
         import ctypes as c
 
@@ -242,7 +250,7 @@ class backends:
         with self._session("pulling the image", timeout) as session:
             l.check(session.call(e.library().ipfsa_image_pull, session.engine, image.encode(), c.byref(options), c.byref(err), callbacks=callbacks), err)
 
-    def prune(self, volumes=False, *, timeout=None):
+    def prune(self, volumes: bool = False, *, timeout: float | None = None) -> list[dict[str, str]]:
         """Removes what is ours and not in use -> [{"kind", "name"}]. Volumes hold data: they must be asked for."""
         import ctypes as c
 
@@ -256,7 +264,7 @@ class backends:
             l.check(session.call(e.library().ipfsa_container_prune, session.engine, c.byref(options), told, None, c.byref(err), callbacks=callbacks), err)
         return gone
 
-    def docker_tunnel(self, container_name, local_port, container_port):
+    def docker_tunnel(self, container_name: str, local_port: int | str, container_port: int | str) -> dict[str, Any]:
         """A port of 127.0.0.1 that leads to a port of the container, published or not; local_port 0 picks a free one. It lives as long as this process, or
         until close_tunnel -> {"status": "connected", "tunnel_id", "endpoint", "local_port"}."""
         import ctypes as c
@@ -279,7 +287,7 @@ class backends:
             self._tunnels[name] = (tunnel, {"container_name": container_name, "local_port": port, "container_port": int(container_port)})
         return {"status": "connected", "tunnel_id": name, "endpoint": "http://localhost:%d" % port, "local_port": port}
 
-    def tunnels(self):
+    def tunnels(self) -> list[dict[str, Any]]:
         """-> [{"tunnel_id", "container_name", "local_port", "container_port", "connections", "sent_bytes", "received_bytes", "last_error"}]."""
         with self._lock:
             rows = []
@@ -289,7 +297,7 @@ class backends:
                              "last_error": info.last_error.decode(errors="replace") or None})
             return rows
 
-    def close_tunnel(self, tunnel_id):
+    def close_tunnel(self, tunnel_id: str) -> bool:
         """-> True; False when there is none of this id."""
         with self._lock:
             found = self._tunnels.pop(tunnel_id, None)
@@ -297,7 +305,7 @@ class backends:
             found[0].close()
         return found is not None
 
-    def marketplace(self, term=None, sources=None, limit=25, *, timeout=None):
+    def marketplace(self, term: str | None = None, sources: Sequence[str] | None = None, limit: int = 25, *, timeout: float | None = None) -> list[dict[str, Any]]:
         """Images -> [{"name", "image", "description", "reference", "digest", "size", "architectures", "sources"}]; what a source could not tell is a warning."""
         import ctypes as c
         import warnings

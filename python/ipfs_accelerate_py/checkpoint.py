@@ -1,4 +1,6 @@
 """Model checkpoints out of the store, or of the disk: every check of the format is made when one is opened, every byte of content is verified when it is read."""
+from __future__ import annotations
+
 import ctypes as c
 import os
 import threading
@@ -6,6 +8,10 @@ import threading
 from . import _library as l
 from . import errors
 from ._node import node, path_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Tensor(c.Structure):
@@ -86,7 +92,7 @@ class Checkpoint:
     """path: a file, an index, a folder; content (a CID, an alias, /ipfs/…, ipfs://…) or, when it is there, on the disk. A context manager; reads from any thread take
     turns. What was given out without a copy stays when it is closed. A forked child opens it anew."""
 
-    def __init__(self, path, *, repo=None):
+    def __init__(self, path: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> None:
         self._lock, self._repo, self._handle = threading.Lock(), repo, None
         self._is_content = _is_content(path)
         name = os.fsencode(path)
@@ -95,14 +101,14 @@ class Checkpoint:
         self.path = name.decode(errors="surrogateescape")
         self._handle = _Handle(name, node(repo) if self._is_content else None)
 
-    def close(self):
+    def close(self) -> None:
         with self._lock:
             self._handle = None
 
-    def __enter__(self):
+    def __enter__(self) -> Checkpoint:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
     def _open(self):
@@ -116,7 +122,7 @@ class Checkpoint:
     format = property(lambda self: _library().ipfsa_checkpoint_format_name(_library().ipfsa_checkpoint_format_of(self._open())).decode(), doc="safetensors, gguf, torch, pickle")
     tensor_bytes = property(lambda self: _library().ipfsa_checkpoint_tensor_bytes(self._open()), doc="bytes of all tensors")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return _library().ipfsa_checkpoint_n_tensors(self._open())
 
     def _rows(self, call, row):
@@ -125,24 +131,24 @@ class Checkpoint:
             yield row
             i += 1
 
-    def keys(self):
+    def keys(self) -> list[str]:
         """Names, shard by shard in the order of their bytes."""
         return [_text(t.name, t.name_len) for t in self._rows(_library().ipfsa_checkpoint_tensor, Tensor())]
 
-    def tensors(self):
+    def tensors(self) -> dict[str, dict[str, Any]]:
         """-> {name: {"dtype", "shape", "shard", "offset", "size"}}, in that order."""
         return {_text(t.name, t.name_len): _about(t) for t in self._rows(_library().ipfsa_checkpoint_tensor, Tensor())}
 
-    def shards(self):
+    def shards(self) -> list[dict[str, Any]]:
         """-> [{"name", "size", "tensors"}]."""
         return [{"name": os.fsdecode(s.name), "size": s.size, "tensors": s.n_tensors} for s in self._rows(_library().ipfsa_checkpoint_shard_row, Shard())]
 
-    def metadata(self):
+    def metadata(self) -> dict[str, str] | None:
         """-> dict of text; None where the format has room for it and the file has none."""
         found = {_text(p.key, p.key_len): _text(p.value, p.value_len) for p in self._rows(_library().ipfsa_checkpoint_metadata_row, Pair())}
         return found or None
 
-    def warnings(self):
+    def warnings(self) -> list[str]:
         """What is odd but allowed."""
         found = []
         while True:
@@ -157,11 +163,11 @@ class Checkpoint:
             raise KeyError(name)
         return found
 
-    def tensor(self, name):
+    def tensor(self, name: str) -> dict[str, Any]:
         """-> {"dtype", "shape", "shard", "offset", "size"}. KeyError."""
         return _about(self._find(name))
 
-    def read_into(self, name, buffer, offset=0):
+    def read_into(self, name: str, buffer: Any, offset: int = 0) -> None:
         """Fills a writable buffer with bytes of a tensor from `offset` on, verified: all of them, or an error."""
         view = memoryview(buffer).cast("B")
         if len(view) == 0:
@@ -171,14 +177,14 @@ class Checkpoint:
             status = _library().ipfsa_checkpoint_read(self._open(), c.byref(found), offset, c.byref(place), len(view), c.byref(err))
         l.check(status, err, self.path)
 
-    def read(self, name, offset=0, length=None):
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         """Bytes [offset, offset + length) of a tensor; length None: to its end."""
         size = self._find(name).size
         data = bytearray(max(size - offset, 0) if length is None else length)
         self.read_into(name, data, offset)
         return bytes(data)
 
-    def memory(self, name, offset=0, length=None):
+    def memory(self, name: str, offset: int = 0, length: int | None = None) -> tuple[Any, int]:
         """Bytes [offset, offset + length) of a tensor of content, verified, without a copy where they lie in the store so -> (buffer, address). The buffer is
         longer: take no more than asked for. Writing there changes this process's copy of the page, never the store. length is not 0."""
         found, view, err = self._find(name), View(), l.Error()
@@ -206,7 +212,7 @@ class Checkpoint:
         self.read_into(name, memory, offset)
         return shape, n, memory
 
-    def numpy(self, name, rows=None):
+    def numpy(self, name: str, rows: tuple[int, int] | None = None) -> Any:
         """An array with the tensor, or rows (begin, end) of its first dimension; of content its memory is that of the store, without a copy. It may be written: the
         pages that are become this process's own. TypeError: NumPy has no such dtype."""
         import numpy
@@ -218,7 +224,7 @@ class Checkpoint:
         shape, n, memory = self._part(name, rows, numpy.dtype(kind).itemsize)
         return numpy.empty(shape, dtype=kind) if n == 0 else numpy.frombuffer(memory, dtype=kind, count=n).reshape(shape)
 
-    def torch(self, name, rows=None):
+    def torch(self, name: str, rows: tuple[int, int] | None = None) -> Any:
         """The same as a torch tensor on the CPU."""
         import torch
 
@@ -229,7 +235,7 @@ class Checkpoint:
         shape, n, memory = self._part(name, rows, torch.empty(0, dtype=kind).element_size())
         return torch.empty(shape, dtype=kind) if n == 0 else torch.frombuffer(memory, dtype=kind, count=n).reshape(shape)
 
-    def dlpack(self, name, rows=None):
+    def dlpack(self, name: str, rows: tuple[int, int] | None = None) -> Any:
         """An object with __dlpack__, for from_dlpack of whatever library: the array, or where NumPy has no such dtype the torch tensor."""
         return self.numpy(name, rows) if _DTYPES.get(self.tensor(name)["dtype"], (None,))[0] else self.torch(name, rows)
 
@@ -258,13 +264,13 @@ def _part(shape, rows, width):
 class _Slice:
     """A tensor of which a part is going to be taken: whole rows are all that is read for it."""
 
-    def __init__(self, load, about, name):
+    def __init__(self, load, about, name: str) -> None:
         self._load, self._about, self._name = load, about, name
 
-    def get_shape(self):
+    def get_shape(self) -> list[int]:
         return list(self._about["shape"])
 
-    def get_dtype(self):
+    def get_dtype(self) -> str:
         return self._about["dtype"]
 
     def __getitem__(self, index):
@@ -287,7 +293,7 @@ class _Slice:
 class safe_open:
     """As safetensors' own, for content too: with safe_open("ipfs://bafy…/model.safetensors", framework="np") as f: f.get_tensor("a")."""
 
-    def __init__(self, filename, framework="np", device="cpu", *, repo=None):
+    def __init__(self, filename: str | bytes | os.PathLike[str], framework: str = "np", device: Any = "cpu", *, repo: str | os.PathLike[str] | None = None) -> None:
         if framework not in ("np", "numpy", "pt", "torch", "pytorch"):
             raise ValueError("framework %r: np and pt are known" % (framework,))
         self._device, self._torch = device, framework in ("pt", "torch", "pytorch")
@@ -295,19 +301,19 @@ class safe_open:
             raise ValueError("device %r: NumPy has the CPU alone" % (device,))
         self._checkpoint = Checkpoint(filename, repo=repo)
 
-    def __enter__(self):
+    def __enter__(self) -> safe_open:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self._checkpoint.close()
 
-    def keys(self):
+    def keys(self) -> list[str]:
         return sorted(self._checkpoint.keys())
 
-    def offset_keys(self):
+    def offset_keys(self) -> list[str]:
         return self._checkpoint.keys()
 
-    def metadata(self):
+    def metadata(self) -> dict[str, str] | None:
         return self._checkpoint.metadata()
 
     def _load(self, name, rows=None):
@@ -316,20 +322,20 @@ class safe_open:
         tensor = self._checkpoint.torch(name, rows)
         return tensor if self._device == "cpu" else tensor.to(self._device)
 
-    def get_tensor(self, name):
+    def get_tensor(self, name: str) -> Any:
         try:
             return self._load(name)
         except KeyError:
             raise errors.make("not_found", "File does not contain tensor %s" % name, self._checkpoint.path) from None
 
-    def get_slice(self, name):
+    def get_slice(self, name: str) -> _Slice:
         return _Slice(self._load, self._checkpoint.tensor(name), name)
 
-    def get_tensors(self):
+    def get_tensors(self) -> dict[str, Any]:
         return {name: self.get_tensor(name) for name in self.offset_keys()}
 
 
-def load_file(filename, *, framework="np", device="cpu", repo=None):
+def load_file(filename: str | bytes | os.PathLike[str], *, framework: str = "np", device: Any = "cpu", repo: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """All tensors -> {name: array}, as safetensors.numpy.load_file and safetensors.torch.load_file."""
     with safe_open(filename, framework, device, repo=repo) as file:
         return file.get_tensors()

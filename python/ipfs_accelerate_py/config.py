@@ -1,6 +1,12 @@
 """The TOML configuration of the package: [general], [cache], [endpoints.NAME], [docker], [p2p], [marketplace]. Unknown sections and keys are kept."""
+from __future__ import annotations
+
 import os
 import threading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 DEFAULTS = {
     "general": {"debug": False, "log_level": "INFO"},
@@ -126,7 +132,7 @@ class config:
     """config_path None: $IPFS_ACCELERATE_CONFIG, else ./config.toml. A file that is missing or malformed is one warning, and defaults.
     Threads: reading from any; set and save one at a time."""
 
-    def __init__(self, config_path=None):
+    def __init__(self, config_path: str | os.PathLike[str] | None = None) -> None:
         if config_path is None:
             config_path = os.environ.get("IPFS_ACCELERATE_CONFIG") or os.path.join(os.getcwd(), "config.toml")
         self.config_path = os.fspath(config_path)
@@ -142,12 +148,12 @@ class config:
             _warn("%s cannot be read (%s); defaults are used" % (self.config_path, why))
         _merge(self.config_data, self._document)
 
-    def get(self, section, key, default=None):
+    def get(self, section: str, key: str, default: Any = None) -> Any:
         """The value, a nested table as a dict (a copy), else `default`."""
         table = self.config_data.get(section)
         return _copy(table[key]) if isinstance(table, dict) and key in table else default
 
-    def set(self, section, key, value):
+    def set(self, section: str, key: str, value: Any) -> None:
         """In memory, until save. TypeError: no value that TOML holds."""
         _check(value)
         for data in (self.config_data, self._document):
@@ -155,7 +161,7 @@ class config:
                 data[section] = {}
             data[section][key] = _copy(value)
 
-    def save(self, path=None):
+    def save(self, path: str | os.PathLike[str] | None = None) -> str:
         """Writes the file in one step -> its path. Comments and order stay where only plain values changed; else the document is written anew."""
         target = os.fspath(path) if path is not None else self.config_path
         try:
@@ -215,5 +221,5 @@ class config:
         finally:
             os.close(fd)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "config(%r, loaded=%r)" % (self.config_path, self.loaded)

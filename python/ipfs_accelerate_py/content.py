@@ -1,4 +1,6 @@
 """Content in and out of the store: add, get, cat, open, list, pin, check. Sizes are bytes, times seconds."""
+from __future__ import annotations
+
 import contextlib
 import ctypes as c
 import io
@@ -9,13 +11,19 @@ from ._node import close, node, path_bytes  # noqa: F401 (close is for users)
 from ._progress import Watch
 from . import errors
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._progress import Progress
+
 _TYPES = {0: "unknown", 1: "directory", 2: "file", 4: "symlink"}
 _MODES = {1: "recursive", 2: "direct", 3: "indirect"}
 _ALL = (1 << 64) - 1
 
 
-def add(path, *, profile=None, recursive=True, pin=True, cid_version=None, raw_leaves=None, chunker=None, nocopy=False, only_hash=False, pin_name=None, hidden=False,
-        progress=None, timeout=None, repo=None):
+def add(path: str | bytes | os.PathLike[str], *, profile: str | None = None, recursive: bool = True, pin: bool = True, cid_version: int | None = None, raw_leaves: bool | None = None, chunker: str | None = None, nocopy: bool = False, only_hash: bool = False, pin_name: str | None = None, hidden: bool = False,
+        progress: Progress = None, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """Adds a file or folder -> {"cid", "size" (of its DAG), "files"}, durable when it returns. None: what the profile says ("unixfs-v1-2025"), else the repo's
     configuration. progress: True for a bar, or a function. timeout: seconds."""
     n = node(repo)
@@ -51,7 +59,7 @@ def _turn(n, watch):
         n.adding.release()
 
 
-def get(cid, path, *, any_symlink=False, progress=None, timeout=None, repo=None):
+def get(cid: str | bytes | os.PathLike[str], path: str | bytes | os.PathLike[str], *, any_symlink: bool = False, progress: Progress = None, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> str | bytes:
     """Writes a file or folder to `path`, every byte verified -> path. A file there is replaced when all of the new one is; a folder is an error."""
     n = node(repo)
     name = path_bytes(n, cid)
@@ -62,7 +70,7 @@ def get(cid, path, *, any_symlink=False, progress=None, timeout=None, repo=None)
     return os.fspath(path)
 
 
-def cat(cid, offset=0, length=None, *, progress=None, timeout=None, repo=None):
+def cat(cid: str | bytes | os.PathLike[str], offset: int = 0, length: int | None = None, *, progress: Progress = None, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> bytes:
     """Bytes [offset, offset + length) of a file; length None: to its end."""
     if offset < 0 or (length is not None and length < 0):
         raise ValueError("offset and length are not negative")
@@ -79,7 +87,7 @@ def cat(cid, offset=0, length=None, *, progress=None, timeout=None, repo=None):
 class File(io.RawIOBase):
     """A file of the store, open for reading anywhere: what is in memory costs no more than a plain file. One thread at a time."""
 
-    def __init__(self, cid, repo=None):
+    def __init__(self, cid: str | bytes | os.PathLike[str], repo: str | os.PathLike[str] | None = None) -> None:
         self._node, self._repo = node(repo), repo
         self.cid = path_bytes(self._node, cid).decode()
         self._handle, self._at, err = c.c_void_p(), 0, l.Error()
@@ -93,23 +101,23 @@ class File(io.RawIOBase):
         l.check(l.library().ipfsa_file_open(self._node.handle, self.cid.encode(), c.byref(self._handle), c.byref(err)), err, self.cid)
         self._node.users.add(self)
 
-    def readable(self):
+    def readable(self) -> bool:
         return True
 
-    def seekable(self):
+    def seekable(self) -> bool:
         return True
 
-    def seek(self, offset, whence=io.SEEK_SET):
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence] + offset
         if at < 0:
             raise ValueError("a place before the file")
         self._at = at
         return at
 
-    def tell(self):
+    def tell(self) -> int:
         return self._at
 
-    def readinto_at(self, offset, buffer):
+    def readinto_at(self, offset: int, buffer: Any) -> int:
         """Fills a writable buffer from `offset` on -> bytes, fewer at the end of the file."""
         if self.closed:
             raise ValueError("the file is closed")
@@ -123,12 +131,12 @@ class File(io.RawIOBase):
         l.check(l.library().ipfsa_file_read_at(self._handle, offset, c.byref(place), len(view), c.byref(got), c.byref(err)), err, self.cid)
         return got.value
 
-    def readinto(self, buffer):
+    def readinto(self, buffer: Any) -> int:
         n = self.readinto_at(self._at, buffer)
         self._at += n
         return n
 
-    def close(self):
+    def close(self) -> None:
         if not self.closed and getattr(self, "_handle", None):
             if self._node.is_usable():
                 l.library().ipfsa_file_close(self._handle)
@@ -137,12 +145,12 @@ class File(io.RawIOBase):
         super().close()
 
 
-def open_file(cid, *, repo=None):
+def open_file(cid: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> File:
     """A binary file object, unbuffered: `with open_file("ipfs://bafy…/model.safetensors") as f: f.seek(8); f.read(100)`."""
     return File(cid, repo)
 
 
-def ls(cid, *, repo=None):
+def ls(cid: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
     """Entries of a folder -> [{"name", "cid", "type", "size"}]; a file has none."""
     n, rows = node(repo), []
     name = path_bytes(n, cid)
@@ -156,7 +164,7 @@ def ls(cid, *, repo=None):
     return rows
 
 
-def resolve(cid, *, repo=None):
+def resolve(cid: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> str:
     """The CID at which a path ends, as text."""
     n = node(repo)
     return l.cid_text(_resolve(n, path_bytes(n, cid)))
@@ -171,7 +179,7 @@ def _resolve(n, name):
     return found
 
 
-def pin(cid, *, name=None, recursive=True, timeout=None, repo=None):
+def pin(cid: str | bytes | os.PathLike[str], *, name: str | None = None, recursive: bool = True, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> str:
     """Keeps content when garbage is collected; everything below it must be here."""
     n = node(repo)
     path = path_bytes(n, cid)
@@ -182,7 +190,7 @@ def pin(cid, *, name=None, recursive=True, timeout=None, repo=None):
     return l.cid_text(found)
 
 
-def unpin(cid, *, recursive=True, repo=None):
+def unpin(cid: str | bytes | os.PathLike[str], *, recursive: bool = True, repo: str | os.PathLike[str] | None = None) -> str:
     n = node(repo)
     path = path_bytes(n, cid)
     found, err = _resolve(n, path), l.Error()
@@ -190,7 +198,7 @@ def unpin(cid, *, recursive=True, repo=None):
     return l.cid_text(found)
 
 
-def pins(*, kind=None, repo=None):
+def pins(*, kind: str | None = None, repo: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
     """-> [{"cid", "type", "name"}]; kind: "recursive", "direct", "indirect" or None for all."""
     modes = {None: 0, "recursive": 1, "direct": 2, "indirect": 3}
     if kind not in modes:
@@ -205,7 +213,7 @@ def pins(*, kind=None, repo=None):
     return rows
 
 
-def is_local(cid, *, repo=None):
+def is_local(cid: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> bool:
     """Is the block of this CID here? What lies below it may not be: see stat."""
     n = node(repo)
     path = path_bytes(n, cid)
@@ -227,12 +235,12 @@ def _is_pinned(n, cid):
     return True
 
 
-def kind(cid, *, repo=None):
+def kind(cid: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> str:
     """-> "file", "directory", or "node" for what is no UnixFS. NotFound: its first block is not here."""
     return kind_and_size(cid, repo=repo)[0]
 
 
-def kind_and_size(cid, *, repo=None):
+def kind_and_size(cid: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> tuple[str, int | None]:
     """-> the same, and the bytes of a file, else None."""
     n = node(repo)
     path = path_bytes(n, cid)
@@ -257,7 +265,7 @@ def _kind_and_size(n, path, cid, dag):
     return ("directory" if status == 0 else "node"), dag.size
 
 
-def stat(cid, *, repo=None):
+def stat(cid: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """-> {"cid", "size", "type" (file, directory, node), "blocks", "local" (all of it is here), "pinned", "codec", "links"}. NotFound when its first block is not
     here. size and blocks are None for what is here in part."""
     n = node(repo)
@@ -290,7 +298,7 @@ def _n_links(n, path):
     return count[0]
 
 
-def verify(*, repair=False, progress=None, timeout=None, repo=None):
+def verify(*, repair: bool = False, progress: Progress = None, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """Reads and hashes every block of the repo -> {"blocks", "bytes", "damaged": [{"cid", "message"}], "quarantined"}."""
     n, bad = node(repo), []
     callbacks, err, result = l.Callbacks(), l.Error(), l.VerifyResult()

@@ -1,4 +1,6 @@
 """What goes wrong, as exceptions. `code` is one of CODES; the message is the library's one sentence."""
+from __future__ import annotations
+
 
 CODES = ("invalid_cid", "not_found", "timeout", "offline", "denied", "corrupt", "bad_format", "unsupported_format", "pickle_refused", "no_space",
          "endpoint_unreachable", "endpoint_refused", "not_ready", "cancelled", "internal")
@@ -7,7 +9,7 @@ CODES = ("invalid_cid", "not_found", "timeout", "offline", "denied", "corrupt", 
 class IPFSError(Exception):
     """code: one of CODES. cid: what it is about, or None. status: the C library's status (ipfsa/status.h), 0 when it was not asked."""
 
-    def __init__(self, code, message, cid=None, status=0):
+    def __init__(self, code: str, message: str, cid: str | None = None, status: int = 0) -> None:
         super().__init__(message)
         self.code, self.message, self.cid, self.status = code, message, cid, status
 

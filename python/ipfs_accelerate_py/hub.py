@@ -1,4 +1,6 @@
 """Folders of content as files that other programs open: snapshots, in the layout of Hugging Face's cache or in a folder of one's own."""
+from __future__ import annotations
+
 import concurrent.futures
 import fnmatch
 import json
@@ -12,11 +14,17 @@ from . import content, errors
 from ._node import node, path_bytes
 from ._progress import Watch, stop_when
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable
+
+    from ._progress import Progress
+
 MAX_ENTRIES = 1 << 20  # files and folders of one snapshot; the largest repositories of models have thousands
 MAX_DEPTH = 64
 
 
-def cache_root():
+def cache_root() -> str:
     """Where the hub's own client keeps its cache."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if os.environ.get(name):
@@ -162,7 +170,7 @@ def _fetch(place, root, rows, max_workers, watch, repo):
             raise
 
 
-def snapshot_download(path, local_dir=None, allow_patterns=None, ignore_patterns=None, max_workers=8, dry_run=False, *, cache_dir=None, progress=None, timeout=None, repo=None):
+def snapshot_download(path: str | bytes | os.PathLike[str], local_dir: str | os.PathLike[str] | None = None, allow_patterns: str | Iterable[str] | None = None, ignore_patterns: str | Iterable[str] | None = None, max_workers: int = 8, dry_run: bool = False, *, cache_dir: str | os.PathLike[str] | None = None, progress: Progress = None, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> Any:
     """A folder of content as files, every byte verified -> the path of the folder, or with dry_run [{"path", "size", "cid", "is_cached"}] of what it would have.
 
     local_dir None: into the cache of huggingface_hub (cache_dir, else $HF_HUB_CACHE …) under the alias, else under ipfs/CID; with HF_HUB_OFFLINE=1 what builds on that cache

@@ -1,9 +1,15 @@
 """The calls of the old package over the real store: results are plain dicts, expected failures are {"status": "error", "message", "code"}."""
+from __future__ import annotations
+
 import os
 import threading
 import time
 
 from . import errors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _WRITE_STATUS = (-6, -8, -9, -12)  # of ipfsa/status.h: exists, I/O, no space, read-only
 
@@ -19,19 +25,19 @@ def _ms(started):
 class IPFSAccelerate:
     """Made without touching anything; the configuration, the engine and the store are opened by the first call that needs them."""
 
-    def __init__(self, config_instance=None, backends_instance=None, p2p_optimizer_instance=None):
+    def __init__(self, config_instance: Any = None, backends_instance: Any = None, p2p_optimizer_instance: Any = None) -> None:
         self._config, self._backends, self._p2p = config_instance, backends_instance, p2p_optimizer_instance
         self._lock = threading.RLock()
 
-    def close(self):
+    def close(self) -> None:
         """Ends what it holds: tunnels. The store stays open for others of this process; content.close() closes it."""
         if self._backends is not None:
             self._backends.close()
 
-    def __enter__(self):
+    def __enter__(self) -> IPFSAccelerate:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
     @property
@@ -61,7 +67,7 @@ class IPFSAccelerate:
         return self._p2p
 
     @property
-    def endpoints(self):
+    def endpoints(self) -> dict[str, dict[str, Any]]:
         return {name: value for name, value in self.config.config_data.get("endpoints", {}).items() if isinstance(value, dict)}
 
     @property
@@ -71,10 +77,10 @@ class IPFSAccelerate:
         return Path(self.config.get("cache", "path", "./cache"))
 
     @property
-    def p2p_enabled(self):
+    def p2p_enabled(self) -> bool:
         return False  # this build talks to no peers
 
-    def add_file(self, file_path):
+    def add_file(self, file_path: str | os.PathLike[str]) -> dict[str, Any]:
         """A file, or a folder with all in it, durable when this returns -> {"status": "success", "cid", "file"}."""
         from . import content
 
@@ -86,7 +92,7 @@ class IPFSAccelerate:
         except errors.IPFSError as why:
             return _failed(why)
 
-    def get_file(self, cid, output_path=None, use_p2p=True):
+    def get_file(self, cid: str | bytes | os.PathLike[str], output_path: str | os.PathLike[str] | None = None, use_p2p: bool = True) -> dict[str, Any]:
         """-> {"status": "success", "cid", "file", "source", "transfer_time_ms", "p2p_optimized", "load_time_ms"}. output_path None: a new temporary file."""
         from . import content
 
@@ -107,7 +113,7 @@ class IPFSAccelerate:
         return {"status": "success", "cid": content.resolve(name), "file": path, "source": "cache", "transfer_time_ms": 0.0, "p2p_optimized": False,
                 "load_time_ms": _ms(started)}
 
-    def cid_exists(self, cid):
+    def cid_exists(self, cid: str | bytes | os.PathLike[str]) -> bool:
         """Is its block in the store? False for what is no CID."""
         from . import content
 
@@ -116,7 +122,7 @@ class IPFSAccelerate:
         except errors.IPFSError:
             return False
 
-    def get_cid_metadata(self, cid):
+    def get_cid_metadata(self, cid: str | bytes | os.PathLike[str]) -> dict[str, Any]:
         """-> {"status", "cid", "size", "type", "blocks", "local", "pinned", "codec", "links"}."""
         from . import content
 
@@ -125,7 +131,7 @@ class IPFSAccelerate:
         except errors.IPFSError as why:
             return _failed(why, cid=cid, local=False)
 
-    def load_checkpoint_and_dispatch(self, *args, **kwargs):
+    def load_checkpoint_and_dispatch(self, *args: Any, **kwargs: Any) -> Any:
         """Two forms under one name.
 
         (cid, endpoint=None, use_p2p=True, *, model_name=None, allow_pickle=False, progress=None, timeout=None) -> dict: content of the store (a file, an index, a folder) is checked
@@ -174,7 +180,7 @@ class IPFSAccelerate:
             name = next(row["name"] for row in _dispatch.endpoints() if row["is_default"])
         return name, None
 
-    def get_p2p_network_analytics(self):
+    def get_p2p_network_analytics(self) -> dict[str, Any]:
         return {"status": "disabled", "message": "P2P network optimization is disabled"}
 
 

@@ -2,6 +2,8 @@
 
 Shards are opened one after the other in the order of their names, and of each only what the model and its device map need is read. On the CPU a parameter lies in the pages
 of the store until it is written. Device maps, hooks and offloading are accelerate's own, of the version that is installed."""
+from __future__ import annotations
+
 import io
 import json
 import logging
@@ -10,6 +12,12 @@ import os
 from . import content, errors
 from ._progress import Watch
 from .checkpoint import Checkpoint, _is_content
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Sequence
+
+    from ._progress import Progress
 
 ARGUMENTS = ("model", "checkpoint", "device_map", "max_memory", "no_split_module_classes", "offload_folder", "offload_buffers", "dtype", "offload_state_dict", "skip_keys",
              "preload_module_classes", "force_hooks", "strict", "full_state_dict", "broadcast_from_rank0")
@@ -248,9 +256,9 @@ def _load(loading, place, files, checkpoint, allow_pickle, repo, watch):
         modeling.retie_parameters(loading.model, tied)
 
 
-def load_checkpoint_and_dispatch(model, checkpoint, device_map=None, max_memory=None, no_split_module_classes=None, offload_folder=None, offload_buffers=False, dtype=None,
-                                 offload_state_dict=None, skip_keys=None, preload_module_classes=None, force_hooks=False, strict=False, full_state_dict=True,
-                                 broadcast_from_rank0=False, *, allow_pickle=False, progress=None, timeout=None, repo=None):
+def load_checkpoint_and_dispatch(model: Any, checkpoint: str | bytes | os.PathLike[str], device_map: Any = None, max_memory: dict[Any, Any] | None = None, no_split_module_classes: str | Sequence[str] | None = None, offload_folder: str | os.PathLike[str] | None = None, offload_buffers: bool = False, dtype: Any = None,
+                                 offload_state_dict: bool | None = None, skip_keys: str | Sequence[str] | None = None, preload_module_classes: Sequence[str] | None = None, force_hooks: bool = False, strict: bool = False, full_state_dict: bool = True,
+                                 broadcast_from_rank0: bool = False, *, allow_pickle: bool = False, progress: Progress = None, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> Any:
     """Loads a checkpoint into a torch model, in place -> the model.
 
     checkpoint: a file, an index or a folder of the disk, or of content: ipfs://…, /ipfs/…, a CID, an alias. Pickles need allow_pickle. device_map: None, a dict, "auto", "balanced",

@@ -1,43 +1,50 @@
 """What is known of peers. This build talks to no other node: there are no peers, and the answers say so."""
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from typing import Any
+
 
 
 class P2PNetworkOptimizer:
-    def __init__(self, config_instance=None):
+    def __init__(self, config_instance: Any = None) -> None:
         self.config = config_instance
         self.peers = {}
         self.running = False
         self.stats = {"transfers_completed": 0, "transfers_failed": 0, "bytes_transferred": 0, "average_transfer_speed": 0.0, "network_efficiency": 1.0,
                       "peer_count": 0, "known_content_items": 0}
 
-    def start(self):
+    def start(self) -> None:
         """Peers are not supported by this build: it stays off."""
         import warnings
 
         warnings.warn("this build of ipfs-accelerate talks to no peers; content comes from the local store", RuntimeWarning, stacklevel=2)
 
-    def stop(self):
+    def stop(self) -> None:
         self.running = False
 
-    def __enter__(self):
+    def __enter__(self) -> P2PNetworkOptimizer:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.stop()
 
-    def discover_peers(self, max_peers=10):
+    def discover_peers(self, max_peers: int = 10) -> list[str]:
         """-> ids of peers, [] here."""
         return []
 
-    def analyze_network_topology(self):
+    def analyze_network_topology(self) -> dict[str, Any]:
         return {"status": "error", "message": "No peers available"}
 
-    def optimize_content_placement(self, cid, replica_count=3):
+    def optimize_content_placement(self, cid: str | bytes | os.PathLike[str], replica_count: int = 3) -> dict[str, Any]:
         return {"status": "error", "message": "No peers available"}
 
-    def optimize_retrieval(self, cid, timeout_seconds=5.0):
+    def optimize_retrieval(self, cid: str | bytes | os.PathLike[str], timeout_seconds: float = 5.0) -> dict[str, Any]:
         return {"status": "error", "message": "Content %s not found in the network" % cid}
 
-    def get_performance_stats(self):
+    def get_performance_stats(self) -> dict[str, Any]:
         return dict(self.stats)
 
 

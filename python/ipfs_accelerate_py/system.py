@@ -1,7 +1,9 @@
 """About this machine."""
+from __future__ import annotations
 
 
-def get_system_info():
+
+def get_system_info() -> dict[str, str]:
     """-> {"platform", "python_version", "system", "release", "version", "machine", "processor"}, all text."""
     import platform
 

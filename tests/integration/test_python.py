@@ -164,6 +164,50 @@ def test_a_missing_library_is_told_by_the_call(python):
     assert done[0] == "internal" and "/nowhere/libipfsa.so.0" in done[1]
 
 
+TYPED = """
+import ipfs_accelerate_py as ia
+import ipfs_accelerate_py.content
+from ipfs_accelerate_py import aio, backends, config
+
+def told(at: dict[str, object]) -> None: ...
+reveal_type(ia.add("model", cid_version=1, progress=told, timeout=5))
+reveal_type(ia.cat(b"x", 0, 5))
+with ia.Checkpoint("ipfs://x") as c:
+    reveal_type(c.keys())
+with ia.open_file("x") as f:
+    reveal_type(f)
+reveal_type(ia.ipfs_accelerate.add_file("x"))
+with backends() as b:
+    reveal_type(b.start_container("a", "b", ports={"80": ""}))
+reveal_type(ia.pins(kind="recursive"))
+ia.cat(5)
+ia.nothing
+ia.add("x", unknown=True)
+"""
+
+
+def test_type_checkers_know_the_package(tmp_path):
+    checker = PEERS / "python/bin/mypy"
+    if not checker.exists():
+        pytest.skip("skipped: PyPI mypy is missing: run tools/install-peers")
+    (tmp_path / "user.py").write_text(TYPED)
+    said = subprocess.run([checker, "--no-incremental", "--follow-imports=silent", "--no-error-summary", "user.py"], cwd=tmp_path, env={**os.environ, "MYPYPATH": str(PACKAGE)},
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120).stdout
+    assert re.findall(r'Revealed type is "(.*)"', said) == ["dict[str, Any]", "bytes", "list[str]", "ipfs_accelerate_py.content.File", "dict[str, Any]", "dict[str, Any]", "list[dict[str, Any]]"], said
+    assert [line.split("[")[-1] for line in said.splitlines() if ": error:" in line] == ["arg-type]", "attr-defined]", "call-arg]"], said
+
+
+def test_the_stub_has_what_the_package_has():
+    text = (PACKAGE / "ipfs_accelerate_py/__init__.pyi").read_text()
+    named = set(re.findall(r"(\w+) as \1\b", text)) | set(re.findall(r"^(\w+):", text, re.M))
+    sys.path.insert(0, str(PACKAGE))
+    try:
+        import ipfs_accelerate_py
+    finally:
+        sys.path.remove(str(PACKAGE))
+    assert named == set(ipfs_accelerate_py.__all__) | ipfs_accelerate_py._MODULES
+
+
 # --- the old calls ---
 
 def test_add_and_get_a_file(python, ipfs, tmp_path):

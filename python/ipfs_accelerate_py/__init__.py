@@ -38,6 +38,7 @@ _FROM = {
     "safe_open": ("checkpoint", "safe_open"),
     "load_file": ("checkpoint", "load_file"),
     "Checkpoint": ("checkpoint", "Checkpoint"),
+    "Client": ("rpc", "Client"),
     "snapshot_download": ("hub", "snapshot_download"),
     "aliases": ("_aliases", "aliases"),
     "set_alias": ("_aliases", "set_alias"),

@@ -13,6 +13,7 @@ from .hub import snapshot_download as snapshot_download
 from .ipfs_accelerate import (IPFSAccelerate as IPFSAccelerate, add_file as add_file, get_file as get_file, get_p2p_network_analytics as get_p2p_network_analytics,
                               ipfs_accelerate as ipfs_accelerate, load_checkpoint_and_dispatch as load_checkpoint_and_dispatch)
 from .p2p import P2PNetworkOptimizer as P2PNetworkOptimizer, p2p_optimizer as p2p_optimizer
+from .rpc import Client as Client
 from .system import get_system_info as get_system_info
 
 __version__: str

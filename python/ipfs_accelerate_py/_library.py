@@ -1,8 +1,12 @@
 """The C library: found and opened once, on the first call that needs it. Structs as in include/ipfsa; a test compares sizes and offsets."""
 import ctypes as c
 import os
-import signal
 import threading
+
+try:
+    import _signal as signal  # its Python face makes enums of every answer, which costs more than the calls of the library
+except ImportError:
+    import signal  # type: ignore[no-redef]
 
 from . import errors
 
@@ -146,6 +150,7 @@ _CALLS = {
     "ipfsa_add": (c.c_int, [_P, c.POINTER(c.c_char_p), c.c_size_t, c.c_int, c.POINTER(AddOptions), _CID, _ERR]),
     "ipfsa_get": (c.c_int, [_P, c.c_char_p, c.c_char_p, c.POINTER(GetOptions), _ERR]),
     "ipfsa_cat": (c.c_int, [_P, c.c_char_p, c.c_uint64, c.c_uint64, WRITE_CB, _P, PROGRESS_CB, _P, _ERR]),
+    "ipfsa_get_tar": (c.c_int, [_P, c.c_char_p, WRITE_CB, _P, c.POINTER(GetOptions), _ERR]),
     "ipfsa_ls": (c.c_int, [_P, c.c_char_p, c.c_bool, ENTRY_CB, _P, _ERR]),
     "ipfsa_file_size": (c.c_int, [_P, c.c_char_p, c.POINTER(c.c_uint64), _ERR]),
     "ipfsa_file_open": (c.c_int, [_P, c.c_char_p, c.POINTER(_P), _ERR]),

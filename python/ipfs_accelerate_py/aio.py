@@ -7,6 +7,7 @@ import threading
 
 from . import _aliases, _dispatch, checkpoint, content, hub
 from ._progress import stop_when
+from .rpc import Client  # noqa: F401 (as of the package: it says why there is none)
 
 PIECE = 1 << 20  # bytes that stream() hands out at once
 

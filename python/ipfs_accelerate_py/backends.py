@@ -338,10 +338,19 @@ class backends:
 
 
 def _pulling(progress):
+    """progress True: a bar over all layers, where tqdm is installed."""
+    from ._progress import _bar
+
+    layers, show = {}, _bar("pull") if progress is True else None
+
     def step(at):
         s = at.contents
-        if progress:
-            progress({"layer": s.layer.decode(), "status": s.status.decode(), "done": s.done_bytes, "total": s.total_bytes or None})
+        told = {"layer": s.layer.decode(), "status": s.status.decode(), "done": s.done_bytes, "total": s.total_bytes or None}
+        if show is not None:
+            layers[told["layer"]] = (told["done"], told["total"] or told["done"])
+            show({"done": sum(done for done, _ in layers.values()), "total": sum(total for _, total in layers.values())})
+        elif callable(progress):
+            progress(told)
     return step
 
 

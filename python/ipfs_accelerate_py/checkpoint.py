@@ -291,9 +291,10 @@ class _Slice:
 
 
 class safe_open:
-    """As safetensors' own, for content too: with safe_open("ipfs://bafy…/model.safetensors", framework="np") as f: f.get_tensor("a")."""
+    """As safetensors' own, for content too: with safe_open("ipfs://bafy…/model.safetensors", framework="np") as f: f.get_tensor("a").
+    backend: taken as there; content is always mapped, files of the disk are always read."""
 
-    def __init__(self, filename: str | bytes | os.PathLike[str], framework: str = "np", device: Any = "cpu", *, repo: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, filename: str | bytes | os.PathLike[str], framework: str = "np", device: Any = "cpu", *, backend: str | None = None, repo: str | os.PathLike[str] | None = None) -> None:
         if framework not in ("np", "numpy", "pt", "torch", "pytorch"):
             raise ValueError("framework %r: np and pt are known" % (framework,))
         self._device, self._torch = device, framework in ("pt", "torch", "pytorch")

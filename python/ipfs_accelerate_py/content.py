@@ -298,8 +298,12 @@ def _n_links(n, path):
     return count[0]
 
 
-def verify(*, repair: bool = False, progress: Progress = None, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> dict[str, Any]:
-    """Reads and hashes every block of the repo -> {"blocks", "bytes", "damaged": [{"cid", "message"}], "quarantined"}."""
+def verify(path: str | bytes | os.PathLike[str] | None = None, *, repair: bool = False, progress: Progress = None, timeout: float | None = None,
+           repo: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """Reads and hashes every block of the repo -> {"blocks", "bytes", "damaged": [{"cid", "message"}], "quarantined"}. path: only what is below it, without repair, up to the first
+    damage -> {"cid", "bytes", "damaged"}. NotFound: part of it is not here."""
+    if path is not None:
+        return _verify_below(path, progress, timeout, repo)
     n, bad = node(repo), []
     callbacks, err, result = l.Callbacks(), l.Error(), l.VerifyResult()
 
@@ -310,3 +314,22 @@ def verify(*, repair: bool = False, progress: Progress = None, timeout: float | 
         options = l.VerifyOptions(struct_size=c.sizeof(l.VerifyOptions), repair=repair, damaged=callbacks.make(l.DAMAGE_CB, damaged), progress=watch.callback(callbacks))
         l.check(callbacks.call(l.library().ipfsa_repo_verify, n.handle, c.byref(options), c.byref(result), c.byref(err)), err)
     return {"blocks": result.n_blocks, "bytes": result.n_bytes, "damaged": bad, "quarantined": result.n_quarantined}
+
+
+def _verify_below(path, progress, timeout, repo):
+    n = node(repo)
+    name, callbacks, err, seen = path_bytes(n, path), l.Callbacks(), l.Error(), [0]
+    row = {"cid": resolve(path, repo=repo), "bytes": 0, "damaged": []}
+
+    def take(data, size):
+        seen[0] += size
+
+    with Watch("verify", progress, timeout, name.decode()) as watch:
+        options = l.GetOptions(struct_size=c.sizeof(l.GetOptions), any_symlink=True, progress=watch.callback(callbacks))
+        status = callbacks.call(l.library().ipfsa_get_tar, n.handle, name, callbacks.make(l.WRITE_CB, take), None, c.byref(options), c.byref(err))
+    if status == -7:  # E_CORRUPT
+        row["damaged"].append({"cid": row["cid"], "message": err.message.decode(errors="replace")})
+    else:
+        l.check(status, err, name.decode())
+    row["bytes"] = seen[0]
+    return row

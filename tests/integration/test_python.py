@@ -288,6 +288,29 @@ for wrong, kind in ((lambda: ia.unpin(cid), ia.IPFSError), (lambda: ia.cat(cid, 
 """ % ABSENT)
 
 
+def test_what_lies_below_a_path_is_verified(python, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/good").write_bytes(os.urandom(100000))
+    (tmp_path / "folder/bad").write_bytes(os.urandom(1 << 20))
+    assert python("""
+import pathlib
+cid, good = ia.add('folder')['cid'], ia.add('folder/good')['cid']
+assert ia.verify(cid)['damaged'] == [] and ia.verify(cid)['bytes'] > 1100000 and ia.verify('ipfs://' + good)['cid'] == good
+data = open('folder/bad', 'rb').read()[700000:700064]
+ia.content.close()
+for pack in pathlib.Path(os.environ['IPFSA_PATH']).rglob('*.pack'):
+    at = pack.read_bytes().find(data)
+    if at >= 0:
+        with open(pack, 'r+b') as file: file.seek(at); file.write(b'x' * 8)
+bad = ia.verify(cid + '/bad')
+assert [row['cid'] for row in bad['damaged']] == [ia.resolve(cid + '/bad')] and ia.verify(good)['damaged'] == [], bad
+try: ia.verify('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy')
+except ia.NotFound: pass
+try: ia.Client()
+except NotImplementedError as why: print(json.dumps('RPC' in str(why)))
+""") is True
+
+
 def test_what_a_callback_raises_stops_the_call(python, tmp_path):
     (tmp_path / "f").write_bytes(os.urandom(3 << 20))
     python("""
@@ -575,6 +598,9 @@ import torch
 with ia.safe_open('ipfs://' + ia.add('model')['cid'] + '/model.safetensors', framework='pt') as f:
     b = f.get_tensor('b')
     assert b.dtype == torch.bfloat16 and b.tolist() == [1.0, 2.0]
+    with ia.Checkpoint('ipfs://' + ia.resolve(f._checkpoint.path)) as k:
+        shared = torch.utils.dlpack.from_dlpack(k.dlpack('b').__dlpack__())
+        assert shared.dtype == torch.bfloat16 and shared.tolist() == [1.0, 2.0] and shared.data_ptr() == k.torch('b').data_ptr()
     assert f.get_slice('a.weight')[1:, 0].shape == (2,) and f.get_tensor('none').shape == (0, 5) and f.get_tensor('one').item() == 7
 print(json.dumps('fine'))
 """, interpreter=str(peers)) == "fine"

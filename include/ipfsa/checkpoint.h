@@ -87,8 +87,15 @@ typedef struct ipfsa_checkpoint_local {
 } ipfsa_checkpoint_local;
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_locate(const ipfsa_checkpoint *checkpoint, ipfsa_checkpoint_local *ret, ipfsa_error *err);
 
-/* Tensors of one name are equal when dtype, shape and every byte are; bytes are read and compared only where dtype and shape are the same. */
-typedef enum ipfsa_tensor_change { IPFSA_TENSOR_EQUAL = 1, IPFSA_TENSOR_CHANGED = 2, IPFSA_TENSOR_NEW = 3, IPFSA_TENSOR_REMOVED = 4 } ipfsa_tensor_change;
+/* Tensors of one name are equal when dtype, shape and every byte are; bytes are read and compared only where dtype and shape are the same. A tensor that one
+ * has and the other has under another name only is renamed. Of content no byte is read where both have the same blocks. */
+typedef enum ipfsa_tensor_change {
+  IPFSA_TENSOR_EQUAL = 1,
+  IPFSA_TENSOR_CHANGED = 2,
+  IPFSA_TENSOR_NEW = 3,
+  IPFSA_TENSOR_REMOVED = 4,
+  IPFSA_TENSOR_RENAMED = 5
+} ipfsa_tensor_change;
 /* from is NULL for new ones, to for removed ones; other than 0 stops: E_CANCELLED. */
 typedef int (*ipfsa_checkpoint_diff_cb)(void *ctx, ipfsa_tensor_change change, const ipfsa_tensor *from, const ipfsa_tensor *to);
 typedef struct ipfsa_checkpoint_diff_options {
@@ -100,10 +107,11 @@ typedef struct ipfsa_checkpoint_diff_options {
 } ipfsa_checkpoint_diff_options;
 typedef struct ipfsa_checkpoint_diff {
   uint64_t n_equal, n_changed, n_new, n_removed;
-  uint64_t shared_bytes; /* of equal tensors */
+  uint64_t shared_bytes; /* of equal and renamed tensors */
   uint64_t from_bytes, to_bytes;
+  uint64_t n_renamed;
 } ipfsa_checkpoint_diff;
-/* Tensors of `to` in its order, then those that only `from` has. */
+/* Tensors of `to` in its order, then those that only `from` has. Memory: 4 bytes a tensor, and 48 for each whose name the other has not. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_compare(ipfsa_checkpoint *from, ipfsa_checkpoint *to, const ipfsa_checkpoint_diff_options *options,
                                                             ipfsa_checkpoint_diff *ret, ipfsa_error *err);
 

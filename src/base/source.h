@@ -6,6 +6,11 @@
 
 typedef int (*ipfsa_range_cb)(void *ctx, uint64_t from, uint64_t to); /* bytes [from, to); other than 0 stops */
 
+typedef struct ipfsa_source_leaf {
+  uint64_t start, end; /* bytes of the source */
+  uint8_t id[33];
+} ipfsa_source_leaf;
+
 typedef struct ipfsa_source ipfsa_source;
 struct ipfsa_source {
   /* Fills up to len bytes; *ret_len < len only at the end. */
@@ -20,6 +25,8 @@ struct ipfsa_source {
   void (*views_writable)(ipfsa_source *self); /* with view: from now on views may be written, for this source alone */
   /* NULL: all is here, or: which ranges would have to be fetched first, in their order. */
   ipfsa_status (*missing)(ipfsa_source *self, ipfsa_range_cb cb, void *ctx, ipfsa_error *err);
+  /* NULL, or: which leaf has the byte at off, known without reading it: leaves of one id have the same bytes. False: not known. */
+  bool (*leaf_at)(ipfsa_source *self, uint64_t off, ipfsa_source_leaf *ret);
   int map_fd;       /* with read_at: the file may be mapped through this descriptor; −1 = it may not. Set by who opened the file itself */
   uint64_t map_off; /* where the source stands in it */
 };

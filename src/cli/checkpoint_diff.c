@@ -5,7 +5,7 @@
 
 #include "cli/checkpoint.h"
 
-static const char *const words[] = {[IPFSA_TENSOR_EQUAL] = "equal", [IPFSA_TENSOR_CHANGED] = "changed", [IPFSA_TENSOR_NEW] = "new", [IPFSA_TENSOR_REMOVED] = "removed"};
+static const char *const words[] = {[IPFSA_TENSOR_EQUAL] = "equal", [IPFSA_TENSOR_CHANGED] = "changed", [IPFSA_TENSOR_NEW] = "new", [IPFSA_TENSOR_REMOVED] = "removed", [IPFSA_TENSOR_RENAMED] = "renamed"};
 
 static int print_change(void *arg, ipfsa_tensor_change change, const ipfsa_tensor *from, const ipfsa_tensor *to) {
   cli_context *ctx = arg;
@@ -13,6 +13,8 @@ static int print_change(void *arg, ipfsa_tensor_change change, const ipfsa_tenso
   if (change == IPFSA_TENSOR_EQUAL && !cli_bool(ctx, "all")) return 0;
   if (!cli_json(ctx)) {
     cli_out(ctx, "%-8s %12" PRIu64 " %s ", words[change], t->size, t->dtype);
+    if (change == IPFSA_TENSOR_RENAMED) cli_out_name(ctx, from->name, from->name_len);
+    cli_out(ctx, "%s", change == IPFSA_TENSOR_RENAMED ? " -> " : "");
     cli_out_name(ctx, t->name, t->name_len);
     cli_out(ctx, "\n");
     return 0;
@@ -29,11 +31,11 @@ static int print_change(void *arg, ipfsa_tensor_change change, const ipfsa_tenso
 
 static void print_sums(cli_context *ctx, const ipfsa_checkpoint_diff *d) {
   if (cli_json(ctx))
-    cli_out(ctx, "{\"Equal\":%" PRIu64 ",\"Changed\":%" PRIu64 ",\"New\":%" PRIu64 ",\"Removed\":%" PRIu64 ",\"SharedBytes\":%" PRIu64 ",\"FromBytes\":%" PRIu64 ",\"ToBytes\":%" PRIu64 "}\n",
-            d->n_equal, d->n_changed, d->n_new, d->n_removed, d->shared_bytes, d->from_bytes, d->to_bytes);
+    cli_out(ctx, "{\"Equal\":%" PRIu64 ",\"Changed\":%" PRIu64 ",\"New\":%" PRIu64 ",\"Removed\":%" PRIu64 ",\"Renamed\":%" PRIu64 ",\"SharedBytes\":%" PRIu64 ",\"FromBytes\":%" PRIu64 ",\"ToBytes\":%" PRIu64 "}\n",
+            d->n_equal, d->n_changed, d->n_new, d->n_removed, d->n_renamed, d->shared_bytes, d->from_bytes, d->to_bytes);
   else
-    cli_out(ctx, "%" PRIu64 " equal, %" PRIu64 " changed, %" PRIu64 " new, %" PRIu64 " removed; %" PRIu64 " bytes shared of %" PRIu64 " and %" PRIu64 "\n", d->n_equal, d->n_changed,
-            d->n_new, d->n_removed, d->shared_bytes, d->from_bytes, d->to_bytes);
+    cli_out(ctx, "%" PRIu64 " equal, %" PRIu64 " changed, %" PRIu64 " new, %" PRIu64 " removed, %" PRIu64 " renamed; %" PRIu64 " bytes shared of %" PRIu64 " and %" PRIu64 "\n", d->n_equal, d->n_changed,
+            d->n_new, d->n_removed, d->n_renamed, d->shared_bytes, d->from_bytes, d->to_bytes);
 }
 
 static int run_diff(cli_context *ctx) {
@@ -42,8 +44,10 @@ static int run_diff(cli_context *ctx) {
   ipfsa_checkpoint_diff sums;
   int code = 1;
   if (to) {
-    ipfsa_checkpoint_diff_options o = {.struct_size = sizeof o, .cb = print_change, .ctx = ctx};
+    cli_progress *progress = cli_progress_start(ctx, "diff", true);
+    ipfsa_checkpoint_diff_options o = {.struct_size = sizeof o, .cb = print_change, .ctx = ctx, .progress = cli_progress_step, .progress_ctx = progress};
     ipfsa_status status = ipfsa_checkpoint_compare(from, to, &o, &sums, &err);
+    cli_progress_end(progress);
     code = status ? cli_fail(ctx, &err) : 0;
     if (status == IPFSA_OK) print_sums(ctx, &sums);
   }
@@ -58,8 +62,9 @@ const cli_verb cli_verb_checkpoint_diff = {
     .name = "checkpoint diff",
     .tagline = "Compare two checkpoints tensor by tensor.",
     .description = "Tensors of one name are equal when dtype, shape and all bytes are the same, wherever they stand in which file. Bytes are read and compared\n"
-                   "only where dtype and shape are the same, up to the first difference. Lists changed, new and removed tensors, then the sums; bytes\n"
-                   "shared are those of equal tensors. With --json: one object a tensor, the sums last.",
+                   "only where dtype and shape are the same, up to the first difference, and of content only where its blocks do not tell. A tensor that stands\n"
+                   "in the other one under another name is renamed. Lists changed, new, removed and renamed tensors, then the sums; bytes shared are those of\n"
+                   "equal and renamed tensors. With --json: one object a tensor, the sums last.",
     .example = "> ipfs-accelerate checkpoint diff tiny.safetensors bafybei…\n> ipfs-accelerate checkpoint diff --all --json bafybei… bafybei…/tiny.safetensors",
     .options = diff_options,
     .args = diff_args,

@@ -54,6 +54,8 @@ static ipfsa_status missing_of_content(ipfsa_source *self, ipfsa_range_cb cb, vo
   return ipfsa_file_missing_ranges(((content_source *)self)->file, cb, ctx, err);
 }
 
+static bool leaf_of_content(ipfsa_source *self, uint64_t off, ipfsa_source_leaf *ret) { return ipfsa_file_leaf_at(((content_source *)self)->file, off, ret); }
+
 static void close_content(ipfsa_source *self) {
   ipfsa_file_close(((content_source *)self)->file);
   ipfsa_free(self);
@@ -67,7 +69,7 @@ static ipfsa_status open_content(ipfsa_node *node, const char *path, ipfsa_sourc
     ipfsa_free(s);
     return status;
   }
-  s->base = (ipfsa_source){.read_at = read_content, .view = view_content, .views_writable = make_writable, .missing = missing_of_content, .close = close_content, .size_hint = ipfsa_file_length(s->file), .map_fd = -1};
+  s->base = (ipfsa_source){.read_at = read_content, .view = view_content, .views_writable = make_writable, .missing = missing_of_content, .leaf_at = leaf_of_content, .close = close_content, .size_hint = ipfsa_file_length(s->file), .map_fd = -1};
   *ret = &s->base;
   return IPFSA_OK;
 }

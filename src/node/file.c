@@ -135,3 +135,13 @@ ipfsa_status ipfsa_file_view(ipfsa_file *file, uint64_t off, uint64_t len, ipfsa
 ipfsa_status ipfsa_file_missing_ranges(ipfsa_file *file, ipfsa_range_cb cb, void *ctx, ipfsa_error *err) {
   return ipfsa_file_missing(file->node->bs, &file->cid, ipfsa_file_length(file), cb, ctx, err);
 }
+
+bool ipfsa_file_leaf_at(ipfsa_file *file, uint64_t off, ipfsa_source_leaf *ret) {
+  const ipfsa_span *span = off < ipfsa_file_length(file) ? ipfsa_span_map_find(file->spans, off) : NULL;
+  if (!span) return false;
+  ret->start = span->start;
+  ret->end = span->start + span->place.len;
+  ret->id[0] = (uint8_t)span->place.kind;
+  memcpy(ret->id + 1, span->place.digest, 32);
+  return true;
+}

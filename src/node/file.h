@@ -9,4 +9,7 @@
 /* Which ranges of it the store has not (unixfs/missing.h). */
 ipfsa_status ipfsa_file_missing_ranges(ipfsa_file *file, ipfsa_range_cb cb, void *ctx, ipfsa_error *err);
 
+/* ipfsa_source.leaf_at of a file: sha2-256 of the block, and how it wraps its bytes. */
+bool ipfsa_file_leaf_at(ipfsa_file *file, uint64_t off, ipfsa_source_leaf *ret);
+
 #endif

@@ -1,5 +1,6 @@
 """Sets of files under an index: every check of the index against its files."""
 import json
+import pathlib
 
 import pytest
 
@@ -86,10 +87,53 @@ def test_diff(ipfs, tmp_path):
     for a in ("m", root):
         *changes, sums = map(json.loads, ipfs.text("checkpoint", "diff", "--json", "--all", a, "one.safetensors").splitlines())
         assert {(c["To"] or c["From"])["Name"]: c["Change"] for c in changes} == {"y": "equal", "x": "changed", "w": "new", "z": "changed"}
-        assert sums == {"Equal": 1, "Changed": 2, "New": 1, "Removed": 0, "SharedBytes": 2, "FromBytes": 14, "ToBytes": 15}
+        assert sums == {"Equal": 1, "Changed": 2, "New": 1, "Removed": 0, "Renamed": 0, "SharedBytes": 2, "FromBytes": 14, "ToBytes": 15}
     text = ipfs.text("checkpoint", "diff", "one.safetensors", "m")
-    assert "removed" in text and "w\n" in text and "equal " not in text and text.endswith("1 equal, 2 changed, 0 new, 1 removed; 2 bytes shared of 15 and 14")
+    assert "removed" in text and "w\n" in text and "equal " not in text and text.endswith("1 equal, 2 changed, 0 new, 1 removed, 0 renamed; 2 bytes shared of 15 and 14")
     assert ipfs("checkpoint", "diff", "m", "absent", check=False).code == 1
+
+
+def renamed(ipfs, a, b):
+    *changes, sums = map(json.loads, ipfs.text("checkpoint", "diff", "--json", "--all", a, b).splitlines())
+    return {((c["From"] or {}).get("Name"), (c["To"] or {}).get("Name"), c["Change"]) for c in changes}, sums
+
+
+def test_renamed(ipfs, tmp_path):
+    """Of equal ones the first goes with the first; form counts as well as bytes."""
+    one, two = bytes(range(256)) * 1200, bytes(range(255, -1, -1)) * 1200
+    n = len(one)
+    was = {"a": tensor("U8", [n], 0, n), "b": tensor("U8", [n], n, 2 * n), "z1": tensor("U8", [8], 2 * n, 2 * n + 8), "z2": tensor("U8", [8], 2 * n + 8, 2 * n + 16), "kept": tensor("U8", [2], 2 * n + 16, 2 * n + 18)}
+    now = {"model.b": tensor("U8", [n], 0, n), "kept": tensor("U8", [2], n, n + 2), "y1": tensor("U8", [8], n + 2, n + 10), "y2": tensor("U8", [2, 4], n + 10, n + 18), "model.a": tensor("U8", [n], n + 18, 2 * n + 18)}
+    (tmp_path / "was.safetensors").write_bytes(safetensors(was, one + two + bytes(18)))
+    (tmp_path / "now.safetensors").write_bytes(safetensors(now, two + bytes(18) + one))
+    expected = {("b", "model.b", "renamed"), ("a", "model.a", "renamed"), ("kept", "kept", "equal"), ("z1", "y1", "renamed"), (None, "y2", "new"), ("z2", None, "removed")}
+    names = ["was.safetensors", "now.safetensors"]
+    cids = [ipfs.text("add", "-Q", "--chunker=tensor-65536", name) for name in names]
+    for a, b in (names, cids, (names[0], cids[1])):
+        changes, sums = renamed(ipfs, a, b)
+        assert changes == expected
+        assert sums == {"Equal": 1, "Changed": 0, "New": 1, "Removed": 1, "Renamed": 3, "SharedBytes": 2 * n + 10, "FromBytes": 2 * n + 18, "ToBytes": 2 * n + 18}
+    assert " a -> model.a\n" in ipfs.text("checkpoint", "diff", *names)
+
+
+def test_diff_reads_nothing_where_blocks_are_shared(ipfs, tmp_path):
+    """A block of a shared tensor is damaged on the disk, one of a changed tensor as well: whoever read them would say so."""
+    data = [bytes([i]) * 200_000 + bytes(range(256)) * 200 for i in range(4)]
+    n = len(data[0])
+    header = {"t%d" % i: tensor("U8", [n], i * n, (i + 1) * n) for i in range(3)}
+    other = {("t%d" if i != 1 else "u%d") % i: tensor("U8", [n], i * n, (i + 1) * n) for i in range(3)}
+    (tmp_path / "a.safetensors").write_bytes(safetensors(header, b"".join(data[:3])))
+    (tmp_path / "b.safetensors").write_bytes(safetensors(other, data[0] + data[1] + data[3]))
+    cids = [ipfs.text("add", "-Q", "--chunker=tensor-65536", name + ".safetensors") for name in "ab"]
+    pack = next((tmp_path / "repo/packs").glob("*.pack")) if (tmp_path / "repo").exists() else next(pathlib.Path(ipfs.repo, "packs").glob("*.pack"))
+    stored = bytearray(pack.read_bytes())
+    for i in range(4):
+        at = stored.index(bytes([i]) * 65536)
+        stored[at + 5] ^= 1
+    pack.write_bytes(stored)
+    assert ipfs("cat", cids[0], check=False).code == 1
+    changes, sums = renamed(ipfs, *cids)
+    assert changes == {("t0", "t0", "equal"), ("t1", "u1", "renamed"), ("t2", "t2", "changed")} and sums["SharedBytes"] == 2 * n
 
 
 def test_verify(ipfs, tmp_path):

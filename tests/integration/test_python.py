@@ -403,6 +403,21 @@ time.sleep(0.2)
     assert done.returncode == 0 and not done.stderr, (done.returncode, done.stderr)
 
 
+def test_several_processes(package_env, python, tmp_path):
+    """Readers beside one who writes; a second writer waits for the first."""
+    (tmp_path / "f").write_bytes(os.urandom(1 << 20))
+    for i in range(10):
+        (tmp_path / ("w%d" % i)).write_bytes(os.urandom(200000))
+    cid = python("print(json.dumps(ia.add('f')['cid']))")
+    read = "import sys, ipfs_accelerate_py as ia\ndata = open('f', 'rb').read()\nfor _ in range(100): assert ia.cat(sys.argv[1]) == data"
+    write = "import sys, ipfs_accelerate_py as ia\nfor i in range(10): assert ia.cat(ia.add('w%d' % i)['cid']) == open('w%d' % i, 'rb').read()"
+    running = [subprocess.Popen([sys.executable, "-c", script, cid], cwd=tmp_path, env=package_env, stderr=subprocess.PIPE, text=True) for script in [read] * 3 + [write] * 2]
+    for process in running:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    assert python("print(json.dumps([len(ia.pins(kind='recursive')), ia.verify()['damaged']]))") == [11, []]
+
+
 def test_what_other_processes_add_is_seen(python, program, tmp_path):
     (tmp_path / "f").write_bytes(os.urandom(500000))
     assert python("""

@@ -192,6 +192,37 @@ print(json.dumps('fine'))
 """) == "fine"
 
 
+def test_only_what_is_needed_is_read_and_in_order(compared):
+    """A tensor that the model has not, and one of the second shard, are not in the store: what comes before is loaded."""
+    assert compared("""
+import subprocess
+def program(*args): return subprocess.run([os.environ['IPFSA_PROGRAM'], *args], check=True, stdout=subprocess.PIPE, text=True).stdout
+def lose_large(cid):
+    lost = [c for c in set(program('refs', '-r', cid).split()) if c.startswith('bafkrei') and int(program('block', 'stat', c).split()[-1]) == 65536]
+    assert len(lost) >= 1
+    program('block', 'rm', *lost)
+state = made(seed=1).state_dict()
+cid = ia.add(write('more', 1, {**state, 'zz.extra': torch.rand(60000)}), cid_version=1, chunker='tensor-65536', pin=False)['cid']
+lose_large(cid)
+model = ia.load_checkpoint_and_dispatch(made(), cid, device_map={'': 'cpu'})
+assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
+class Two(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = torch.nn.Linear(4, 4), torch.nn.Linear(300, 300)
+two = Two()
+folder = pathlib.Path('two'); folder.mkdir()
+for part, file in (('a', 'model-00001-of-00002.safetensors'), ('b', 'model-00002-of-00002.safetensors')):
+    save_file({k: torch.ones_like(v) for k, v in two.state_dict().items() if k[0] == part}, folder / file, metadata={'format': 'pt'})
+names = {k: 'model-0000%d-of-00002.safetensors' % (1 if k[0] == 'a' else 2) for k in two.state_dict()}
+(folder / 'model.safetensors.index.json').write_text(json.dumps({'weight_map': names}))
+cid = ia.add('two', cid_version=1, chunker='tensor-65536', pin=False)['cid']
+lose_large(cid)
+try: ia.load_checkpoint_and_dispatch(two, cid, device_map={'': 'cpu'})
+except FileNotFoundError as why: print(json.dumps([bool((two.a.weight == 1).all()), bool((two.b.weight == 1).any()), 'not found' in str(why)]))
+""") == [True, False, True]
+
+
 def test_without_accelerate(compared):
     assert compared("""
 folder = write('good', 2)

@@ -91,6 +91,27 @@ def test_members_are_held_against_their_crc(ipfs, tmp_path):
     assert lies.code == 1 and "another CRC-32" in lies.err
 
 
+def test_a_set_by_its_index(ipfs, tmp_path):
+    """pytorch_model.bin.index.json: storages of every file; its names of tensors are in pickles, which are not read."""
+    folder = tmp_path / "m"
+    folder.mkdir()
+    names = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"]
+    for name in names:
+        (folder / name).write_bytes(torch_zip(top=name.removesuffix(".bin"), crc=True))
+    index = folder / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 206}, "weight_map": {"x": names[0], "y": names[1], "z": names[0]}}))
+    for arg in ("m", ipfs.text("add", "-rQ", "--chunker=tensor", "m")):
+        head, *items = map(json.loads, ipfs.text("checkpoint", "inspect", "--json", arg).splitlines())
+        assert head["Format"] == "torch" and [s["Name"] for s in head["Shards"]] == names
+        assert sorted((t["Shard"], t["Name"]) for t in items) == [(i, "data/%d" % k) for i in range(2) for k in range(3)]
+        assert json.loads(ipfs.text("checkpoint", "verify", "--json", arg))["Files"] == 2
+    (folder / names[1]).write_bytes(bytes.fromhex("80028a0a6cfc9c46f9206aa85019") + b"rest")
+    done = ipfs("checkpoint", "inspect", "m", check=False)
+    assert done.code == 1 and names[1] in done.err and "set of torch files" in done.err
+    (folder / names[1]).unlink()
+    assert names[1] in ipfs("checkpoint", "inspect", "m", check=False).err
+
+
 def test_every_truncation_is_refused(ipfs, tmp_path):
     blob = torch_zip()
     for n in range(4, len(blob), 61):

@@ -1,8 +1,11 @@
 """Sets of files under an index: every check of the index against its files."""
 import json
 import pathlib
+import re
 
 import pytest
+
+from conftest import ROOT
 
 from gguf_files import gguf
 from test_checkpoint import safetensors, tensor
@@ -91,6 +94,27 @@ def test_diff(ipfs, tmp_path):
     text = ipfs.text("checkpoint", "diff", "one.safetensors", "m")
     assert "removed" in text and "w\n" in text and "equal " not in text and text.endswith("1 equal, 2 changed, 0 new, 1 removed, 0 renamed; 2 bytes shared of 15 and 14")
     assert ipfs("checkpoint", "diff", "m", "absent", check=False).code == 1
+
+
+def test_the_examples_of_the_document(ipfs, tmp_path):
+    """docs/checkpoints.md: each command gives exactly what stands below it."""
+    def written(tensors):
+        header, data = {"__metadata__": {"format": "pt"}}, b""
+        for name, dtype, shape, value in tensors:
+            header[name] = tensor(dtype, shape, len(data), len(data) + len(value))
+            data += value
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        return len(text).to_bytes(8, "little") + text + data
+
+    embed = ("embed", "F16", [4, 2], bytes(range(16)))
+    (tmp_path / "base.safetensors").write_bytes(written([embed, ("head", "F16", [2, 2], bytes(8)), ("norm", "F32", [2], bytes(8))]))
+    (tmp_path / "tuned.safetensors").write_bytes(written([embed, ("head", "F16", [2, 2], b"\1" * 8), ("scale", "F32", [2], bytes(8)), ("bias", "F32", [1], bytes(4))]))
+    block = re.search(r"^```console\n(.*?)^```", (ROOT / "docs/checkpoints.md").read_text(), re.S | re.M)[1]
+    steps = [step.split("\n", 1) for step in block.split("$ ipfs-accelerate ")[1:]]
+    assert [command.split()[1] for command, _ in steps] == ["inspect", "diff", "verify"]
+    for command, said in steps:
+        assert ipfs(*command.split()).out == said
 
 
 def renamed(ipfs, a, b):

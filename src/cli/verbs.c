@@ -50,6 +50,7 @@ extern const cli_verb cli_verb_container_restart;
 extern const cli_verb cli_verb_container_rm;
 extern const cli_verb cli_verb_container_start;
 extern const cli_verb cli_verb_container_start_ipfs;
+extern const cli_verb cli_verb_container_serve;
 extern const cli_verb cli_verb_container_stats;
 extern const cli_verb cli_verb_container_stop;
 extern const cli_verb cli_verb_container_watch;
@@ -178,6 +179,7 @@ const cli_verb *const cli_verbs[] = {
     &cli_verb_container_rm,
     &cli_verb_container_start,
     &cli_verb_container_start_ipfs,
+    &cli_verb_container_serve,
     &cli_verb_container_stats,
     &cli_verb_container_stop,
     &cli_verb_container_watch,

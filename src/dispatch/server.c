@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "codec/json.h"
+#include "http/client.h"
 
 #define MAX_WORDS 300          /* bytes of a server's words in an error */
 #define MAX_LINE (1u << 20)    /* bytes of one line of an answer in lines */

@@ -5,14 +5,14 @@
 
 #include <jansson.h>
 
-#include "http/client.h"
+#include "base/buf.h"
 
 #define IPFSA_MAX_SERVER_ANSWER (16u << 20) /* bytes; lists of models stay far below */
 #define IPFSA_SERVER_CONNECT_MS 2000
 #define IPFSA_SERVER_ANSWER_MS 5000
 
 typedef struct ipfsa_server {
-  ipfsa_http_client *client;
+  struct ipfsa_http_client *client; /* http/client.h */
   char *url;           /* without a last slash */
   char *authorization; /* NULL: none */
   uint64_t timeout_ms; /* until a model must be ready */

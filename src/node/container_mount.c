@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "container/content.h"
+#include "node/container_mount.h"
 #include "node/materialised.h"
 #include "node/path.h"
 
@@ -119,6 +120,12 @@ static int note_unused(void *ctx, const ipfsa_cid *cid, const char *user) {
 
 static void user_at(ipfsa_engine *engine, const char *name, char *ret, size_t room) {
   snprintf(ret, room, "%s%s at %s", *name ? "container " : "", name, ipfsa_engine_address_text(engine));
+}
+
+ipfsa_status ipfsa_mounts_forget(ipfsa_node *node, ipfsa_engine *engine, const char *container, ipfsa_error *err) {
+  char user[512];
+  user_at(engine, container, user, sizeof user);
+  return ipfsa_materialise_release(node, NULL, user, NULL, err);
 }
 
 static ipfsa_status release_unused(ipfsa_node *node, ipfsa_engine *engine, const char *only_user, size_t *ret_n, ipfsa_error *err) {

@@ -10,7 +10,8 @@
 #include "base/clock.h"
 #include "dispatch/driver.h"
 #include "dispatch/layout.h"
-#include "node/dispatch_look.h"
+#include "node/dispatch_to.h"
+#include "node/dispatch_model.h"
 #include "node/dispatch_mark.h"
 #include "node/materialised.h"
 #include "node/path.h"
@@ -42,16 +43,10 @@ ipfsa_status ipfsa_endpoint_list(ipfsa_node *node, ipfsa_endpoint_cb cb, void *c
 /* ---- what is on its way ---- */
 
 typedef struct dispatching {
-  ipfsa_node *node;
+  ipfsa_model m;
   const ipfsa_config *config; /* what has the endpoints */
   const ipfsa_dispatch_options *o;
-  const char *path;
   const ipfsa_endpoint *endpoint;
-  ipfsa_cid cid; /* version 1 */
-  const char *file_name; /* borrowed from the path; "" */
-  ipfsa_model_look look;
-  char name[2 * IPFSA_MAX_MODEL_PART + 3]; /* ORG--NAME has one more */
-  ipfsa_materialised_name cid_text;
   ipfsa_delivery delivery;
   const ipfsa_model_file *open_file; /* the one that `open` reads */
   ipfsa_file *open;
@@ -59,57 +54,12 @@ typedef struct dispatching {
   bool holds;        /* a tree of the repo's own */
 } dispatching;
 
-/* ---- its name, its place ---- */
-
-static ipfsa_status find_content(dispatching *d, ipfsa_error *err) {
-  ipfsa_resolved at;
-  ipfsa_unixfs_stat st;
-  ipfsa_status status = ipfsa_node_resolve(d->node, d->path, &at, err);
-  if (status == IPFSA_OK && *at.remainder) status = ipfsa_fail(err, IPFSA_E_NOT_UNIXFS, "%.200s leads into a block and to no file or folder", d->path);
-  if (status == IPFSA_OK) status = ipfsa_unixfs_stat_get(d->node->bs, &at.cid, &st, err);
-  if (status) return status;
-  ipfsa_materialised_name_of(&at.cid, &d->cid, d->cid_text);
-  d->look.size = st.size;
-  d->look.is_folder = st.type == IPFSA_UNIXFS_DIRECTORY || st.type == IPFSA_UNIXFS_HAMT;
-  const char *slash = strrchr(d->path, '/');
-  d->file_name = !d->look.is_folder && *at.name && slash ? slash + 1 : "";
-  return IPFSA_OK;
-}
-
-static ipfsa_status choose_name(dispatching *d, bool hub, ipfsa_error *err) {
-  const char *plain = strncmp(d->path, "/ipfs/", 6) == 0 ? d->path + 6 : d->path;
-  ipfsa_cid cid;
-  if (d->o->name) {
-    ipfsa_status status = ipfsa_model_name_check(d->o->name, err);
-    if (status) return status;
-    snprintf(d->name, sizeof d->name, "%s", d->o->name);
-    return IPFSA_OK;
-  }
-  if (ipfsa_alias_check(plain, NULL) == IPFSA_OK && ipfsa_alias_get(d->node, plain, &cid, NULL) == IPFSA_OK) {
-    snprintf(d->name, sizeof d->name, "%s", plain);
-    return IPFSA_OK;
-  }
-  const char *dot = strrchr(d->file_name, '.');
-  int n = *d->file_name ? snprintf(d->name, sizeof d->name, "%.*s", dot && dot != d->file_name ? (int)(dot - d->file_name) : (int)strlen(d->file_name), d->file_name)
-                        : snprintf(d->name, sizeof d->name, "%s%s", hub ? "ipfs/" : "", d->cid_text);
-  if (n >= (int)sizeof d->name) return ipfsa_fail(err, IPFSA_E_LIMIT, "no name can be made of %.100s…; choose one with --name", d->path);
-  return ipfsa_model_name_check(d->name, err);
-}
-
-/* No part of a name has "--" in it, so two names never become one. */
-static void flatten(char *name) {
-  char *slash = strchr(name, '/');
-  if (!slash) return;
-  memmove(slash + 2, slash + 1, strlen(slash + 1) + 1);
-  slash[0] = slash[1] = '-';
-}
-
 /* ---- what drivers ask for ---- */
 
 static ipfsa_status plain_place(const dispatching *d, ipfsa_place_style style, ipfsa_buf *ret, ipfsa_error *err) {
-  char name[sizeof d->name + sizeof d->cid_text];
-  snprintf(name, sizeof name, style == IPFSA_PLACE_CONTENT ? "%s/%s" : "%s", d->name, d->cid_text);
-  ipfsa_layout_plain(name, d->look.is_folder, d->file_name, d->look.format, ret);
+  char name[sizeof d->m.name + sizeof d->m.cid_text];
+  snprintf(name, sizeof name, style == IPFSA_PLACE_CONTENT ? "%s/%s" : "%s", d->m.name, d->m.cid_text);
+  ipfsa_layout_plain(name, d->m.look.is_folder, d->m.file_name, d->m.look.format, ret);
   return ipfsa_buf_status(ret, err);
 }
 
@@ -130,10 +80,10 @@ static ipfsa_status set_branch(const char *model_dir, ipfsa_buf *model, const ch
 }
 
 static ipfsa_status hub_place(dispatching *d, ipfsa_buf *model, char commit[IPFSA_HUB_COMMIT], ipfsa_buf *ret, ipfsa_error *err) {
-  ipfsa_status status = ipfsa_layout_hub(d->name, &d->cid, model, commit, err);
+  ipfsa_status status = ipfsa_layout_hub(d->m.name, &d->m.cid, model, commit, err);
   if (status) return status;
   ipfsa_buf_printf(ret, "%s/snapshots/%s", ipfsa_buf_cstr(model), commit);
-  if (!d->look.is_folder) ipfsa_buf_u8(ret, '/'), ipfsa_layout_file_name(d->file_name, d->look.format, ret);
+  if (!d->m.look.is_folder) ipfsa_buf_u8(ret, '/'), ipfsa_layout_file_name(d->m.file_name, d->m.look.format, ret);
   return ipfsa_buf_status(ret, err);
 }
 
@@ -151,7 +101,7 @@ static char *join(const char *folder, const char *name) {
 static ipfsa_status hold(dispatching *d, ipfsa_placed *ret, ipfsa_error *err) {
   ipfsa_materialised *tree = NULL;
   ipfsa_materialise_options o = {.struct_size = sizeof o, .progress = d->o->progress, .progress_ctx = d->o->progress_ctx};
-  ipfsa_status status = ipfsa_materialise(d->node, d->cid_text, HOLDER, &o, &tree, err);
+  ipfsa_status status = ipfsa_materialise(d->m.node, d->m.cid_text, HOLDER, &o, &tree, err);
   if (status) return status;
   d->holds = true;
   ipfsa_placed placed = {.path = ipfsa_strdup(tree->path), .changed = tree->made, .way = tree->way, .bytes = tree->made ? tree->size : 0};
@@ -162,7 +112,7 @@ static ipfsa_status hold(dispatching *d, ipfsa_placed *ret, ipfsa_error *err) {
 }
 
 static ipfsa_status let_go(dispatching *d, ipfsa_error *err) {
-  return d->holds ? ipfsa_materialise_release(d->node, &d->cid, HOLDER, NULL, err) : IPFSA_OK;
+  return d->holds ? ipfsa_materialise_release(d->m.node, &d->m.cid, HOLDER, NULL, err) : IPFSA_OK;
 }
 
 static ipfsa_status publish(void *ctx, ipfsa_place_style style, ipfsa_placed *ret, ipfsa_error *err) {
@@ -174,7 +124,7 @@ static ipfsa_status publish(void *ctx, ipfsa_place_style style, ipfsa_placed *re
   bool hub = strcmp(e->layout, "huggingface") == 0;
   ipfsa_published made = {0};
   ipfsa_status status = hub ? hub_place(d, &model, commit, &place, err) : plain_place(d, style, &place, err);
-  if (status == IPFSA_OK) status = ipfsa_publish(d->node, &d->cid, e->model_dir, ipfsa_buf_cstr(&place), d->o->progress, d->o->progress_ctx, &made, err);
+  if (status == IPFSA_OK) status = ipfsa_publish(d->m.node, &d->m.cid, e->model_dir, ipfsa_buf_cstr(&place), d->o->progress, d->o->progress_ctx, &made, err);
   if (status == IPFSA_OK && hub) status = set_branch(e->model_dir, &model, commit, err);
   if (status) return status;
   ipfsa_placed placed = {.path = join(e->model_dir, ipfsa_buf_cstr(&place)), .server_path = join(*e->server_dir ? e->server_dir : e->model_dir, ipfsa_buf_cstr(&place)),
@@ -192,8 +142,8 @@ static ipfsa_status read_file(void *ctx, const ipfsa_model_file *file, uint64_t 
   if (d->open_file != file) {
     ipfsa_file_close(d->open);
     d->open = NULL, d->open_file = NULL;
-    IPFSA_AUTO_FREE char *path = d->look.is_folder ? join(d->path, file->path) : ipfsa_strdup(d->path);
-    ipfsa_status status = path ? ipfsa_file_open(d->node, path, &d->open, err) : ipfsa_fail_nomem(err);
+    IPFSA_AUTO_FREE char *path = d->m.look.is_folder ? join(d->m.path, file->path) : ipfsa_strdup(d->m.path);
+    ipfsa_status status = path ? ipfsa_file_open(d->m.node, path, &d->open, err) : ipfsa_fail_nomem(err);
     if (status) return status;
     d->open_file = file;
   }
@@ -204,12 +154,12 @@ static ipfsa_status read_file(void *ctx, const ipfsa_model_file *file, uint64_t 
 
 static ipfsa_status recall(void *ctx, const char *key, char **ret_text, ipfsa_error *err) {
   const dispatching *d = ctx;
-  return ipfsa_dispatch_mark_get(d->node, key, d->name, ret_text, err);
+  return ipfsa_dispatch_mark_get(d->m.node, key, d->m.name, ret_text, err);
 }
 
 static ipfsa_status remember(void *ctx, const char *key, const char *text, ipfsa_error *err) {
   const dispatching *d = ctx;
-  return ipfsa_dispatch_mark_set(d->node, key, d->name, text, err);
+  return ipfsa_dispatch_mark_set(d->m.node, key, d->m.name, text, err);
 }
 
 static int tell(void *ctx, uint64_t done, uint64_t total) {
@@ -240,13 +190,13 @@ void ipfsa_dispatched_free(ipfsa_dispatched *dispatched) {
 static ipfsa_status answer(const dispatching *d, ipfsa_dispatched **ret, ipfsa_error *err) {
   const ipfsa_delivery *v = &d->delivery;
   dispatched_box *box = ipfsa_calloc(1, sizeof *box);
-  if (box) box->endpoint = ipfsa_strdup(d->endpoint->name), box->kind = ipfsa_strdup(d->endpoint->kind), box->model = ipfsa_strdup(d->name), box->place = ipfsa_strdup(v->placed.path);
+  if (box) box->endpoint = ipfsa_strdup(d->endpoint->name), box->kind = ipfsa_strdup(d->endpoint->kind), box->model = ipfsa_strdup(d->m.name), box->place = ipfsa_strdup(v->placed.path);
   if (!box || !box->endpoint || !box->kind || !box->model || !box->place) {
     ipfsa_dispatched_free((ipfsa_dispatched *)box);
     return ipfsa_fail_nomem(err);
   }
-  box->view = (ipfsa_dispatched){.cid = d->cid, .endpoint = box->endpoint, .kind = box->kind, .model = box->model, .place = box->place,
-                                 .format = d->look.format ? ipfsa_checkpoint_format_name(d->look.format) : "folder", .source = v->transferred ? "store" : "cache",
+  box->view = (ipfsa_dispatched){.cid = d->m.cid, .endpoint = box->endpoint, .kind = box->kind, .model = box->model, .place = box->place,
+                                 .format = d->m.look.format ? ipfsa_checkpoint_format_name(d->m.look.format) : "folder", .source = v->transferred ? "store" : "cache",
                                  .way = v->way, .bytes = v->bytes, .ready = true, .health_ms = (double)v->health_ns / 1e6};
   *ret = &box->view;
   return IPFSA_OK;
@@ -270,11 +220,11 @@ static ipfsa_status open_server(dispatching *d, ipfsa_server **ret, ipfsa_error 
 
 static ipfsa_status deliver(dispatching *d, ipfsa_error *err) {
   ipfsa_delivery *v = &d->delivery;
-  ipfsa_status status = choose_name(d, v->driver->takes_hub && strcmp(d->endpoint->layout, "huggingface") == 0, err);
+  ipfsa_status status = ipfsa_model_choose_name(&d->m, d->o->name, v->driver->takes_hub && strcmp(d->endpoint->layout, "huggingface") == 0, err);
   if (status) return status;
-  if (v->driver->flat_names) flatten(d->name);
-  v->endpoint = d->endpoint, v->cid = d->cid_text, v->model = d->name, v->is_folder = d->look.is_folder, v->format = d->look.format;
-  v->files = d->look.files, v->n_files = d->look.n_files, v->calls = &node_calls, v->ctx = d, v->way = "";
+  if (v->driver->flat_names) ipfsa_model_flatten(d->m.name);
+  v->endpoint = d->endpoint, v->cid = d->m.cid_text, v->model = d->m.name, v->is_folder = d->m.look.is_folder, v->format = d->m.look.format;
+  v->files = d->m.look.files, v->n_files = d->m.look.n_files, v->calls = &node_calls, v->ctx = d, v->way = "";
   status = open_server(d, &v->server, err);
   if (status == IPFSA_OK) status = v->driver->bring(v, err);
   ipfsa_server_close(v->server);
@@ -284,18 +234,30 @@ static ipfsa_status deliver(dispatching *d, ipfsa_error *err) {
 }
 
 static ipfsa_status look(dispatching *d, ipfsa_error *err) {
-  ipfsa_model_look *l = &d->look;
-  l->node = d->node, l->path = d->path, l->own_layout = d->delivery.driver->own_layout, l->allow_pickle = d->o->allow_pickle;
-  l->warned = d->o->warned, l->warned_ctx = d->o->warned_ctx, l->file_name = d->file_name;
+  ipfsa_model_look *l = &d->m.look;
+  l->node = d->m.node, l->path = d->m.path, l->own_layout = d->delivery.driver->own_layout, l->allow_pickle = d->o->allow_pickle;
+  l->warned = d->o->warned, l->warned_ctx = d->o->warned_ctx, l->file_name = d->m.file_name;
   return ipfsa_model_look_at(l, err);
 }
 
-static ipfsa_status find_endpoint(dispatching *d, ipfsa_config **ret_own, ipfsa_endpoint *ret, ipfsa_error *err) {
-  ipfsa_status status = d->o->settings ? ipfsa_config_parse(d->o->settings, strlen(d->o->settings), "the settings", ret_own, err) : IPFSA_OK;
-  if (status) return status;
-  d->config = d->o->settings ? *ret_own : d->node->config;
-  status = ipfsa_endpoint_load(d->config, d->o->endpoint ? d->o->endpoint : ipfsa_config_string(d->config, "endpoints.default"), ret, err);
-  return status ? status : ipfsa_endpoint_check(ret, err);
+ipfsa_status ipfsa_dispatch_to(ipfsa_node *node, const ipfsa_config *config, const ipfsa_endpoint *e, const char *path, const ipfsa_dispatch_options *o, ipfsa_dispatched **ret,
+                               ipfsa_error *err) {
+  dispatching d = {.m = {.node = node, .path = path}, .config = config, .o = o, .endpoint = e};
+  ipfsa_lease *lease = NULL;
+  if (node->read_only) return ipfsa_fail(err, IPFSA_E_READ_ONLY, "the repo is open for reading only");
+  ipfsa_status status = ipfsa_endpoint_check(e, err);
+  if (status == IPFSA_OK) status = ipfsa_model_find(&d.m, err);
+  if (status == IPFSA_OK) status = ipfsa_lease_new(node->store, &lease, err);
+  if (status == IPFSA_OK) status = ipfsa_lease_add(lease, &d.m.cid, err);
+  if (status == IPFSA_OK) d.delivery.driver = ipfsa_driver_find(e->kind);
+  if (status == IPFSA_OK) status = look(&d, err);
+  if (status == IPFSA_OK) status = deliver(&d, err);
+  if (status == IPFSA_OK) status = answer(&d, ret, err);
+  ipfsa_file_close(d.open);
+  ipfsa_placed_release(&d.delivery.placed);
+  ipfsa_model_release(&d.m);
+  ipfsa_lease_free(lease);
+  return status;
 }
 
 ipfsa_status ipfsa_dispatch(ipfsa_node *node, const char *path, const ipfsa_dispatch_options *options, ipfsa_dispatched **ret, ipfsa_error *err) {
@@ -303,22 +265,11 @@ ipfsa_status ipfsa_dispatch(ipfsa_node *node, const char *path, const ipfsa_disp
   if (!err) err = &local;
   ipfsa_dispatch_options o = IPFSA_OPTIONS(ipfsa_dispatch_options, options);
   IPFSA_AUTO_ENDPOINT ipfsa_endpoint e = {0};
-  dispatching d = {.node = node, .o = &o, .path = path, .endpoint = &e};
-  ipfsa_lease *lease = NULL;
   ipfsa_config *own = NULL;
-  if (node->read_only) return ipfsa_fail(err, IPFSA_E_READ_ONLY, "the repo is open for reading only");
-  ipfsa_status status = find_endpoint(&d, &own, &e, err);
-  if (status == IPFSA_OK) status = find_content(&d, err);
-  if (status == IPFSA_OK) status = ipfsa_lease_new(node->store, &lease, err);
-  if (status == IPFSA_OK) status = ipfsa_lease_add(lease, &d.cid, err);
-  if (status == IPFSA_OK) d.delivery.driver = ipfsa_driver_find(e.kind);
-  if (status == IPFSA_OK) status = look(&d, err);
-  if (status == IPFSA_OK) status = deliver(&d, err);
-  if (status == IPFSA_OK) status = answer(&d, ret, err);
-  ipfsa_file_close(d.open);
-  ipfsa_placed_release(&d.delivery.placed);
-  ipfsa_model_look_release(&d.look);
-  ipfsa_lease_free(lease);
+  ipfsa_status status = o.settings ? ipfsa_config_parse(o.settings, strlen(o.settings), "the settings", &own, err) : IPFSA_OK;
+  const ipfsa_config *config = own ? own : node->config;
+  if (status == IPFSA_OK) status = ipfsa_endpoint_load(config, o.endpoint ? o.endpoint : ipfsa_config_string(config, "endpoints.default"), &e, err);
+  if (status == IPFSA_OK) status = ipfsa_dispatch_to(node, config, &e, path, &o, ret, err);
   ipfsa_config_free(own);
   return status;
 }

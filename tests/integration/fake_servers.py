@@ -123,6 +123,8 @@ class Ollama(FakeServer):
     def answer(self, h, method, path):
         if path.startswith("/api/blobs/sha256:"):
             return self.blob(h, method, path.rsplit("/", 1)[1])
+        if (method, path) == ("GET", "/api/version"):
+            return h.send(200, {"version": "0.12.0"})
         if (method, path) == ("GET", "/api/tags"):
             return h.send(200, {"models": [{"name": n, "model": n, "digest": m["digest"]} for n, m in self.models.items()]})
         if (method, path) == ("GET", "/api/ps"):

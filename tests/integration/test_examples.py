@@ -64,7 +64,8 @@ def furnished(tmp_path_factory, program):
 
 ENGINE = ("container", "image", "volume", "network", "tunnel")  # groups whose verbs speak to a container engine
 ENDLESS = ("container events", "container logs", "container watch")  # until an interrupt
-ELSEWHERE = {"image pull": "it needs a registry", "container start-ipfs": "it needs the image of Kubo; test_containers.py has one of its own"}
+ELSEWHERE = {"image pull": "it needs a registry", "container start-ipfs": "it needs the image of Kubo; test_containers.py has one of its own",
+             "container serve": "it needs the image of a server; test_serve.py has small ones"}
 
 
 def furnish_engine(engine, ipfs, verb):

@@ -44,6 +44,17 @@ typedef int (*ipfsa_alias_event_cb)(void *ctx, const ipfsa_alias_event *event);
 /* Newest first; also of names that are gone. E_NOT_FOUND: never set, or forgotten. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_alias_history(ipfsa_node *node, const char *name, ipfsa_alias_event_cb cb, void *ctx, ipfsa_error *err);
 
+/* Lines of the histories of all names, name after name in the order of their bytes, of each the oldest first: what ipfsa_alias_restore takes. */
+typedef struct ipfsa_alias_record {
+  char name[IPFSA_MAX_ALIAS + 1];
+  ipfsa_alias_event event;
+} ipfsa_alias_record;
+typedef int (*ipfsa_alias_record_cb)(void *ctx, const ipfsa_alias_record *record); /* other than 0 stops: E_CANCELLED */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_alias_histories(ipfsa_node *node, ipfsa_alias_record_cb cb, void *ctx, ipfsa_error *err);
+/* All or none. Lines that a history has not are put where their time says, the newest IPFSA_MAX_ALIAS_HISTORY stay, and a name means what the newest line of
+ * its history says; removed: it is gone. E_LIMIT: over IPFSA_MAX_ALIASES_AT_ONCE. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_alias_restore(ipfsa_node *node, const ipfsa_alias_record *records, size_t n, ipfsa_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -79,12 +79,38 @@ const cli_verb cli_verb_alias_ls = {
     .run = run_ls,
 };
 
+static void format_time(int64_t at, char ret[40]) {
+  struct tm tm;
+  time_t t = (time_t)at;
+  snprintf(ret, 40, "?");
+  if (gmtime_r(&t, &tm)) strftime(ret, 40, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+static int print_record(void *arg, const ipfsa_alias_record *r) {
+  cli_context *ctx = arg;
+  char when[40];
+  format_time(r->event.at, when);
+  const char *cid = r->event.removed ? NULL : cli_cid(ctx, &r->event.cid);
+  if (!cli_json(ctx)) cli_out(ctx, "%s %s %s\n", r->name, cid ? cid : "removed", when);
+  else cli_out(ctx, "{\"Name\":\"%s\",\"Cid\":%s%s%s,\"Time\":\"%s\"}\n", r->name, cid ? "\"" : "", cid ? cid : "null", cid ? "\"" : "", when);
+  return 0;
+}
+
+static int run_export(cli_context *ctx) {
+  if (!cli_bool(ctx, "history")) return run_ls(ctx);
+  ipfsa_node *node = cli_node(ctx, false, false);
+  ipfsa_error err = {0};
+  if (!node) return 1;
+  return ipfsa_alias_histories(node, print_record, ctx, &err) == IPFSA_OK ? 0 : cli_fail(ctx, &err);
+}
+
 const cli_verb cli_verb_alias_export = {
     .name = "alias export",
     .tagline = "Write all names, one a line, for 'alias import'.",
-    .description = "Lines of a name, a space and a CID. The history is not written.",
-    .example = "> ipfs-accelerate alias export > names.txt",
-    .run = run_ls,
+    .description = "Lines of a name, a space and a CID. With --history a line for all that a name meant: the name, the CID or 'removed', the time.",
+    .example = "> ipfs-accelerate alias export > names.txt\n> ipfs-accelerate alias export --history > histories.txt",
+    .options = (const cli_option[]){{CLI_BOOL, "history", NULL, "false", "Also what names meant before, and those that are gone"}, {0}},
+    .run = run_export,
 };
 
 /* --- rm --- */
@@ -115,10 +141,8 @@ const cli_verb cli_verb_alias_rm = {
 
 static int print_event(void *arg, const ipfsa_alias_event *event) {
   cli_context *ctx = arg;
-  char when[40] = "?";
-  struct tm tm;
-  time_t at = (time_t)event->at;
-  if (gmtime_r(&at, &tm)) strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+  char when[40];
+  format_time(event->at, when);
   const char *cid = event->removed ? NULL : cli_cid(ctx, &event->cid);
   if (!cli_json(ctx)) cli_out(ctx, "%s %s\n", when, cid ? cid : "removed");
   else cli_out(ctx, "{\"Time\":\"%s\",\"Cid\":%s%s%s}\n", when, cid ? "\"" : "", cid ? cid : "null", cid ? "\"" : "");
@@ -143,35 +167,61 @@ const cli_verb cli_verb_alias_history = {
 
 /* --- import --- */
 
-typedef struct alias_list {
+typedef struct alias_list { /* lines with a time are records, others are names to be set */
   ipfsa_alias *items;
   size_t n, cap;
+  ipfsa_alias_record *records;
+  size_t n_records, records_cap;
 } alias_list;
 
-static bool append_alias(alias_list *list, const ipfsa_alias *alias) {
-  if (list->n == list->cap) {
-    size_t cap = list->cap ? 2 * list->cap : 64;
-    ipfsa_alias *grown = realloc(list->items, cap * sizeof *grown);
-    if (!grown) return false;
-    list->items = grown;
-    list->cap = cap;
-  }
-  list->items[list->n++] = *alias;
+static bool make_room(void **items, size_t *cap, size_t n, size_t size) {
+  if (n < *cap) return true;
+  size_t more = *cap ? 2 * *cap : 64;
+  void *grown = realloc(*items, more * size);
+  if (!grown) return false;
+  *items = grown;
+  *cap = more;
   return true;
 }
 
-/* "NAME CID"; an empty one and one that begins with # are passed over. */
+static bool append_alias(alias_list *list, const char *name, const ipfsa_cid *cid) {
+  if (!make_room((void **)&list->items, &list->cap, list->n, sizeof *list->items)) return false;
+  ipfsa_alias *alias = &list->items[list->n++];
+  snprintf(alias->name, sizeof alias->name, "%s", name);
+  alias->cid = *cid;
+  return true;
+}
+
+static bool append_record(alias_list *list, const char *name, const ipfsa_alias_event *event) {
+  if (!make_room((void **)&list->records, &list->records_cap, list->n_records, sizeof *list->records)) return false;
+  ipfsa_alias_record *r = &list->records[list->n_records++];
+  snprintf(r->name, sizeof r->name, "%s", name);
+  r->event = *event;
+  return true;
+}
+
+static bool parse_time(const char *text, int64_t *ret) {
+  struct tm tm = {0};
+  const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+  if (!end || *end) return false;
+  *ret = (int64_t)timegm(&tm);
+  return true;
+}
+
+/* "NAME CID", "NAME CID TIME", "NAME removed TIME"; an empty one and one that begins with # are passed over. */
 static int take_line(cli_context *ctx, char *line, size_t number, alias_list *list) {
-  ipfsa_alias alias;
+  ipfsa_alias_event event = {0};
   ipfsa_error err = {0};
   char *rest = NULL;
-  const char *name = strtok_r(line, " \t\r\n", &rest), *cid = name ? strtok_r(NULL, " \t\r\n", &rest) : NULL;
+  const char *name = strtok_r(line, " \t\r\n", &rest), *cid = name ? strtok_r(NULL, " \t\r\n", &rest) : NULL, *when = cid ? strtok_r(NULL, " \t\r\n", &rest) : NULL;
   if (!name || name[0] == '#') return 0;
-  if (!cid || strtok_r(NULL, " \t\r\n", &rest)) return cli_fail_text(ctx, "line %zu: expected a name, a space and a CID", number);
-  if (ipfsa_alias_check(name, &err) != IPFSA_OK || ipfsa_cid_parse(cid, strlen(cid), &alias.cid, &err) != IPFSA_OK) return cli_fail_text(ctx, "line %zu: %s", number, err.message);
-  if (list->n == IPFSA_MAX_ALIASES_AT_ONCE) return cli_fail_text(ctx, "over %d names; import them in parts", IPFSA_MAX_ALIASES_AT_ONCE);
-  snprintf(alias.name, sizeof alias.name, "%s", name);
-  return append_alias(list, &alias) ? 0 : cli_fail_text(ctx, "out of memory");
+  if (!cid || (when && strtok_r(NULL, " \t\r\n", &rest))) return cli_fail_text(ctx, "line %zu: expected a name, a space and a CID, perhaps a time", number);
+  if (when && !parse_time(when, &event.at)) return cli_fail_text(ctx, "line %zu: \"%.40s\" is no time such as 2026-01-31T12:00:00Z", number, when);
+  event.removed = when && strcmp(cid, "removed") == 0;
+  if (ipfsa_alias_check(name, &err) != IPFSA_OK || (!event.removed && ipfsa_cid_parse(cid, strlen(cid), &event.cid, &err) != IPFSA_OK))
+    return cli_fail_text(ctx, "line %zu: %s", number, err.message);
+  if (list->n + list->n_records == IPFSA_MAX_ALIASES_AT_ONCE) return cli_fail_text(ctx, "over %d lines; import them in parts", IPFSA_MAX_ALIASES_AT_ONCE);
+  return (when ? append_record(list, name, &event) : append_alias(list, name, &event.cid)) ? 0 : cli_fail_text(ctx, "out of memory");
 }
 
 #define MAX_LINE 2048 /* bytes: longest name, longest CID, space around */
@@ -196,16 +246,21 @@ static int run_import(cli_context *ctx) {
   ipfsa_error err = {0};
   int code = take_lines(ctx, file, &list);
   if (file != stdin) fclose(file);
+  if (code == 0 && list.n && list.n_records) code = cli_fail_text(ctx, "some lines have a time and some have none; import histories and names by themselves");
   if (code == 0 && ipfsa_alias_set(node, list.items, list.n, &err) != IPFSA_OK) code = cli_fail(ctx, &err);
+  if (code == 0 && ipfsa_alias_restore(node, list.records, list.n_records, &err) != IPFSA_OK) code = cli_fail(ctx, &err);
   for (size_t i = 0; code == 0 && i < list.n; i++) print_alias(ctx, list.items[i].name, &list.items[i].cid);
+  for (size_t i = 0; code == 0 && i < list.n_records; i++) print_record(ctx, &list.records[i]);
   free(list.items);
+  free(list.records);
   return code;
 }
 
 const cli_verb cli_verb_alias_import = {
     .name = "alias import",
     .tagline = "Set names from lines of a name and a CID.",
-    .description = "All or none. Empty lines and lines that begin with # are passed over.",
+    .description = "All or none. Empty lines and lines that begin with # are passed over. Lines of 'alias export --history' go into the histories by\n"
+                   "their times, and a name then means what the newest line of its history says.",
     .example = "> ipfs-accelerate alias export | ipfs-accelerate alias import",
     .args = (const cli_arg[]){{"path", CLI_ARG_FILE | CLI_ARG_STDIN, "The file to read."}, {0}},
     .run = run_import,

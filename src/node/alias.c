@@ -63,3 +63,17 @@ ipfsa_status ipfsa_alias_history(ipfsa_node *node, const char *name, ipfsa_alias
   ipfsa_status status = ipfsa_alias_check(name, err);
   return status ? status : ipfsa_aliases_history(node->store, name, cb, ctx, err);
 }
+
+ipfsa_status ipfsa_alias_histories(ipfsa_node *node, ipfsa_alias_record_cb cb, void *ctx, ipfsa_error *err) { return ipfsa_aliases_histories(node->store, cb, ctx, err); }
+
+ipfsa_status ipfsa_alias_restore(ipfsa_node *node, const ipfsa_alias_record *records, size_t n, ipfsa_error *err) {
+  if (n > IPFSA_MAX_ALIASES_AT_ONCE) return ipfsa_fail(err, IPFSA_E_LIMIT, "over %d lines at once; restore them in several calls", IPFSA_MAX_ALIASES_AT_ONCE);
+  for (size_t i = 0; i < n; i++) {
+    const ipfsa_alias_record *r = &records[i];
+    if (strnlen(r->name, sizeof r->name) > IPFSA_MAX_ALIAS) return ipfsa_fail(err, IPFSA_E_LIMIT, "an alias has at most %d bytes", IPFSA_MAX_ALIAS);
+    ipfsa_status status = ipfsa_alias_check(r->name, err);
+    if (status) return status;
+    if (!r->event.removed && ipfsa_cid_is_none(&r->event.cid)) return ipfsa_fail(err, IPFSA_E_INVALID, "the alias \"%.200s\" needs a CID", r->name);
+  }
+  return ipfsa_aliases_restore(node->store, records, n, err);
+}

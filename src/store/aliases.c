@@ -1,6 +1,9 @@
 /* docs/formats/meta.md. A history is one record, newest line first: 8 bytes seconds of wall time, 1 byte length of the binary CID (0: removed), the CID. */
 #include "store/aliases.h"
 
+#include <string.h>
+
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "store/pins.h"
@@ -89,6 +92,57 @@ ipfsa_status ipfsa_aliases_history(ipfsa_store *store, const char *name, ipfsa_a
   return status;
 }
 
+/* Oldest first; at most `room` of the newest. */
+static ipfsa_status read_events(const char *name, ipfsa_bytes value, ipfsa_alias_event *ret, size_t room, size_t *ret_n, ipfsa_error *err) {
+  ipfsa_cursor c = ipfsa_cursor_over(value);
+  size_t n = 0;
+  while (n < room && ipfsa_cursor_left(&c))
+    if (!next_event(&c, &ret[n++])) return damaged_history(name, err);
+  for (size_t i = 0; i < n / 2; i++) {
+    ipfsa_alias_event swap = ret[i];
+    ret[i] = ret[n - 1 - i], ret[n - 1 - i] = swap;
+  }
+  *ret_n = n;
+  return IPFSA_OK;
+}
+
+typedef struct history_relay {
+  ipfsa_alias_record_cb cb;
+  void *ctx;
+  ipfsa_alias_event *events;
+  ipfsa_status status;
+  ipfsa_error *err;
+} history_relay;
+
+static int relay_history(void *ctx, ipfsa_bytes key, ipfsa_bytes value) {
+  history_relay *r = ctx;
+  size_t prefix = strlen(HISTORY), n = 0;
+  ipfsa_alias_record record = {0};
+  if (key.len < prefix || memcmp(key.data, HISTORY, prefix) != 0) return 0; /* of another kind */
+  snprintf(record.name, sizeof record.name, "%.*s", (int)(key.len - prefix), (const char *)key.data + prefix);
+  r->status = read_events(record.name, value, r->events, IPFSA_MAX_ALIAS_HISTORY, &n, r->err);
+  for (size_t i = 0; i < n && r->status == IPFSA_OK; i++) {
+    record.event = r->events[i];
+    if (r->cb(r->ctx, &record) != 0) r->status = ipfsa_fail(r->err, IPFSA_E_CANCELLED, "stopped");
+  }
+  return r->status ? 1 : 0;
+}
+
+ipfsa_status ipfsa_aliases_histories(ipfsa_store *store, ipfsa_alias_record_cb cb, void *ctx, ipfsa_error *err) {
+  IPFSA_AUTO_FREE ipfsa_alias_event *events = ipfsa_calloc(IPFSA_MAX_ALIAS_HISTORY, sizeof *events);
+  history_relay r = {.cb = cb, .ctx = ctx, .events = events, .err = err};
+  ipfsa_meta_txn *txn = NULL;
+  ipfsa_error stopped = {0};
+  if (!events) return ipfsa_fail_nomem(err);
+  ipfsa_status status = ipfsa_meta_begin(ipfsa_store_meta(store), false, &txn, err);
+  if (status) return status;
+  status = ipfsa_meta_iterate(txn, IPFSA_META_STATE, relay_history, &r, &stopped);
+  ipfsa_meta_abort(txn);
+  if (r.status) return r.status;
+  if (status && err) *err = stopped;
+  return status;
+}
+
 /* --- changes --- */
 
 typedef struct alias_change {
@@ -97,6 +151,8 @@ typedef struct alias_change {
   const char *remove; /* NULL: nothing */
   bool forget;
   int64_t now_s;
+  const ipfsa_alias_record *restore;
+  size_t n_restore;
 } alias_change;
 
 static ipfsa_status set_one(ipfsa_meta_txn *txn, const ipfsa_alias *alias, int64_t now_s, ipfsa_error *err) {
@@ -130,12 +186,66 @@ static ipfsa_status remove_one(ipfsa_meta_txn *txn, const alias_change *change, 
   return note_event(txn, change->remove, &(ipfsa_alias_event){.at = change->now_s, .removed = true}, err);
 }
 
+/* --- restoring --- */
+
+static bool is_same(const ipfsa_alias_event *a, const ipfsa_alias_event *b) {
+  return a->at == b->at && a->removed == b->removed && (a->removed || ipfsa_cid_equal(&a->cid, &b->cid));
+}
+
+/* Behind all that are not newer; one that is there is not put there again. */
+static void merge_event(ipfsa_alias_event *events, size_t *n, const ipfsa_alias_event *event) {
+  size_t at = *n;
+  for (size_t i = 0; i < *n; i++)
+    if (is_same(&events[i], event)) return;
+  while (at > 0 && events[at - 1].at > event->at) events[at] = events[at - 1], at--;
+  events[at] = *event;
+  ++*n;
+  if (*n > IPFSA_MAX_ALIAS_HISTORY) memmove(events, events + 1, --*n * sizeof *events);
+}
+
+static ipfsa_status become(ipfsa_meta_txn *txn, const char *name, const ipfsa_alias_event *newest, ipfsa_error *err) {
+  alias_key storage;
+  uint8_t bytes[IPFSA_MAX_CID];
+  ipfsa_bytes key = key_of(IPFSA_ALIAS_ROOT, name, &storage);
+  if (!newest->removed) return ipfsa_meta_put(txn, IPFSA_META_ROOTS, key, ipfsa_bytes_of(bytes, ipfsa_cid_encode(&newest->cid, bytes)), err);
+  ipfsa_status status = ipfsa_meta_del(txn, IPFSA_META_ROOTS, key, err);
+  return status == IPFSA_E_NOT_FOUND ? IPFSA_OK : status;
+}
+
+/* The records of one name. */
+static ipfsa_status restore_name(ipfsa_meta_txn *txn, const ipfsa_alias_record *records, size_t n_records, ipfsa_alias_event *events, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf buf = {0};
+  alias_key storage;
+  const char *name = records[0].name;
+  ipfsa_bytes key = key_of(HISTORY, name, &storage), old = {0};
+  size_t n = 0;
+  ipfsa_status status = ipfsa_meta_get(txn, IPFSA_META_STATE, key, &old, err);
+  if (status && status != IPFSA_E_NOT_FOUND) return status;
+  status = read_events(name, old, events, IPFSA_MAX_ALIAS_HISTORY, &n, err);
+  for (size_t i = 0; i < n_records && status == IPFSA_OK; i++) merge_event(events, &n, &records[i].event);
+  for (size_t i = n; i > 0 && status == IPFSA_OK; i--) append_event(&buf, &events[i - 1]);
+  if (status == IPFSA_OK) status = ipfsa_buf_status(&buf, err);
+  if (status == IPFSA_OK) status = ipfsa_meta_put(txn, IPFSA_META_STATE, key, ipfsa_buf_bytes(&buf), err);
+  return status ? status : become(txn, name, &events[n - 1], err);
+}
+
+static ipfsa_status restore_all(ipfsa_meta_txn *txn, const ipfsa_alias_record *records, size_t n, ipfsa_error *err) {
+  IPFSA_AUTO_FREE ipfsa_alias_event *events = ipfsa_calloc(IPFSA_MAX_ALIAS_HISTORY + 1, sizeof *events);
+  ipfsa_status status = events ? IPFSA_OK : ipfsa_fail_nomem(err);
+  for (size_t i = 0, next; i < n && status == IPFSA_OK; i = next) {
+    for (next = i + 1; next < n && strcmp(records[next].name, records[i].name) == 0; next++) continue;
+    status = restore_name(txn, &records[i], next - i, events, err);
+  }
+  return status;
+}
+
 static ipfsa_status apply_change(ipfsa_store *store, const alias_change *change, ipfsa_error *err) {
   ipfsa_meta_txn *txn = NULL;
   ipfsa_status status = ipfsa_meta_begin(ipfsa_store_meta(store), true, &txn, err);
   if (status) return status;
   for (size_t i = 0; i < change->n && status == IPFSA_OK; i++) status = set_one(txn, &change->set[i], change->now_s, err);
   if (status == IPFSA_OK && change->remove) status = remove_one(txn, change, err);
+  if (status == IPFSA_OK && change->n_restore) status = restore_all(txn, change->restore, change->n_restore, err);
   if (status == IPFSA_OK) return ipfsa_meta_commit(txn, err);
   ipfsa_meta_abort(txn);
   return status;
@@ -158,6 +268,10 @@ ipfsa_status ipfsa_aliases_set(ipfsa_store *store, const ipfsa_alias *aliases, s
 
 ipfsa_status ipfsa_aliases_remove(ipfsa_store *store, const char *name, bool forget, int64_t now_s, ipfsa_error *err) {
   return change_aliases(store, &(alias_change){.remove = name, .forget = forget, .now_s = now_s}, err);
+}
+
+ipfsa_status ipfsa_aliases_restore(ipfsa_store *store, const ipfsa_alias_record *records, size_t n, ipfsa_error *err) {
+  return n ? change_aliases(store, &(alias_change){.restore = records, .n_restore = n}, err) : IPFSA_OK;
 }
 
 /* --- reading --- */

@@ -67,3 +67,29 @@ def test_history_export_and_import(named, tmp_path):
         done = named("alias", "import", stdin=("fine %s\n%s\n" % (file, bad)).encode(), check=False)
         assert done.code == 1 and done.err.startswith("Error: line 2: "), done.err
     assert "fine" not in named.text("alias", "ls")
+
+
+def test_histories_are_exported_and_imported(named, program, tmp_path):
+    file = named.text("resolve", "org/model/config.json").removeprefix("/ipfs/")
+    named("alias", "set", "org/model", file)
+    named("alias", "set", "gone", named.cid)
+    named("alias", "rm", "gone")
+    text = named("alias", "export", "--history").out
+    lines = [line.split() for line in text.splitlines()]
+    assert [line[:2] for line in lines] == [["gone", named.cid], ["gone", "removed"], ["org/model", named.cid], ["org/model", file]]
+    assert [json.loads(line)["Cid"] for line in named("alias", "export", "--history", "--json").out.splitlines()] == [named.cid, None, named.cid, file]
+    other = type(named)(program, tmp_path / "other", cwd=tmp_path)
+    other("init")
+    assert other("alias", "import", stdin=text.encode()).out == text
+    assert other("alias", "export", "--history").out == text and other("alias", "export").out == named("alias", "export").out
+    for name in ("gone", "org/model"):
+        assert other("alias", "history", name).out == named("alias", "history", name).out
+    other("alias", "import", stdin=text.encode())  # the same again changes nothing
+    assert other("alias", "export", "--history").out == text
+    other("alias", "import", stdin=("org/model %s 2001-02-03T04:05:06Z\n" % file).encode())  # older than what is there
+    assert other("alias", "export", "--history").out.splitlines()[2] == "org/model %s 2001-02-03T04:05:06Z" % file and other.text("alias", "get", "org/model") == file
+    for bad, words in (("a %s yesterday" % file, "is no time"), ("a %s 2001-02-03T04:05:06Z x" % file, "perhaps a time"), ("a removed", "line 2: "), ("a notacid 2001-02-03T04:05:06Z", "line 2: ")):
+        done = other("alias", "import", stdin=("fine removed 2001-02-03T04:05:06Z\n%s\n" % bad).encode(), check=False)
+        assert done.code == 1 and words in done.err, done.err
+    done = other("alias", "import", stdin=("a %s 2001-02-03T04:05:06Z\nb %s\n" % (file, file)).encode(), check=False)
+    assert done.code == 1 and "by themselves" in done.err

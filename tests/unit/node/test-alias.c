@@ -1,6 +1,7 @@
 #include <ipfsa/alias.h>
 #include <ipfsa/repo.h>
 
+#include "base/fault.h"
 #include "dag_fixture.h"
 #include "node/path.h"
 
@@ -165,10 +166,74 @@ static void gc_keeps_what_is_here(void **state) {
   fixture_free(f);
 }
 
+/* ---- histories that are restored ---- */
+
+typedef struct record_list {
+  ipfsa_alias_record items[8];
+  size_t n;
+} record_list;
+
+static int note_record(void *ctx, const ipfsa_alias_record *record) {
+  record_list *all = ctx;
+  if (all->n < 8) all->items[all->n] = *record;
+  all->n++;
+  return 0;
+}
+
+static ipfsa_alias_record record_of(const char *name, int64_t at, const ipfsa_cid *cid) {
+  ipfsa_alias_record r = {.event = {.at = at, .removed = !cid}};
+  snprintf(r.name, sizeof r.name, "%s", name);
+  if (cid) r.event.cid = *cid;
+  return r;
+}
+
+static void histories_are_restored_all_or_none(void **state) {
+  (void)state;
+  fixture *f = fixture_new();
+  ipfsa_error err = {0};
+  ipfsa_cid t[TREE], now;
+  add_tree(f, "t", t);
+  const ipfsa_alias_record records[] = {record_of("a", 10, &t[0]), record_of("a", 30, &t[1]), record_of("gone", 5, &t[0]), record_of("gone", 6, NULL)};
+  bool fired = true;
+  for (uint64_t n = 1; fired; n++) {
+    ipfsa_fault_arm(&(ipfsa_fault_plan){IPFSA_FAULT_ALLOC, n, 1, IPFSA_FAULT_FAIL, 0});
+    ipfsa_status status = ipfsa_alias_restore(&f->node, records, 4, &err);
+    fired = ipfsa_fault_fired();
+    ipfsa_fault_disarm();
+    record_list all = {.n = 0};
+    assert_ok(ipfsa_alias_histories(&f->node, note_record, &all, &err));
+    assert_int_equal(all.n, status == IPFSA_OK ? 4 : 0);
+    if (status == IPFSA_OK) break;
+    assert_int_equal(status, IPFSA_E_NOMEM);
+  }
+  const ipfsa_alias_record more[] = {record_of("a", 20, &t[2]), record_of("a", 10, &t[0])}; /* between, and one that is there */
+  assert_ok(ipfsa_alias_restore(&f->node, more, 2, &err));
+  record_list all = {.n = 0};
+  assert_ok(ipfsa_alias_histories(&f->node, note_record, &all, &err));
+  assert_int_equal(all.n, 5);
+  const int64_t times[] = {10, 20, 30, 5, 6};
+  for (int i = 0; i < 5; i++) assert_int_equal(all.items[i].event.at, times[i]);
+  assert_ok(ipfsa_alias_get(&f->node, "a", &now, &err));
+  assert_true(ipfsa_cid_equal(&now, &t[1]));
+  assert_status(ipfsa_alias_get(&f->node, "gone", &now, &err), IPFSA_E_NOT_FOUND);
+  const ipfsa_alias_record bad[] = {record_of("fine", 1, &t[0]), record_of("not/a/name", 1, &t[0])};
+  assert_status(ipfsa_alias_restore(&f->node, bad, 2, &err), IPFSA_E_INVALID);
+  assert_status(ipfsa_alias_get(&f->node, "fine", &now, &err), IPFSA_E_NOT_FOUND);
+  ipfsa_alias_record *many = calloc(IPFSA_MAX_ALIAS_HISTORY + 5, sizeof *many);
+  for (int i = 0; i < IPFSA_MAX_ALIAS_HISTORY + 5; i++) many[i] = record_of("many", 1000 + i, &t[i % 2]);
+  assert_ok(ipfsa_alias_restore(&f->node, many, IPFSA_MAX_ALIAS_HISTORY + 5, &err));
+  events kept = history(f, "many");
+  assert_int_equal(kept.n, IPFSA_MAX_ALIAS_HISTORY);
+  assert_int_equal(kept.items[0].at, 1000 + IPFSA_MAX_ALIAS_HISTORY + 4);
+  assert_status(ipfsa_alias_restore(&f->node, many, IPFSA_MAX_ALIASES_AT_ONCE + 1, &err), IPFSA_E_LIMIT);
+  free(many);
+  fixture_free(f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(names_that_may_be),        cmocka_unit_test(names_and_their_history_last), cmocka_unit_test(several_are_set_all_or_none),
-      cmocka_unit_test(a_path_may_begin_with_one), cmocka_unit_test(gc_keeps_what_is_here),
+      cmocka_unit_test(a_path_may_begin_with_one), cmocka_unit_test(gc_keeps_what_is_here), cmocka_unit_test(histories_are_restored_all_or_none),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

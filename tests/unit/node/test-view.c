@@ -366,15 +366,17 @@ static void more_blocks_than_are_looked_for(void **state) {
 
 /* ---- faults ---- */
 
-static ipfsa_status view_all(world *w, const char *cid, const uint8_t *data, size_t len, ipfsa_error *err) {
+static ipfsa_status view_all(world *w, const char *cid, const uint8_t *data, size_t len, bool writable, ipfsa_error *err) {
   ipfsa_file *file = NULL;
   ipfsa_view view;
   ipfsa_status status = ipfsa_file_open(w->node, cid, &file, err);
+  if (status == IPFSA_OK && writable) ipfsa_file_set_views_writable(file);
   if (status == IPFSA_OK) status = ipfsa_file_view(file, 1000, len - 1000, &view, err);
   uint64_t missing = 0;
   if (status == IPFSA_OK) status = ipfsa_file_missing_ranges(file, add_up, &missing, err);
   assert_int_equal(missing, 0);
   if (status == IPFSA_OK) assert_memory_equal(view.data, data + 1000, len - 1000);
+  if (status == IPFSA_OK && writable) memset((uint8_t *)(uintptr_t)view.data, 0, len - 1000);
   ipfsa_file_close(file);
   return status;
 }
@@ -388,20 +390,21 @@ static void every_call_fails_once(void **state) {
   memset(w->data + CHUNK, 7, CHUNK);
   add(w, w->data, N, options, cid);
   const ipfsa_fault_kind kinds[] = {IPFSA_FAULT_ALLOC, IPFSA_FAULT_FILE};
-  for (size_t k = 0; k < 2; k++) {
+  for (size_t k = 0; k < 4; k++) {
+    bool writable = k / 2 == 1;
     uint64_t nth = 1, n_failed = 0;
     for (bool fired = true; fired; nth++) {
       ipfsa_error err = {0};
       open_node(w, false); /* what was read before is not known */
-      ipfsa_fault_arm(&(ipfsa_fault_plan){.kind = kinds[k], .nth = nth, .mode = IPFSA_FAULT_FAIL, .sys_errno = EIO});
-      ipfsa_status status = view_all(w, cid, w->data, N, &err);
+      ipfsa_fault_arm(&(ipfsa_fault_plan){.kind = kinds[k % 2], .nth = nth, .mode = IPFSA_FAULT_FAIL, .sys_errno = EIO});
+      ipfsa_status status = view_all(w, cid, w->data, N, writable, &err);
       fired = ipfsa_fault_fired();
       ipfsa_fault_disarm();
       if (status && !err.message[0]) fail_msg("call %d of kind %d: no words", (int)nth, (int)k);
       if (status && !fired) fail_msg("%s", err.message);
       n_failed += status != IPFSA_OK;
       if (fired) open_node(w, false); /* after a failed sync nothing is written any more */
-      if (fired) assert_ok(view_all(w, cid, w->data, N, &err));
+      if (fired) assert_ok(view_all(w, cid, w->data, N, writable, &err));
     }
     assert_true(nth > 10 && n_failed > 5);
   }

@@ -25,6 +25,7 @@ struct ipfsa_views {
   size_t n, cap, n_mappings;
   uint64_t last_end; /* of the view before */
   bool writable;
+  bool hashed; /* for the view at hand */
   uint64_t ahead_to; /* what was asked for ahead of one who goes on in order */
 };
 
@@ -117,20 +118,24 @@ static ipfsa_status collect(ipfsa_views *v, image *img, uint64_t off, uint64_t e
 
 /* ---- addresses ---- */
 
-static uint64_t phase_of_image(const image *img) {
+/* Where the first placed piece begins in its pack, less where it begins in the file. */
+static uint64_t shift_of_image(const image *img) {
   for (size_t i = 0; i < img->n; i++)
-    if (is_placed(&img->pieces[i])) return phase_of(&img->pieces[i]);
+    if (is_placed(&img->pieces[i])) return img->pieces[i].place.off - img->pieces[i].start;
   return 0;
 }
 
+/* A large image has the distance from a border of its pages' table that the pack has: the kernel can then show large pages by one entry. */
 static ipfsa_status reserve(image *img, ipfsa_error *err) {
-  uint64_t lead = (img->start + phase_of_image(img)) % PAGE, len = (lead + (img->end - img->start) + PAGE - 1) & ~(PAGE - 1);
+  uint64_t size = img->end - img->start, border = size < IPFSA_PAGE_TABLE ? PAGE : IPFSA_PAGE_TABLE, len = (size + 2 * border) & ~(PAGE - 1);
   img->room = len <= SIZE_MAX ? ipfsa_fs_reserve((size_t)len) : NULL;
-  if (!img->room) return ipfsa_fail(err, IPFSA_E_NOMEM, "no addresses for a view of %llu bytes", (unsigned long long)(img->end - img->start));
+  if (!img->room) return ipfsa_fail(err, IPFSA_E_NOMEM, "no addresses for a view of %llu bytes", (unsigned long long)size);
   img->room_len = (size_t)len;
-  img->data = img->room + lead;
+  img->data = img->room + (img->start + shift_of_image(img) - (uintptr_t)img->room) % border;
   return IPFSA_OK;
 }
+
+static uint64_t phase_of_image(const image *img) { return shift_of_image(img) % PAGE; }
 
 /* Pieces [i, j) lie together and in phase: one mapping. Pages at the image's own borders may show what is beside it in the pack. */
 static void map_stretch(ipfsa_views *v, image *img, size_t i, size_t j) {
@@ -277,16 +282,18 @@ static ipfsa_status make_ready(ipfsa_views *v, ipfsa_pool *pool, const image *im
     status = copy_piece(v, img, p, err);
     if (!p->ready) todo[n++] = p;
   }
-  if (status == IPFSA_OK && n) status = ipfsa_views_verify(v->bs, img, todo, n, pool, &bad, err);
+  if (status == IPFSA_OK && n) status = ipfsa_views_verify(v->bs, img, todo, n, pool, &bad, &v->hashed, err);
   return status == IPFSA_OK && bad ? tell_why(v, bad, err) : status;
 }
 
-/* Half of it anew at a time, so that there is always something under way. */
+/* Half of it anew at a time, so that there is always something under way. Where the store knows all it is not begun. */
 static void go_ahead(ipfsa_views *v, ipfsa_pool *pool, const image *img, uint64_t off, uint64_t end) {
   bool in_order = off >= v->last_end && off - v->last_end < GAP;
   v->last_end = end;
   if (!in_order) v->ahead_to = 0;
-  if (!in_order || !pool || v->ahead_to > end + AHEAD / 2) return;
+  bool begun = v->hashed || v->ahead_to > off;
+  v->hashed = false;
+  if (!in_order || !begun || !pool || v->ahead_to > end + AHEAD / 2) return;
   uint64_t from = larger(end, v->ahead_to);
   v->ahead_to = end + AHEAD;
   if (from < img->end) ipfsa_views_ahead(v->bs, img, piece_at(img, from), v->ahead_to, pool);

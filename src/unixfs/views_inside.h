@@ -17,7 +17,7 @@ typedef struct ipfsa_view_image {
   uint64_t start, end;
   uint8_t *room; /* on a page border */
   size_t room_len;
-  uint8_t *data; /* of byte `start`, in the first page of the room */
+  uint8_t *data; /* of byte `start` */
   ipfsa_view_piece *pieces;
   size_t n, cap;
 } ipfsa_view_image;
@@ -25,9 +25,9 @@ typedef struct ipfsa_view_image {
 static inline uint8_t *ipfsa_view_at(const ipfsa_view_image *img, uint64_t off) { return img->data + (off - img->start); }
 
 /* Verifies what pieces show (n > 0), in the lanes of the hash and in the threads of the pool, and marks those that match. *ret_bad: one that does not match, or
- * NULL. */
+ * NULL. *ret_hashed: not all were known. */
 ipfsa_status ipfsa_views_verify(ipfsa_blockstore *bs, const ipfsa_view_image *img, ipfsa_view_piece *const *todo, size_t n, ipfsa_pool *pool,
-                                ipfsa_view_piece **ret_bad, ipfsa_error *err);
+                                ipfsa_view_piece **ret_bad, bool *ret_hashed, ipfsa_error *err);
 /* Pieces from one on, up to byte end of the file, are verified by a thread of the pool, who is not waited for. The pool ends before the store does. */
 void ipfsa_views_ahead(ipfsa_blockstore *bs, const ipfsa_view_image *img, size_t from, uint64_t end, ipfsa_pool *pool);
 

@@ -204,9 +204,10 @@ static void wait_for_all(run *r) {
 }
 
 ipfsa_status ipfsa_views_verify(ipfsa_blockstore *bs, const ipfsa_view_image *img, ipfsa_view_piece *const *todo, size_t n, ipfsa_pool *pool,
-                                ipfsa_view_piece **ret_bad, ipfsa_error *err) {
+                                ipfsa_view_piece **ret_bad, bool *ret_hashed, ipfsa_error *err) {
   size_t known = skip_known(bs, todo, n);
   *ret_bad = NULL;
+  *ret_hashed = known < n;
   if (known == n) return IPFSA_OK;
   run *r = ipfsa_calloc(1, sizeof *r);
   if (!r) return ipfsa_fail_nomem(err);

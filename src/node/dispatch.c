@@ -165,6 +165,7 @@ static ipfsa_status remember(void *ctx, const char *key, const char *text, ipfsa
 static int tell(void *ctx, uint64_t done, uint64_t total) {
   dispatching *d = ctx;
   if (done != UINT64_MAX) d->at = (ipfsa_progress){.done_bytes = done, .total_bytes = total};
+  if (ipfsa_node_is_cancelled(d->m.node)) return 1;
   return d->o->progress ? d->o->progress(d->o->progress_ctx, &d->at) : 0;
 }
 

@@ -176,7 +176,7 @@ static ipfsa_status check_runs(serving *s, const char *name, ipfsa_error *err) {
 
 static bool is_cancelled(void *ctx) {
   const serving *s = ctx;
-  return s->o->progress && s->o->progress(s->o->progress_ctx, &(ipfsa_progress){0}) != 0;
+  return ipfsa_node_is_cancelled(s->m.node) || (s->o->progress && s->o->progress(s->o->progress_ctx, &(ipfsa_progress){0}) != 0);
 }
 
 static ipfsa_status await(serving *s, ipfsa_server *server, ipfsa_error *err) {

@@ -101,11 +101,8 @@ def test_ollama_gets_folders_and_parts(ipfs, tmp_path):
         server.only_embeds = True
         dispatch(ipfs, add(ipfs, tmp_path / "c", {"e.gguf": tiny_gguf()}), "--name=embeds")
         assert "embeds:latest" in server.loaded
-        del HF_LESS["config.json"]
-        assert "open config.json: file does not exist" in fails(ipfs, add(ipfs, tmp_path / "d", HF_LESS), "--name=x")
-
-
-HF_LESS = dict(HF)
+        less = {name: data for name, data in HF.items() if name != "config.json"}
+        assert "open config.json: file does not exist" in fails(ipfs, add(ipfs, tmp_path / "d", less), "--name=x")
 
 
 def test_ollama_takes_large_files_in_bounded_memory(ipfs, tmp_path):

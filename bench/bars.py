@@ -122,6 +122,12 @@ def python(results):
     yield at_most("Python: a call (16 bytes of an open file), all of it", 20, value("a call"), "µs")
 
 
+def tunnel(results):
+    row = results.row("tunnel", "one connection")
+    yield at_least("a tunnel's bytes, one connection, of a direct loopback connection ([why](internals/tunnel.md))", 0.8, quotient(row.value(), row.value("direct")))
+    yield at_least("… beside `docker-proxy`, which carries published ports", 1, quotient(row.value(), row.value("docker-proxy")))
+
+
 def verdicts(results):
     yield kernel(results)
     for group, name, who, least, work in SPEED:
@@ -137,4 +143,5 @@ def verdicts(results):
     yield from start(results)
     yield container(results)
     yield from python(results)
+    yield from tunnel(results)
     yield from memory(results)

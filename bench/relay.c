@@ -1,5 +1,6 @@
 /* How fast bytes come through a tunnel's relay, beside a connection without one: a source, a sink and, between them, a process that relays, as a
- * tunnel is one. Usage: bench-relay direct|relay MIB. One JSON line: bytes a second, and the time of a round trip of one byte. */
+ * tunnel is one. Usage: bench-relay direct|relay|copy|splice|docker-proxy MIB. relay: as a tunnel does it on this machine; copy, splice: one way of
+ * the two. One JSON line: bytes a second, and the time of a round trip of one byte. */
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -50,13 +51,33 @@ static void serve(int listener) {
   _exit(0);
 }
 
-static void relay(int listener, const struct sockaddr_in *to) {
+/* Docker's own relay, between the same two addresses; it says on descriptor 3 that it listens. Its pid. */
+static pid_t docker_proxy(int *listener, const struct sockaddr_in *between, const struct sockaddr_in *to) {
+  char from_port[8], to_port[8], word;
+  int said[2];
+  snprintf(from_port, sizeof from_port, "%u", ntohs(between->sin_port));
+  snprintf(to_port, sizeof to_port, "%u", ntohs(to->sin_port));
+  close(*listener); /* its port is free now */
+  if (pipe(said) != 0) fail("pipe");
+  pid_t pid = fork();
+  if (pid == 0) {
+    if (dup2(said[1], 3) < 0) fail("dup2");
+    execlp("docker-proxy", "docker-proxy", "-proto", "tcp", "-host-ip", "127.0.0.1", "-host-port", from_port, "-container-ip", "127.0.0.1", "-container-port", to_port, NULL);
+    fail("docker-proxy");
+  }
+  close(said[1]);
+  if (read(said[0], &word, 1) != 1 || word != '0') exit(1);
+  return pid;
+}
+
+static void relay(int listener, const struct sockaddr_in *to, const char *way) {
   ipfsa_relay *relay = NULL;
   ipfsa_error err = {0};
   signal(SIGPIPE, SIG_IGN);
   int near = accept4(listener, NULL, NULL, SOCK_NONBLOCK), on = 1;
   setsockopt(near, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ipfsa_status status = ipfsa_relay_new(0, &relay, &err);
+  if (status == IPFSA_OK && strcmp(way, "relay") != 0) ipfsa_relay_use_splice(relay, strcmp(way, "splice") == 0);
   if (status == IPFSA_OK) status = ipfsa_relay_add(relay, (ipfsa_relay_end){.fd = near}, (ipfsa_relay_end){.fd = connect_to(to, O_NONBLOCK)}, &err);
   while (status == IPFSA_OK && ipfsa_relay_count(relay).n_open) status = ipfsa_relay_step(relay, -1, &err);
   if (status) fprintf(stderr, "%s\n", err.message);
@@ -69,9 +90,10 @@ int main(int argc, char **argv) {
   uint64_t total = strtoull(argv[2], NULL, 10) << 20;
   struct sockaddr_in server, between;
   int server_fd = listen_somewhere(&server), between_fd = listen_somewhere(&between);
-  if (fork() == 0) serve(server_fd);
   bool direct = strcmp(argv[1], "direct") == 0;
-  if (!direct && fork() == 0) relay(between_fd, &server);
+  pid_t proxy = strcmp(argv[1], "docker-proxy") == 0 ? docker_proxy(&between_fd, &between, &server) : 0;
+  if (fork() == 0) serve(server_fd);
+  if (!direct && !proxy && fork() == 0) relay(between_fd, &server, argv[1]);
   int fd = connect_to(direct ? &server : &between, 0);
   uint64_t start = ipfsa_clock_monotonic_ns();
   for (int i = 0; i < ROUND_TRIPS; i++)
@@ -84,6 +106,7 @@ int main(int argc, char **argv) {
   if (read(fd, data, 1) != 1) fail("last word");
   double seconds = (double)(ipfsa_clock_monotonic_ns() - start) / 1e9;
   printf("{\"bytes_per_second\":%.0f,\"round_trip_ns\":%.0f}\n", (double)total / seconds, round_trip);
+  if (proxy) kill(proxy, SIGTERM);
   while (wait(NULL) > 0) {}
   return 0;
 }

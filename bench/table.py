@@ -157,11 +157,13 @@ def tunnel(results):
     found = [row for row in results.group("tunnel") if row.values]
     if not found:
         return []
-    lines = ["## Tunnels", "", "`bench-relay`: what carries a tunnel's bytes, in a process of its own, beside a loopback connection without it. Where there are fewer than three "
-             "processors for source, relay and sink, they share them.", "", "| work | ours | direct | ours ÷ direct |", "|---|---|---|---|"]
+    lines = ["## Tunnels", "", "`bench-relay`: what carries a tunnel's bytes, in a process of its own, beside a loopback connection without it and beside `docker-proxy`, which "
+             "carries the ports that Docker publishes on loopback. Where there are fewer than three processors for source, relay and sink, they share them: "
+             "[internals/tunnel.md](internals/tunnel.md).", "", "| work | contender | | of direct |", "|---|---|---|---|"]
     for row in found:
         unit = row.values["ours"][0]["unit"]
-        lines.append("| %s, %s | %.1f | %.1f | %s |" % (row.name, unit, row.value("ours"), row.value("direct"), ratio(row.value("ours"), row.value("direct"))))
+        for who in row.values:
+            lines.append("| %s | %s | %.1f %s | %s |" % (row.name, who, row.value(who), unit, ratio(row.value(who), row.value("direct"))))
     return lines + [""]
 
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -11,6 +12,7 @@
 #include "container/relay_inside.h"
 
 #define EVENTS_AT_ONCE 128
+#define PROCESSORS_OF_A_STREAM 3 /* one each for source, relay and target: then what the relay alone takes counts, else what all three take */
 
 void ipfsa_relay_end_close(ipfsa_relay_end *end, bool reset) {
   if (end->ops) {
@@ -66,6 +68,7 @@ ipfsa_status ipfsa_relay_new(uint64_t idle_ns, ipfsa_relay **ret, ipfsa_error *e
   if (!r) return ipfsa_fail_nomem(err);
   r->idle_ns = idle_ns;
   r->ready_end = &r->ready;
+  r->splices = sysconf(_SC_NPROCESSORS_ONLN) >= PROCESSORS_OF_A_STREAM;
   r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   if (r->epoll_fd < 0) {
     int code = errno;
@@ -90,6 +93,8 @@ void ipfsa_relay_free(ipfsa_relay *r) {
   ipfsa_fs_close(&r->epoll_fd);
   ipfsa_free(r);
 }
+
+void ipfsa_relay_use_splice(ipfsa_relay *r, bool splices) { r->splices = splices; }
 
 static int watch_side(ipfsa_relay *r, relay_side *s) {
   struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};

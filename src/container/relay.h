@@ -1,5 +1,6 @@
-/* Pairs of byte streams, each copied into the other by one thread: splice where both ends are sockets, a shared buffer else. The end of one
- * direction is passed on as the end of that direction only; a connection that broke is passed on as broken (a reset), never as an end.
+/* Pairs of byte streams, each copied into the other by one thread: through one shared buffer, or, where both ends are sockets and processors are many,
+ * by splice (docs/internals/tunnel.md says when which is faster). The end of one direction is passed on as the end of that direction only; a
+ * connection that broke is passed on as broken (a reset), never as an end.
  * Memory and descriptors are held only for bytes under way. Threads: one at a time per relay; counters and wake from any. */
 #ifndef IPFSA_CONTAINER_RELAY_H
 #define IPFSA_CONTAINER_RELAY_H
@@ -32,6 +33,7 @@ typedef struct ipfsa_relay_counters {
 typedef struct ipfsa_relay ipfsa_relay;
 /* idle_ns: a pair in which nothing moves for this long is ended; 0 = never. */
 ipfsa_status ipfsa_relay_new(uint64_t idle_ns, ipfsa_relay **ret, ipfsa_error *err);
+void ipfsa_relay_use_splice(ipfsa_relay *relay, bool splices); /* else chosen by the number of processors */
 void ipfsa_relay_free(ipfsa_relay *relay); /* ends every pair; NULL is fine */
 /* Both ends are the relay's from now on, also when this fails (they are closed then). */
 ipfsa_status ipfsa_relay_add(ipfsa_relay *relay, ipfsa_relay_end a, ipfsa_relay_end b, ipfsa_error *err);

@@ -35,11 +35,16 @@ static void drop_pipe(ipfsa_relay *r, relay_flow *f) {
   f->in_pipe = 0;
 }
 
-void relay_flow_release(ipfsa_relay *r, relay_flow *f) {
-  drop_pipe(r, f);
+static void drop_kept(ipfsa_relay *r, relay_flow *f) {
+  r->kept -= f->kept_len;
   ipfsa_free(f->kept);
   f->kept = NULL;
   f->kept_off = f->kept_len = 0;
+}
+
+void relay_flow_release(ipfsa_relay *r, relay_flow *f) {
+  drop_pipe(r, f);
+  drop_kept(r, f);
 }
 
 /* --- single steps --- */
@@ -128,10 +133,7 @@ static bool push_held(course *c) {
   } else {
     s = write_end(c->to, f->kept + f->kept_off, f->kept_len - f->kept_off, &n);
     f->kept_off += n;
-    if (f->kept_off == f->kept_len) {
-      ipfsa_free(ipfsa_steal(f->kept));
-      f->kept_off = f->kept_len = 0;
-    }
+    if (f->kept_off == f->kept_len) drop_kept(c->relay, f);
   }
   count_moved(c, n);
   if (s == STEP_ENDED || s == STEP_BROKE) give_up(c, s);
@@ -147,19 +149,24 @@ static bool keep(course *c, const uint8_t *data, size_t len) {
   }
   c->flow->kept_off = 0;
   c->flow->kept_len = len;
+  c->relay->kept += len;
   return true;
+}
+
+static size_t read_at_once(const course *c) {
+  return c->flow->bulk && c->relay->kept < IPFSA_RELAY_MAX_KEPT ? IPFSA_RELAY_BUFFER : IPFSA_RELAY_PIECE;
 }
 
 static bool copy_some(course *c) {
   uint8_t *buffer = c->relay->buffer;
   size_t len = 0, off = 0;
-  step s = read_end(c->from, buffer, IPFSA_RELAY_BUFFER, &len);
+  step s = read_end(c->from, buffer, read_at_once(c), &len);
   if (s == STEP_WAITS) return false;
   if (s != STEP_WENT_ON) {
     source_ended(c, s);
     return true;
   }
-  c->flow->bulk = len == IPFSA_RELAY_BUFFER && !c->from->end.ops && !c->to->end.ops;
+  c->flow->bulk = len >= IPFSA_RELAY_PIECE && !c->from->end.ops && !c->to->end.ops;
   while (off < len) {
     size_t n = 0;
     s = write_end(c->to, buffer + off, len - off, &n);
@@ -208,7 +215,8 @@ static bool move_flow(course *c) {
     }
     if (!c->to->writable) return false;
     if (!held && !c->from->readable) return false;
-    bool went_on = held ? push_held(c) : f->bulk && (f->pipe.in >= 0 || take_pipe(c->relay, f)) ? splice_some(c) : copy_some(c);
+    bool splices = f->bulk && c->relay->splices;
+    bool went_on = held ? push_held(c) : splices && (f->pipe.in >= 0 || take_pipe(c->relay, f)) ? splice_some(c) : copy_some(c);
     if (!went_on) return false;
   }
   return false;

@@ -4,7 +4,9 @@
 
 #include "container/relay.h"
 
-#define IPFSA_RELAY_BUFFER (64u << 10)  /* bytes read at once; also the most one direction keeps in memory */
+#define IPFSA_RELAY_PIECE (64u << 10)   /* bytes read at once from a stream that does not hurry; also the most it keeps in memory */
+#define IPFSA_RELAY_BUFFER (1u << 20)   /* … from one that does: the fewer turns, the fewer times source and target sleep. docs/internals/tunnel.md */
+#define IPFSA_RELAY_MAX_KEPT (16u << 20) /* bytes kept for targets that take no more, of all pairs: beyond, only pieces are read */
 #define IPFSA_RELAY_PIPE (1u << 20)     /* bytes a pipe holds: what the kernel gives without privilege */
 #define IPFSA_RELAY_SHARE (1u << 20)    /* bytes one direction moves before others have their turn */
 #define IPFSA_RELAY_MAX_PIPES 128u      /* of directions that splice at the same time: 256 descriptors; others copy */
@@ -21,7 +23,7 @@ typedef struct relay_flow {
   size_t in_pipe;
   uint8_t *kept; /* owned; NULL when nothing is kept */
   size_t kept_off, kept_len;
-  bool bulk;   /* the last read filled the buffer: splice from here on */
+  bool bulk;   /* the last read filled a piece: more at once, or by splice, from here on */
   bool ended;  /* nothing more comes from its source */
   bool broken; /* … because the source broke: passed on as a reset once what was read is out */
   bool done;   /* the end was passed on, or its target takes no more */
@@ -51,6 +53,8 @@ struct ipfsa_relay {
     ipfsa_relay_cb cb;
     void *ctx;
   } watches[IPFSA_RELAY_MAX_WATCHES];
+  bool splices;
+  size_t kept; /* bytes in `kept` of all flows */
   unsigned n_watches, n_pipes, n_spare;
   relay_pipe spare[IPFSA_RELAY_MAX_SPARE];
   ipfsa_relay_counters counters; /* written by the relay's thread, read by any: relaxed */

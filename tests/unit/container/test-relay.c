@@ -10,6 +10,9 @@
 #include "../support.h"
 #include "base/alloc.h"
 #include "base/fault.h"
+#include "container/relay_inside.h"
+
+static bool splices; /* every test runs both ways, however many processors there are */
 
 /* One pair between two outer sockets of the test: near | a … b | far. */
 typedef struct wires {
@@ -52,6 +55,7 @@ static ipfsa_relay *new_relay(uint64_t idle_ns) {
   ipfsa_error err = {0};
   ipfsa_relay *relay = NULL;
   assert_ok(ipfsa_relay_new(idle_ns, &relay, &err));
+  ipfsa_relay_use_splice(relay, splices);
   return relay;
 }
 
@@ -319,7 +323,7 @@ static void a_full_target_holds_its_source_only(void **state) {
     quiet = n > 0 ? 0 : quiet + 1;
     sent += n > 0 ? (size_t)n : 0;
     step(relay, 1);
-    assert_true(sent < (256u << 20)); /* kernel buffers and one pipe, never all of it */
+    assert_true(sent < (256u << 20)); /* buffers of the kernel and of one direction, never all of it */
   }
   int error;
   assert_int_equal(send(other.near, "x", 1, 0), 1);
@@ -329,6 +333,66 @@ static void a_full_target_holds_its_source_only(void **state) {
   while ((n = read_all(relay, full.far, data, sizeof data, &error)) > 0) got += n;
   assert_int_equal(got, sent);
   close(full.near), close(full.far), close(other.near), close(other.far);
+  ipfsa_relay_free(relay);
+}
+
+#define N_FULL 24
+
+/* An ordinary user's sockets hold what net.core.rmem_max and wmem_max say. */
+static bool sockets_may_hold(int bytes) {
+  int fd = socket(AF_INET, SOCK_STREAM, 0), in = 0, out = 0;
+  socklen_t len = sizeof in;
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+  getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &in, &len);
+  getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &out, &len);
+  close(fd);
+  return in >= bytes && out >= bytes;
+}
+
+/* What targets do not take is kept for all of them together up to a limit; beyond, each has a piece. */
+static void what_is_kept_has_a_limit(void **state) {
+  (void)state;
+  ipfsa_relay *relay = new_relay(0);
+  static uint8_t data[1 << 20];
+  size_t sent[N_FULL] = {0};
+  wires all[N_FULL];
+  int little = 32768, much = 4 << 20, error;
+  if (!sockets_may_hold(much)) {
+    print_message("skipped: net.core.rmem_max and wmem_max are under %d here, too little to fill what is kept\n", much);
+    ipfsa_relay_free(relay);
+    skip();
+  }
+  for (int i = 0; i < N_FULL; i++) {
+    int one[2], two[2];
+    ipfsa_error err = {0};
+    tcp_pair(one);
+    tcp_pair(two);
+    assert_int_equal(setsockopt(one[0], SOL_SOCKET, SO_SNDBUF, &much, sizeof much), 0);
+    assert_int_equal(setsockopt(one[1], SOL_SOCKET, SO_RCVBUF, &much, sizeof much), 0);
+    assert_int_equal(setsockopt(two[0], SOL_SOCKET, SO_RCVBUF, &little, sizeof little), 0);
+    assert_int_equal(setsockopt(two[1], SOL_SOCKET, SO_SNDBUF, &little, sizeof little), 0);
+    assert_ok(ipfsa_relay_add(relay, (ipfsa_relay_end){.fd = one[1]}, (ipfsa_relay_end){.fd = two[1]}, &err));
+    all[i] = (wires){one[0], two[0]};
+  }
+  for (int i = 0; i < N_FULL; i++) { /* all of it is there before the relay reads */
+    for (ssize_t n; (n = send(all[i].near, data, sizeof data - sent[i], MSG_NOSIGNAL)) > 0; sent[i] += (size_t)n) {}
+    assert_true(sent[i] > IPFSA_RELAY_BUFFER / 2);
+  }
+  for (int i = 0; i < 50; i++) {
+    step(relay, 1);
+    assert_in_range(relay->kept, 0, IPFSA_RELAY_MAX_KEPT + IPFSA_RELAY_BUFFER + N_FULL * IPFSA_RELAY_PIECE);
+  }
+  if (!splices) assert_true(relay->kept > IPFSA_RELAY_MAX_KEPT); /* the limit was met */
+  for (int i = 0; i < N_FULL; i++) {
+    size_t got = 0, n;
+    assert_int_equal(setsockopt(all[i].far, SOL_SOCKET, SO_RCVBUF, &much, sizeof much), 0);
+    shutdown(all[i].near, SHUT_WR);
+    while ((n = read_all(relay, all[i].far, data, sizeof data, &error)) > 0) got += n;
+    assert_int_equal(got, sent[i]);
+    close(all[i].near), close(all[i].far);
+  }
+  assert_int_equal(relay->kept, 0);
   ipfsa_relay_free(relay);
 }
 
@@ -345,6 +409,7 @@ static void memory_runs_out(void **state) {
     ipfsa_status status = ipfsa_relay_new(0, &relay, &err);
     if (status == IPFSA_OK) {
       int one[2], two[2];
+      ipfsa_relay_use_splice(relay, splices);
       tcp_pair(one);
       tcp_pair(two);
       status = ipfsa_relay_add(relay, (ipfsa_relay_end){.fd = one[1]}, (ipfsa_relay_end){.fd = two[1]}, &err);
@@ -406,6 +471,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_end_is_the_end_of_one_direction), cmocka_unit_test(a_reset_is_passed_on_as_one),
       cmocka_unit_test(a_pair_in_which_nothing_moves_is_ended), cmocka_unit_test(every_byte_arrives_in_order),
-      cmocka_unit_test(a_full_target_holds_its_source_only), cmocka_unit_test(memory_runs_out), cmocka_unit_test(many_pairs_and_a_watch)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+      cmocka_unit_test(a_full_target_holds_its_source_only), cmocka_unit_test(what_is_kept_has_a_limit), cmocka_unit_test(memory_runs_out),
+      cmocka_unit_test(many_pairs_and_a_watch)};
+  int failed = cmocka_run_group_tests_name("copying", tests, NULL, NULL);
+  splices = true;
+  return failed + cmocka_run_group_tests_name("by splice", tests, NULL, NULL);
 }

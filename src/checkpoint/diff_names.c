@@ -9,7 +9,7 @@
 
 /* One whose name the other side has not. */
 typedef struct left {
-  uint64_t size;
+  uint64_t size, form; /* form: of dtype and shape, mixed */
   uint8_t key[32];
   uint32_t i; /* its number */
   bool has_key, taken;
@@ -17,9 +17,16 @@ typedef struct left {
 
 typedef struct list {
   ipfsa_checkpoint *cp;
-  left *items; /* of sizes and keys in order, once sorted */
+  left *items; /* in the order of by_key, once sorted */
   size_t n, cap;
 } list;
+
+static uint64_t form_of(const ipfsa_tensor *t) {
+  uint64_t form = t->rank;
+  for (const char *p = t->dtype; *p; p++) form = (form ^ (uint8_t)*p) * 0x9e3779b97f4a7c15u + 1;
+  for (unsigned i = 0; i < t->rank; i++) form = (form ^ t->shape[i]) * 0x9e3779b97f4a7c15u + 1;
+  return form ^ form >> 32;
+}
 
 static ipfsa_status collect(list *l, const ipfsa_checkpoint *other, ipfsa_error *err) {
   ipfsa_tensor t, found;
@@ -27,15 +34,27 @@ static ipfsa_status collect(list *l, const ipfsa_checkpoint *other, ipfsa_error 
     if (ipfsa_checkpoint_find(other, t.name, t.name_len, &found) || t.size == 0) continue; /* nothing tells empty ones apart */
     if (i >= UINT32_MAX - 1) return ipfsa_fail(err, IPFSA_E_LIMIT, "over %u tensors cannot be compared", UINT32_MAX - 1);
     if (!ipfsa_grow((void **)&l->items, &l->cap, l->n + 1, sizeof *l->items)) return ipfsa_fail_nomem(err);
-    l->items[l->n++] = (left){.size = t.size, .i = (uint32_t)i};
+    l->items[l->n++] = (left){.size = t.size, .form = form_of(&t), .i = (uint32_t)i};
   }
   return IPFSA_OK;
 }
 
+static int by_kind(const left *a, const left *b) {
+  if (a->size != b->size) return a->size < b->size ? -1 : 1;
+  return (a->form > b->form) - (a->form < b->form);
+}
+
+static int by_content(const left *a, const left *b) {
+  int order = by_kind(a, b);
+  return order ? order : memcmp(a->key, b->key, sizeof a->key);
+}
+
+/* Those without a key behind the others of their kind: they pair with none, however many there are. */
 static int by_key(const void *a, const void *b) {
   const left *x = a, *y = b;
-  if (x->size != y->size) return x->size < y->size ? -1 : 1;
-  int order = memcmp(x->key, y->key, sizeof x->key);
+  int order = by_kind(x, y);
+  if (order == 0) order = y->has_key - x->has_key;
+  if (order == 0) order = memcmp(x->key, y->key, sizeof x->key);
   return order ? order : (x->i > y->i) - (x->i < y->i);
 }
 
@@ -86,26 +105,24 @@ static ipfsa_status make_keys(ipfsa_diff *d, list *l, bool by_leaves) {
 
 /* ---- pairs ---- */
 
-static bool is_pair(const list *from, const left *a, const list *to, const left *b) {
+static bool same_form(const list *from, const left *a, const list *to, const left *b) {
   ipfsa_tensor x, y;
-  return a->has_key && b->has_key && !a->taken && ipfsa_checkpoint_tensor(from->cp, a->i, &x) && ipfsa_checkpoint_tensor(to->cp, b->i, &y) && ipfsa_diff_same_form(&x, &y);
+  return ipfsa_checkpoint_tensor(from->cp, a->i, &x) && ipfsa_checkpoint_tensor(to->cp, b->i, &y) && ipfsa_diff_same_form(&x, &y);
 }
 
-static int by_content(const left *a, const left *b) { return a->size != b->size ? (a->size < b->size ? -1 : 1) : memcmp(a->key, b->key, sizeof a->key); }
-
-/* Both in order: of equal ones the first goes with the first. */
+/* Both in order, once through: of equal ones the first goes with the first. */
 static void pair_up(ipfsa_diff *d, list *from, list *to) {
-  size_t j = 0;
-  for (size_t i = 0; i < to->n; i++) {
-    left *b = &to->items[i];
-    while (j < from->n && (from->items[j].taken || by_content(&from->items[j], b) < 0)) j++;
-    for (size_t k = j; k < from->n && by_content(&from->items[k], b) == 0; k++) {
-      left *a = &from->items[k];
-      if (!is_pair(from, a, to, b)) continue;
+  for (size_t i = 0, j = 0; i < to->n && j < from->n;) {
+    left *a = &from->items[j], *b = &to->items[i];
+    int order = by_content(a, b);
+    if (!a->has_key || (b->has_key && order < 0)) j++;
+    else if (!b->has_key || order > 0) i++;
+    else {
+      i++, j++;
+      if (!same_form(from, a, to, b)) continue; /* two forms that mix to one */
       a->taken = b->taken = true;
       d->old[b->i] = a->i + 1;
       d->moved[a->i] = 1;
-      break;
     }
   }
 }
@@ -117,12 +134,12 @@ static void drop_taken(list *l) {
   l->n = n;
 }
 
-/* Those of a size that none on the other side has. Both are in the order of sizes. */
+/* Those of a kind that none on the other side has. Both are in the order of kinds. */
 static void drop_single(list *l, const list *other) {
   size_t n = 0, j = 0;
   for (size_t i = 0; i < l->n; i++) {
-    while (j < other->n && other->items[j].size < l->items[i].size) j++;
-    if (j < other->n && other->items[j].size == l->items[i].size) l->items[n++] = l->items[i];
+    while (j < other->n && by_kind(&other->items[j], &l->items[i]) < 0) j++;
+    if (j < other->n && by_kind(&other->items[j], &l->items[i]) == 0) l->items[n++] = l->items[i];
   }
   l->n = n;
 }

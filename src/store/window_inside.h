@@ -14,7 +14,7 @@
 #define N_REGIONS ((size_t)(WINDOW_BYTES / REGION_BYTES) + 1) /* a leaf that begins in a window may end behind it */
 #define N_SLOTS (REGION_BYTES / IPFSA_MIN_WINDOW_BLOCK)       /* at most one leaf begins in each */
 #define MAX_WINDOWS (sizeof(void *) < 8 ? 4 : 128)            /* 8 GiB of addresses, about 5 MiB of what is remembered */
-#define SURE_NS 100000000ull /* ns after a look in which touching needs no care: pages touched now are the last that the kernel takes */
+#define SURE_NS 500000000ull /* ns after a look in which touching needs no care: pages touched now are the last that the kernel takes */
 
 typedef struct region {
   pthread_mutex_t lock;

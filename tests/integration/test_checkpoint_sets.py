@@ -140,6 +140,18 @@ def test_renamed(ipfs, tmp_path):
     assert " a -> model.a\n" in ipfs.text("checkpoint", "diff", *names)
 
 
+def test_many_renamed_of_one_size(ipfs, tmp_path):
+    """Every tensor could be any other by its size: each side is gone through once, not once for each of the other."""
+    n = 150000
+    for name, prefix, order in (("was", "a", 1), ("now", "b", -1)):
+        header = {"%s%d" % (prefix, i): tensor("U8", [4] if i % 3 else [2, 2], 4 * i, 4 * i + 4) for i in range(n)}
+        data = b"".join(i.to_bytes(4, "big") for i in range(n)[::order])
+        (tmp_path / (name + ".safetensors")).write_bytes(safetensors(header, data))
+    sums = json.loads(ipfs.text("checkpoint", "diff", "--json", "was.safetensors", "now.safetensors").splitlines()[-1])
+    same_form = sum((i % 3 == 0) == ((n - 1 - i) % 3 == 0) for i in range(n))
+    assert sums["Renamed"] == same_form and sums["New"] == sums["Removed"] == n - same_form
+
+
 def test_diff_reads_nothing_where_blocks_are_shared(ipfs, tmp_path):
     """A block of a shared tensor is damaged on the disk, one of a changed tensor as well: whoever read them would say so."""
     data = [bytes([i]) * 200_000 + bytes(range(256)) * 200 for i in range(4)]

@@ -85,11 +85,11 @@ window *ipfsa_window__hold(ipfsa_windows *all, int fd, const ipfsa_place *place)
   if (i == MAX_WINDOWS && fd >= 0 && (i = find_room(all, key)) < MAX_WINDOWS) {
     close_window(&all->windows[i]);
     all->keys[i] = open_window(&all->windows[i], fd, number * WINDOW_BYTES) ? key : 0;
+    all->windows[i].page_map = all->page_map; /* once: who holds the window reads it without the lock */
   }
   window *w = i < MAX_WINDOWS && all->keys[i] ? &all->windows[i] : NULL;
   if (w) {
     w->used = ++all->looks;
-    w->page_map = all->page_map;
     __atomic_add_fetch(&w->refs, 1, __ATOMIC_RELAXED);
   }
   pthread_mutex_unlock(&all->lock);

@@ -39,7 +39,7 @@ class Recorder:
         self.file.flush()
 
     def plain(self, text):
-        return text.replace(str(self.place.program), "ipfs-accelerate").replace(str(settings.PEERS / "ipfs"), "ipfs") \
+        return text.replace(str(self.place.program), "ipfs-accelerate").replace(str(settings.PEERS / "ipfs"), "ipfs").replace(str(settings.PEERS), "$PEERS") \
                    .replace(str(self.place.tools) + "/", "").replace(str(self.place.folder), "$WORK").replace("-" + self.place.folder.name[-4:], "")
 
     def value(self, row, who, unit, value, **more):

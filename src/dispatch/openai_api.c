@@ -17,6 +17,14 @@ ipfsa_status ipfsa_openai_models(ipfsa_delivery *d, json_t **ret, ipfsa_error *e
   return IPFSA_OK;
 }
 
+ipfsa_status ipfsa_openai_is_healthy(ipfsa_delivery *d, const char *server, bool *ret, ipfsa_error *err) {
+  int answered = 0;
+  ipfsa_status status = ipfsa_server_ask(d->server, &(ipfsa_ask){.target = "/health", .may_refuse = true}, &answered, NULL, err);
+  if (status == IPFSA_OK && answered == 404) status = ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "GET %.200s/health: the server answers 404: this is no %s", d->server->url, server);
+  *ret = status == IPFSA_OK && answered == 200;
+  return status;
+}
+
 const json_t *ipfsa_openai_find(const json_t *models, const char *id) {
   size_t i;
   const json_t *item;

@@ -6,6 +6,8 @@
 
 /* The entries; *ret: json_decref. A URL that ends in /v1 is meant as well. E_NOT_SUPPORTED: there is no such list. */
 ipfsa_status ipfsa_openai_models(ipfsa_delivery *delivery, json_t **ret, ipfsa_error *err);
+/* GET /health: 200. E_NOT_SUPPORTED, naming `server`: there is no such path. */
+ipfsa_status ipfsa_openai_is_healthy(ipfsa_delivery *delivery, const char *server, bool *ret, ipfsa_error *err);
 const json_t *ipfsa_openai_find(const json_t *models, const char *id); /* borrowed; NULL */
 /* "a, b and 3 more", cut. */
 void ipfsa_openai_names(const json_t *models, ipfsa_buf *out);

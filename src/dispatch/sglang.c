@@ -5,14 +5,6 @@
 #include "base/error.h"
 #include "dispatch/openai_api.h"
 
-static ipfsa_status is_healthy(ipfsa_delivery *d, bool *ret, ipfsa_error *err) {
-  int answered = 0;
-  ipfsa_status status = ipfsa_server_ask(d->server, &(ipfsa_ask){.target = "/health", .may_refuse = true}, &answered, NULL, err);
-  if (status == IPFSA_OK && answered == 404) status = ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "GET %.200s/health: the server answers 404: this is no SGLang", d->server->url);
-  *ret = status == IPFSA_OK && answered == 200;
-  return status;
-}
-
 static ipfsa_status has_model(ipfsa_delivery *d, bool *ret, ipfsa_error *err) {
   IPFSA_AUTO_JSON_DROP json_t *info = NULL;
   ipfsa_status status = ipfsa_server_ask(d->server, &(ipfsa_ask){.target = "/get_model_info"}, NULL, &info, err);
@@ -31,7 +23,7 @@ static ipfsa_status has_adapter(ipfsa_delivery *d, bool *ret, ipfsa_error *err) 
 }
 
 static ipfsa_status probe(ipfsa_delivery *d, bool *ret, ipfsa_error *err) {
-  ipfsa_status status = is_healthy(d, ret, err);
+  ipfsa_status status = ipfsa_openai_is_healthy(d, "SGLang", ret, err);
   if (status || !*ret) return status;
   return ipfsa_delivery_is_adapter(d) ? has_adapter(d, ret, err) : has_model(d, ret, err);
 }
@@ -49,7 +41,7 @@ static ipfsa_status update(ipfsa_delivery *d, ipfsa_error *err) {
 
 static ipfsa_status bring(ipfsa_delivery *d, ipfsa_error *err) {
   bool ready = false;
-  ipfsa_status status = is_healthy(d, &ready, err);
+  ipfsa_status status = ipfsa_openai_is_healthy(d, "SGLang", &ready, err);
   if (status == IPFSA_OK) status = ipfsa_delivery_publish(d, IPFSA_PLACE_CONTENT, err);
   if (status == IPFSA_OK) status = ipfsa_delivery_is_ready(d, &ready, err);
   if (status || ready) return status;

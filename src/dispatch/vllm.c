@@ -5,14 +5,6 @@
 #include "base/error.h"
 #include "dispatch/openai_api.h"
 
-static ipfsa_status is_healthy(ipfsa_delivery *d, bool *ret, ipfsa_error *err) {
-  int answered = 0;
-  ipfsa_status status = ipfsa_server_ask(d->server, &(ipfsa_ask){.target = "/health", .may_refuse = true}, &answered, NULL, err);
-  if (status == IPFSA_OK && answered == 404) status = ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "GET %.200s/health: the server answers 404: this is no vLLM", d->server->url);
-  *ret = status == IPFSA_OK && answered == 200;
-  return status;
-}
-
 static bool serves(const ipfsa_delivery *d, const json_t *models) {
   size_t i;
   const json_t *item;
@@ -25,7 +17,7 @@ static bool serves(const ipfsa_delivery *d, const json_t *models) {
 
 static ipfsa_status probe(ipfsa_delivery *d, bool *ret, ipfsa_error *err) {
   IPFSA_AUTO_JSON_DROP json_t *models = NULL;
-  ipfsa_status status = is_healthy(d, ret, err);
+  ipfsa_status status = ipfsa_openai_is_healthy(d, "vLLM", ret, err);
   if (status || !*ret) return status;
   status = ipfsa_openai_models(d, &models, err);
   *ret = status == IPFSA_OK && serves(d, models);
@@ -44,7 +36,7 @@ static ipfsa_status say_how(ipfsa_delivery *d, ipfsa_error *err) {
 
 static ipfsa_status bring(ipfsa_delivery *d, ipfsa_error *err) {
   bool healthy = false, ready = false;
-  ipfsa_status status = is_healthy(d, &healthy, err);
+  ipfsa_status status = ipfsa_openai_is_healthy(d, "vLLM", &healthy, err);
   if (status == IPFSA_OK) status = ipfsa_delivery_publish(d, IPFSA_PLACE_CONTENT, err);
   if (status) return status;
   if (ipfsa_delivery_is_adapter(d)) {

@@ -258,13 +258,11 @@ static void *read_much(void *arg) {
   return NULL;
 }
 
-static void several_threads_read_while_pages_go(void **state) {
-  fixture *f = *state;
+static void in_threads(fixture *f, void *(*run)(void *)) {
   reader readers[3];
-  locate_all(f);
   for (size_t i = 0; i < 3; i++) {
     readers[i] = (reader){.f = f, .random = i};
-    assert_int_equal(pthread_create(&readers[i].thread, NULL, read_much, &readers[i]), 0);
+    assert_int_equal(pthread_create(&readers[i].thread, NULL, run, &readers[i]), 0);
   }
   for (int i = 0; i < 50; i++) (void)let_pages_go();
   for (size_t i = 0; i < 3; i++) {
@@ -272,6 +270,12 @@ static void several_threads_read_while_pages_go(void **state) {
     assert_int_equal(readers[i].wrong, 0);
     assert_true(readers[i].read > 0);
   }
+}
+
+static void several_threads_read_while_pages_go(void **state) {
+  fixture *f = *state;
+  locate_all(f);
+  in_threads(f, read_much);
 }
 
 static void every_file_operation_may_fail(void **state) {
@@ -402,7 +406,6 @@ static void *check_much(void *arg) {
 
 static void several_threads_check_neighbours_while_pages_go(void **state) {
   fixture *f = *state;
-  reader readers[3];
   uint8_t byte;
   locate_all(f);
   int fd = open_pack(f);
@@ -410,16 +413,7 @@ static void several_threads_check_neighbours_while_pages_go(void **state) {
   byte ^= 8;
   assert_int_equal(pwrite(fd, &byte, 1, (off_t)f->places[100].off), 1);
   close(fd);
-  for (size_t i = 0; i < 3; i++) {
-    readers[i] = (reader){.f = f, .random = i};
-    assert_int_equal(pthread_create(&readers[i].thread, NULL, check_much, &readers[i]), 0);
-  }
-  for (int i = 0; i < 50; i++) (void)let_pages_go();
-  for (size_t i = 0; i < 3; i++) {
-    pthread_join(readers[i].thread, NULL);
-    assert_int_equal(readers[i].wrong, 0);
-    assert_true(readers[i].read > 0);
-  }
+  in_threads(f, check_much);
 }
 
 static void a_check_may_fail_at_every_file_operation(void **state) {

@@ -1,6 +1,7 @@
 /* For tests/integration/test_plan_peer.py: a model and what to do with it on each line of standard input, a device map on each line of standard output.
  * {"modules":[[NAME,CLASS,PARENT],…],"tensors":[[NAME,MODULE,DTYPE,[SHAPE…],IS_BUFFER,TIED],…],"memory":{"0":N,"cpu":N},"no_split":[CLASS,…],"mode":MODE,
- * "dtype":DTYPE or null} → {"map":{NAME:DEVICE}} or {"error":TEXT} */
+ * "dtype":DTYPE or null,"special":{NAME:DTYPE}} → {"map":{NAME:DEVICE}} or {"error":TEXT}. With "available" in place of "memory" it is what the machine has.
+ * {"machine":true} → {"memory":{DEVICE:BYTES}}: what this one has. */
 #include <ipfsa/plan.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -42,9 +43,14 @@ static ipfsa_status infer(const json_t *given, const ipfsa_plan_model *model, ip
   ipfsa_plan_memory memory[32];
   const char *no_split[32];
   ipfsa_plan_options o = {.struct_size = sizeof o, .memory = memory, .no_split_classes = no_split, .dtype = json_string_value(json_object_get(given, "dtype"))};
+  ipfsa_plan_special_dtype special[64];
   const char *device;
-  json_t *bytes;
-  json_object_foreach(json_object_get(given, "memory"), device, bytes) {
+  json_t *bytes, *dtype;
+  o.memory_is_available = json_object_get(given, "available") != NULL;
+  o.special_dtypes = special;
+  json_object_foreach(json_object_get(given, "special"), device, dtype)
+    if (o.n_special_dtypes < 64) special[o.n_special_dtypes++] = (ipfsa_plan_special_dtype){device, json_string_value(dtype)};
+  json_object_foreach(json_object_get(given, o.memory_is_available ? "available" : "memory"), device, bytes) {
     memory[o.n_memory].bytes = (uint64_t)json_integer_value(bytes);
     if (ipfsa_plan_device_parse(device, &memory[o.n_memory++].device, err)) return err->status;
   }
@@ -54,7 +60,19 @@ static ipfsa_status infer(const json_t *given, const ipfsa_plan_model *model, ip
   return ipfsa_plan_infer(model, &o, ret, err);
 }
 
+static json_t *machine(void) {
+  ipfsa_plan_memory memory[32];
+  ipfsa_error err = {0};
+  size_t n = 0;
+  char device[16];
+  if (ipfsa_plan_memory_available(memory, 32, &n, &err)) return json_pack("{s:s}", "error", err.message);
+  json_t *list = json_object();
+  for (size_t i = 0; i < n; i++) json_object_set_new(list, ipfsa_plan_device_format(memory[i].device, device), json_integer((json_int_t)memory[i].bytes));
+  return json_pack("{s:o}", "memory", list);
+}
+
 static json_t *answer(const json_t *given) {
+  if (json_object_get(given, "machine")) return machine();
   ipfsa_plan_model model = {.struct_size = sizeof model};
   ipfsa_plan *plan = NULL;
   ipfsa_error err = {0};

@@ -1,5 +1,6 @@
 /* Where the parts of a model go: device maps with the semantics of Hugging Face accelerate 0.34.2 (utils/modeling.py: infer_auto_device_map,
- * get_balanced_memory, compute_module_sizes, clean_device_map). Pure: nothing is read, no device is asked. Calls from any thread. */
+ * get_balanced_memory, compute_module_sizes, clean_device_map, get_max_memory). Pure: nothing is read, no device is asked; that does
+ * ipfsa_plan_memory_available alone. Calls from any thread. */
 #ifndef IPFSA_PLAN_H
 #define IPFSA_PLAN_H
 
@@ -59,6 +60,16 @@ typedef struct ipfsa_plan_memory {
   int32_t device;
   uint64_t bytes; /* of the disk: not looked at */
 } ipfsa_plan_memory;
+/* What this machine has free now, as accelerate's get_max_memory(None) counts it: its NVIDIA GPUs as torch numbers them (CUDA_VISIBLE_DEVICES holds; what
+ * the driver, libcuda.so.1, says of each; one that does not answer is left out, without a driver there are none), and MemAvailable as "cpu". Unlike there,
+ * GPUs of other makers are not found: give their memory yourself. Like there, limits of control groups are not looked at. Into ret, of cap items; E_LIMIT
+ * when there are more. Asking a GPU makes a context on it for that moment, some 100 ms. */
+IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_plan_memory_available(ipfsa_plan_memory *ret, size_t cap, size_t *ret_n, ipfsa_error *err);
+
+/* A tensor that will have this type, whatever it has now and whatever `dtype` says. */
+typedef struct ipfsa_plan_special_dtype {
+  const char *name, *dtype; /* the full name, "layers.0.weight" (of a tied parameter the first one); torch's name of the type */
+} ipfsa_plan_special_dtype;
 typedef struct ipfsa_plan_options {
   size_t struct_size;
   ipfsa_plan_mode mode;
@@ -68,6 +79,9 @@ typedef struct ipfsa_plan_options {
   size_t n_no_split_classes;
   const char *dtype;  /* loaded as this type where that is smaller; NULL = as they are */
   bool keep_detail;   /* one entry for each part that was looked at; else parts of one device are one entry */
+  bool memory_is_available; /* `memory` is what ipfsa_plan_memory_available said, not what somebody chose: of an only GPU a tenth stays free (not if sequential) */
+  const ipfsa_plan_special_dtype *special_dtypes; /* each name once; names that the model does not have are passed over */
+  size_t n_special_dtypes;                        /* up to IPFSA_MAX_PLAN_TENSORS */
 } ipfsa_plan_options;
 
 typedef struct ipfsa_plan ipfsa_plan;

@@ -36,7 +36,7 @@ static ipfsa_status keep_entries(ipfsa_plan *plan, const int32_t *devices, ipfsa
 }
 
 static ipfsa_status infer(ipfsa_plan *plan, const ipfsa_plan_model *model, const ipfsa_plan_options *o, ipfsa_error *err) {
-  ipfsa_status status = ipfsa_parts_init(&plan->parts, model, o->dtype, err);
+  ipfsa_status status = ipfsa_parts_init(&plan->parts, model, o, err);
   if (status) return status;
   IPFSA_AUTO_FREE int32_t *devices = ipfsa_calloc((size_t)plan->parts.n_modules + plan->parts.n_tensors, sizeof *devices);
   IPFSA_AUTO_FREE ipfsa_allowance *allowed = ipfsa_calloc(o->n_memory + 1, sizeof *allowed);

@@ -22,8 +22,8 @@ typedef struct ipfsa_parts {
   uint32_t *tie_storage;
 } ipfsa_parts;
 
-/* dtype NULL: none. */
-ipfsa_status ipfsa_parts_init(ipfsa_parts *parts, const ipfsa_plan_model *model, const char *dtype, ipfsa_error *err);
+/* Of the options the types are looked at; NULL: none. */
+ipfsa_status ipfsa_parts_init(ipfsa_parts *parts, const ipfsa_plan_model *model, const ipfsa_plan_options *o, ipfsa_error *err);
 void ipfsa_parts_release(ipfsa_parts *parts);
 static inline bool ipfsa_part_is_module(const ipfsa_parts *p, uint32_t part) { return part < p->n_modules; }
 /* Other names of the parameter in the same module come earlier: such a one is never looked at. */

@@ -132,6 +132,11 @@ static ipfsa_status balance_low_zero(const ipfsa_parts *p, ipfsa_allowance *a, s
   return IPFSA_OK;
 }
 
+/* get_balanced_memory takes a tenth from the first GPU there is, also when the one with memory is another. */
+static void spare_a_tenth(const ipfsa_plan_options *o, ipfsa_allowance *a) {
+  if (o->memory_is_available && a[0].device >= 0) a[0].bits = (int64_t)((double)a[0].bits * 0.9);
+}
+
 ipfsa_status ipfsa_plan_allow(const ipfsa_parts *p, const ipfsa_plan_options *o, ipfsa_allowance *ret, ipfsa_error *err) {
   size_t n_used = 0, last = 0;
   ipfsa_status status = sort_devices(o, ret, err);
@@ -139,6 +144,7 @@ ipfsa_status ipfsa_plan_allow(const ipfsa_parts *p, const ipfsa_plan_options *o,
   for (size_t i = 0; i < o->n_memory; i++)
     if (ret[i].device >= 0 && ret[i].bits > 0) n_used++, last = i;
   if (n_used == 0) return IPFSA_OK;
+  if (n_used == 1) spare_a_tenth(o, ret);
   bool low_zero = o->mode == IPFSA_PLAN_BALANCED_LOW_0 && n_used > 1;
   int64_t share = p->sizes[0] / 8 / (int64_t)(low_zero ? n_used - 1 : n_used) * 8 + buffer_bits(p, o);
   for (size_t i = 0; i < last; i++) /* the last one keeps all it has */

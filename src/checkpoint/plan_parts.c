@@ -28,10 +28,61 @@ static ipfsa_status no_dtype(const char *dtype, ipfsa_error *err) {
   return ipfsa_fail(err, IPFSA_E_INVALID, "`dtype` is not a valid dtype: %s%.100s", strncmp(dtype, "torch.", 6) == 0 ? "" : "torch.", dtype);
 }
 
-static ipfsa_status tensor_bits(const ipfsa_plan_tensor *t, int wish, int64_t *ret, ipfsa_error *err) {
-  int bits = bits_of(t->dtype);
+/* Types that a tensor is wished to have. */
+typedef struct wishes {
+  int all; /* NO_DTYPE: none */
+  struct special { const char *name; int bits; } *special; /* by name */
+  size_t n_special;
+} wishes;
+
+static int compare_special(const void *a, const void *b) { return strcmp(((const struct special *)a)->name, ((const struct special *)b)->name); }
+
+/* torch's second names of some types: a caller may wish for them, no tensor says them. */
+static const char *first_name(const char *dtype) {
+  static const char *const names[][2] = {{"half", "float16"}, {"float", "float32"}, {"double", "float64"}, {"short", "int16"}, {"int", "int32"}, {"long", "int64"},
+                                         {"chalf", "complex32"}, {"cfloat", "complex64"}, {"cdouble", "complex128"}};
+  const char *word = strncmp(dtype, "torch.", 6) == 0 ? dtype + 6 : dtype;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(word, names[i][0]) == 0) return names[i][1];
+  return dtype;
+}
+
+static ipfsa_status take_wish(const char *dtype, int *ret, ipfsa_error *err) {
+  *ret = dtype ? bits_of(first_name(dtype)) : NO_DTYPE;
+  return *ret == NO_DTYPE ? no_dtype(dtype ? dtype : "", err) : IPFSA_OK;
+}
+
+static ipfsa_status take_special(const ipfsa_plan_options *o, wishes *ret, ipfsa_error *err) {
+  if (o->n_special_dtypes > IPFSA_MAX_PLAN_TENSORS) return ipfsa_fail(err, IPFSA_E_LIMIT, "special types of over %d tensors", IPFSA_MAX_PLAN_TENSORS);
+  ret->special = ipfsa_calloc(o->n_special_dtypes + 1, sizeof *ret->special);
+  if (!ret->special) return ipfsa_fail_nomem(err);
+  ret->n_special = o->n_special_dtypes;
+  for (size_t i = 0; i < ret->n_special; i++) {
+    const ipfsa_plan_special_dtype *given = &o->special_dtypes[i];
+    if (!given->name) return ipfsa_fail(err, IPFSA_E_INVALID, "special type %zu has no name of a tensor", i);
+    ret->special[i].name = given->name;
+    ipfsa_status status = take_wish(given->dtype, &ret->special[i].bits, err);
+    if (status) return status;
+  }
+  if (ret->n_special) qsort(ret->special, ret->n_special, sizeof *ret->special, compare_special);
+  for (size_t i = 1; i < ret->n_special; i++)
+    if (compare_special(&ret->special[i - 1], &ret->special[i]) == 0) return ipfsa_fail(err, IPFSA_E_INVALID, "the special type of \"%.200s\" is given twice", ret->special[i].name);
+  return IPFSA_OK;
+}
+
+/* As compute_module_sizes does: a special type counts as it is, one for all where it is smaller and the tensor is of floats. */
+static ipfsa_status bits_of_one(const ipfsa_plan_tensor *t, const char *full_name, const wishes *w, int *ret, ipfsa_error *err) {
+  const struct special *special = w->n_special ? bsearch(&(struct special){.name = full_name}, w->special, w->n_special, sizeof *w->special, compare_special) : NULL;
+  int bits = special ? special->bits : bits_of(t->dtype);
   if (bits == NO_DTYPE) return no_dtype(t->dtype, err);
-  if (wish != NO_DTYPE && wish < bits && !is_never_changed(t->dtype)) bits = wish;
+  *ret = !special && w->all != NO_DTYPE && w->all < bits && !is_never_changed(t->dtype) ? w->all : bits;
+  return IPFSA_OK;
+}
+
+static ipfsa_status tensor_bits(const ipfsa_plan_tensor *t, const char *full_name, const wishes *w, int64_t *ret, ipfsa_error *err) {
+  int bits = 0;
+  ipfsa_status status = bits_of_one(t, full_name, w, &bits, err);
+  if (status) return status;
   uint64_t n = (uint64_t)bits;
   for (uint32_t i = 0; i < t->rank; i++)
     if (t->shape[i] == 0) return *ret = 0, IPFSA_OK;
@@ -172,9 +223,9 @@ bool ipfsa_part_is_repeated(const ipfsa_parts *p, uint32_t tensor) {
 
 /* ---- sizes ---- */
 
-static ipfsa_status count_tensor(ipfsa_parts *p, uint32_t i, int wish, int64_t *total, ipfsa_error *err) {
+static ipfsa_status count_tensor(ipfsa_parts *p, uint32_t i, const wishes *w, int64_t *total, ipfsa_error *err) {
   int64_t bits = 0;
-  ipfsa_status status = tensor_bits(&p->tensors[i], wish, &bits, err);
+  ipfsa_status status = tensor_bits(&p->tensors[i], p->names[p->n_modules + i], w, &bits, err);
   if (status) return status;
   *total += bits;
   if (*total > (int64_t)(8 * IPFSA_MAX_PLAN_BYTES)) return ipfsa_fail(err, IPFSA_E_LIMIT, "a model of over %llu bytes", (unsigned long long)IPFSA_MAX_PLAN_BYTES);
@@ -187,10 +238,8 @@ static ipfsa_status count_tensor(ipfsa_parts *p, uint32_t i, int wish, int64_t *
   }
 }
 
-static ipfsa_status count_all(ipfsa_parts *p, const char *dtype, ipfsa_error *err) {
-  int wish = dtype ? bits_of(dtype) : NO_DTYPE;
+static ipfsa_status count_tensors(ipfsa_parts *p, const wishes *w, ipfsa_error *err) {
   int64_t total = 0;
-  if (dtype && wish == NO_DTYPE) return no_dtype(dtype, err);
   IPFSA_AUTO_FREE bool *later = ipfsa_calloc((size_t)p->n_tensors + 1, sizeof *later);
   if (!later) return ipfsa_fail_nomem(err);
   for (uint32_t g = 0; g < p->n_ties; g++) {
@@ -203,11 +252,20 @@ static ipfsa_status count_all(ipfsa_parts *p, const char *dtype, ipfsa_error *er
   }
   ipfsa_status status = IPFSA_OK;
   for (uint32_t i = 0; i < p->n_tensors && status == IPFSA_OK; i++)
-    if (!later[i]) status = count_tensor(p, i, wish, &total, err);
+    if (!later[i]) status = count_tensor(p, i, w, &total, err);
   return status;
 }
 
-ipfsa_status ipfsa_parts_init(ipfsa_parts *parts, const ipfsa_plan_model *model, const char *dtype, ipfsa_error *err) {
+static ipfsa_status count_all(ipfsa_parts *p, const ipfsa_plan_options *o, ipfsa_error *err) {
+  wishes w = {.all = NO_DTYPE};
+  ipfsa_status status = o && o->dtype ? take_wish(o->dtype, &w.all, err) : IPFSA_OK;
+  if (status == IPFSA_OK && o) status = take_special(o, &w, err);
+  if (status == IPFSA_OK) status = count_tensors(p, &w, err);
+  ipfsa_free(w.special);
+  return status;
+}
+
+ipfsa_status ipfsa_parts_init(ipfsa_parts *parts, const ipfsa_plan_model *model, const ipfsa_plan_options *o, ipfsa_error *err) {
   *parts = (ipfsa_parts){.modules = model->modules, .tensors = model->tensors};
   if (model->n_modules == 0) return ipfsa_fail(err, IPFSA_E_INVALID, "a model has a module at least: itself");
   if (model->n_modules > IPFSA_MAX_PLAN_MODULES) return ipfsa_fail(err, IPFSA_E_LIMIT, "a model of over %d modules", IPFSA_MAX_PLAN_MODULES);
@@ -225,7 +283,7 @@ ipfsa_status ipfsa_parts_init(ipfsa_parts *parts, const ipfsa_plan_model *model,
   if (status == IPFSA_OK) status = take_tensors(parts, err);
   if (status == IPFSA_OK) status = write_names(parts, err);
   if (status == IPFSA_OK) status = find_ties(parts, err);
-  if (status == IPFSA_OK) status = count_all(parts, dtype, err);
+  if (status == IPFSA_OK) status = count_all(parts, o, err);
   return status;
 }
 

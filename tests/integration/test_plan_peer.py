@@ -1,6 +1,7 @@
 """Device maps over random models against those of the real accelerate (tests/peers/plan.py), part by part. A difference is made small before it is shown."""
 import json
 import math
+import os
 import random
 import subprocess
 
@@ -9,8 +10,10 @@ import pytest
 from conftest import PEERS, PROGRAM, ROOT, seed
 
 DRIVER = PROGRAM.parent / "tests/plan-driver"
+FAKE_CUDA = PROGRAM.parent / "tests/fake-cuda"
 PYTHON = PEERS / "accelerate/bin/python"
 N_CASES = 4000
+SPECIAL = ["float32", "float64", "torch.float16", "int8", "bool", "complex64", "half", "torch.double", "long", "bfloat16"]
 CLASSES = ["Block", "Linear", "Norm", "Attention", "Layers"]
 DTYPES = ["float32"] * 6 + ["float16", "bfloat16", "float64", "int64", "uint8", "int8", "bool", "complex64"]
 # What accelerate 0.34.2 ends with where a parameter is tied to one that it cannot find any more, or to a bare one beside a module that does not fit.
@@ -53,12 +56,31 @@ def random_case(rnd):
         memory["mps"] = rnd.randrange(3 * total)
     keys = list(memory)
     rnd.shuffle(keys)
-    return {"modules": modules, "tensors": tensors, "memory": {k: memory[k] for k in keys}, "no_split": rnd.sample(CLASSES, rnd.choice([0, 0, 1, 2])),
+    given = {"memory": {k: memory[k] for k in keys}}
+    if rnd.random() < 0.3 and "mps" not in memory:  # nobody gave it: what the machine has
+        given = {"available": {"cpu": rnd.randrange(2 * total), **{k: v for k, v in memory.items() if k != "cpu"}}}
+    return {"modules": modules, "tensors": tensors, **given, "special": random_special(rnd, modules, tensors), "no_split": rnd.sample(CLASSES, rnd.choice([0, 0, 1, 2])),
             "mode": rnd.choice(["auto", "balanced", "balanced_low_0", "sequential", "sequential"]), "dtype": rnd.choice([None, None, "float16", "float64", "int8", "bool"])}
 
 
-def ask(command, cases):
-    done = subprocess.run(command, input="".join(json.dumps(case) + "\n" for case in cases), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
+def full_name(modules, tensor):
+    names, at = [tensor[0]], tensor[1]
+    while at:
+        names.insert(0, modules[at][0])
+        at = modules[at][2]
+    return ".".join(names)
+
+
+def random_special(rnd, modules, tensors):
+    """Of some tensors, of later names of tied ones, of none at all."""
+    if rnd.random() < 0.6:
+        return {}
+    names = [full_name(modules, t) for t in tensors] + ["", "nobody", "a", "layers.0"]
+    return {name: rnd.choice(SPECIAL) for name in rnd.sample(names, rnd.randrange(1, min(len(names), 6)))}
+
+
+def ask(command, cases, env=None):
+    done = subprocess.run(command, env=env, input="".join(json.dumps(case) + "\n" for case in cases), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == len(cases)
@@ -92,8 +114,10 @@ def smaller(case):
                "tensors": [[t[0], t[1] - n if t[1] >= end else t[1], *t[2:]] for t in case["tensors"] if not i <= t[1] < end]}
     for i in range(len(case["tensors"])):
         yield {**case, "tensors": case["tensors"][:i] + case["tensors"][i + 1:]}
-    for key in case["memory"]:
-        yield {**case, "memory": {k: v for k, v in case["memory"].items() if k != key}}
+    for kind in ("memory", "available", "special"):
+        for key in case.get(kind, {}):
+            if (kind, key) != ("available", "cpu"):
+                yield {**case, kind: {k: v for k, v in case[kind].items() if k != key}}
     for name in case["no_split"]:
         yield {**case, "no_split": [n for n in case["no_split"] if n != name]}
     if case["dtype"]:
@@ -115,6 +139,32 @@ def minimised(case):
 def peer():
     if not PYTHON.exists():
         pytest.skip("skipped: the real accelerate is missing: run tools/install-peers")
+
+
+def test_memory_of_the_machine_is_what_accelerate_finds(peer):
+    """This machine's own. What is available changes from moment to moment."""
+    (our,), (their,) = ours([{"machine": True}]), theirs([{"machine": True}])
+    assert our["memory"].keys() == their["memory"].keys()
+    for device, size in their["memory"].items():
+        assert abs(our["memory"][device] - size) < max(size / 2, 2 ** 30), (our, their)
+
+
+@pytest.mark.parametrize("gpus, found", [
+    ("8000,700,0", {"0": 8000, "1": 700, "2": 0}),
+    ("8000,-,5", {"0": 8000, "2": 5}),  # one that has no context for us
+    ("", {}),
+    ("no driver", {}),
+    ("no count", {}),
+])
+def test_gpus_of_the_driver(gpus, found, tmp_path):
+    """Our own: its calls, in its order, of a driver that has these GPUs (tests/fake-cuda/fake_cuda.c); it checks that each context is left and released."""
+    log = tmp_path / "log"
+    env = {**os.environ, "LD_LIBRARY_PATH": str(FAKE_CUDA), "FAKE_CUDA": gpus, "FAKE_CUDA_LOG": str(log)}
+    (our,) = ask([str(DRIVER)], [{"machine": True}], env)
+    assert our["memory"].pop("cpu") > 0
+    assert our["memory"] == found
+    calls = log.read_text().split()
+    assert calls.count("retain") == calls.count("release") and calls.count("push") == calls.count("pop") == len(found)
 
 
 def test_device_maps_are_those_of_accelerate(peer):

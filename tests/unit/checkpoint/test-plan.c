@@ -1,4 +1,5 @@
 /* Device maps over random models: what must hold for every one. That they are accelerate's is test_plan_peer.py's. */
+#include <errno.h>
 #include <ipfsa/plan.h>
 
 #include "../support.h"
@@ -170,7 +171,10 @@ static void models_that_cannot_be(void **state) {
   t = good, t.dtype = "float8_e4m3fnuz";
   assert_status(infer(root, 2, &t, 1, NULL, &err), IPFSA_E_INVALID);
   assert_string_equal(err.message, "`dtype` is not a valid dtype: torch.float8_e4m3fnuz");
-  assert_status(infer(root, 2, &good, 1, "half", &err), IPFSA_E_INVALID);
+  assert_ok(infer(root, 2, &good, 1, "torch.half", &err));
+  assert_status(infer(root, 2, &good, 1, "halff", &err), IPFSA_E_INVALID);
+  t = good, t.dtype = "half"; /* a tensor has a type by its first name */
+  assert_status(infer(root, 2, &t, 1, NULL, &err), IPFSA_E_INVALID);
   t = good, t.shape = huge;
   assert_ok(infer(root, 2, &t, 1, NULL, &err));
   assert_status(infer(root, 2, (ipfsa_plan_tensor[]){t, {"x", 0, "int8", four, 1, false, 0}}, 2, NULL, &err), IPFSA_E_LIMIT);
@@ -260,6 +264,81 @@ static void explicit_maps(void **state) {
   assert_string_equal(err.message, "ab.r doesn't have any device set");
 }
 
+/* A model of one module with two tensors of 4 elements; what GPU 0 holds of it, where that has room for `bytes`. */
+static ipfsa_status infer_special(const ipfsa_plan_special_dtype *special, size_t n, uint64_t bytes, size_t *ret_on_gpu, ipfsa_error *err) {
+  ipfsa_plan_module modules[] = {{"", "M", 0}, {"a", "L", 0}, {"b", "L", 0}};
+  ipfsa_plan_tensor tensors[] = {{"w", 1, "float32", four, 1, false, 0}, {"w", 2, "int8", four, 1, false, 0}};
+  ipfsa_plan_model model = {sizeof model, modules, 3, tensors, 2};
+  ipfsa_plan_memory memory[] = {{0, bytes}};
+  ipfsa_plan_options o = {.struct_size = sizeof o, .mode = IPFSA_PLAN_SEQUENTIAL, .memory = memory, .n_memory = 1, .dtype = "float16", .special_dtypes = special, .n_special_dtypes = n, .keep_detail = true};
+  ipfsa_plan *plan = NULL;
+  size_t n_entries = 0, on_gpu = 0;
+  ipfsa_status status = ipfsa_plan_infer(&model, &o, &plan, err);
+  const ipfsa_plan_entry *entries = plan ? ipfsa_plan_entries(plan, &n_entries) : NULL;
+  for (size_t i = 0; i < n_entries; i++) on_gpu += entries[i].device == 0;
+  *ret_on_gpu = on_gpu;
+  ipfsa_plan_free(plan);
+  return status;
+}
+
+/* Beside a layer the largest one that is not placed stays free: 8 + 4 bytes; with b.w as float64 8 + 32, with a.w as bool, too, half a byte + 32. */
+static void types_of_some_tensors(void **state) {
+  (void)state;
+  ipfsa_error err = {0};
+  size_t on_gpu;
+  ipfsa_plan_special_dtype special[] = {{"b.w", "torch.double"}, {"not here", "int8"}, {"a.w", "bool"}};
+  const struct { size_t n; uint64_t bytes; size_t on_gpu; } cases[] = {{0, 12, 2}, {0, 11, 0}, {2, 39, 0}, {2, 40, 2}, {3, 32, 0}, {3, 33, 2}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    assert_ok(infer_special(special, cases[i].n, cases[i].bytes, &on_gpu, &err));
+    if (on_gpu != cases[i].on_gpu) fail_msg("case %zu: %zu parts on the GPU", i, on_gpu);
+  }
+  special[1].dtype = "int4"; /* also of a tensor that is not there */
+  assert_status(infer_special(special, 2, 40, &on_gpu, &err), IPFSA_E_INVALID);
+  assert_string_equal(err.message, "`dtype` is not a valid dtype: torch.int4");
+  special[1] = (ipfsa_plan_special_dtype){"b.w", "int8"};
+  assert_status(infer_special(special, 2, 40, &on_gpu, &err), IPFSA_E_INVALID);
+  special[1] = (ipfsa_plan_special_dtype){NULL, "int8"};
+  assert_status(infer_special(special, 2, 40, &on_gpu, &err), IPFSA_E_INVALID);
+  special[1] = (ipfsa_plan_special_dtype){"x", NULL};
+  assert_status(infer_special(special, 2, 40, &on_gpu, &err), IPFSA_E_INVALID);
+  size_t n = IPFSA_MAX_PLAN_TENSORS;
+  ipfsa_plan_special_dtype *many = calloc(n + 1, sizeof *many);
+  char(*names)[10] = calloc(n, sizeof *names);
+  for (size_t i = 0; i < n; i++) {
+    snprintf(names[i], sizeof *names, "%zu", i);
+    many[i] = (ipfsa_plan_special_dtype){names[i], "int8"};
+  }
+  assert_ok(infer_special(many, n, 40, &on_gpu, &err));
+  assert_status(infer_special(many, n + 1, 40, &on_gpu, &err), IPFSA_E_LIMIT);
+  free(names);
+  free(many);
+}
+
+/* Devices: test_plan_peer.py, beside psutil and a driver made for it. Here: what can fail. */
+static void memory_of_this_machine(void **state) {
+  (void)state;
+  ipfsa_error err = {0};
+  ipfsa_plan_memory memory[64];
+  size_t n = 0, unchanged = 7;
+  assert_ok(ipfsa_plan_memory_available(memory, 64, &n, &err));
+  assert_true(n > 0 && memory[n - 1].device == IPFSA_DEVICE_CPU && memory[n - 1].bytes > 1048576);
+  assert_status(ipfsa_plan_memory_available(memory, n - 1, &unchanged, &err), IPFSA_E_LIMIT);
+  const ipfsa_fault_kind kinds[] = {IPFSA_FAULT_ALLOC, IPFSA_FAULT_FILE};
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+    unsigned failed = 0;
+    for (bool fired = true; fired; failed += fired) {
+      ipfsa_fault_arm(&(ipfsa_fault_plan){kinds[k], failed + 1, 1, IPFSA_FAULT_FAIL, EIO});
+      ipfsa_status status = ipfsa_plan_memory_available(memory, 64, &unchanged, &err);
+      fired = ipfsa_fault_fired();
+      ipfsa_fault_disarm();
+      assert_true(fired == (status != IPFSA_OK));
+      if (fired) assert_int_equal(unchanged, 7);
+    }
+    assert_true(failed > 0);
+    unchanged = 7;
+  }
+}
+
 static void without_memory_nothing_is_left_behind(void **state) {
   (void)state;
   for (uint64_t seed = 1; seed < 20; seed++) {
@@ -267,7 +346,8 @@ static void without_memory_nothing_is_left_behind(void **state) {
     make_model(&r, seed);
     if (r.model.n_tensors > 3) r.tensors[0].tied = r.tensors[2].tied = 5, r.shapes[2][0] = r.shapes[0][0], r.shapes[2][1] = r.shapes[0][1];
     ipfsa_plan_memory memory[] = {{0, r.total / 3}, {IPFSA_DEVICE_CPU, r.total / 2}};
-    ipfsa_plan_options o = {.struct_size = sizeof o, .memory = memory, .n_memory = 2};
+    ipfsa_plan_special_dtype special[] = {{"m1.t1", "float16"}, {"t0", "int8"}};
+    ipfsa_plan_options o = {.struct_size = sizeof o, .memory = memory, .n_memory = 2, .special_dtypes = special, .n_special_dtypes = seed % 3};
     bool fired = true;
     for (uint64_t n = 1; fired; n++) {
       ipfsa_plan *plan = NULL;
@@ -286,7 +366,7 @@ static void without_memory_nothing_is_left_behind(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_parameter_is_placed_once_within_limits), cmocka_unit_test(sizes_in_words), cmocka_unit_test(models_that_cannot_be),
-      cmocka_unit_test(limits), cmocka_unit_test(explicit_maps), cmocka_unit_test(without_memory_nothing_is_left_behind),
+      cmocka_unit_test(limits), cmocka_unit_test(explicit_maps), cmocka_unit_test(types_of_some_tensors), cmocka_unit_test(memory_of_this_machine), cmocka_unit_test(without_memory_nothing_is_left_behind),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

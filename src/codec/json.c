@@ -23,7 +23,7 @@ ipfsa_status ipfsa_json_load(ipfsa_bytes text, const char *what, json_t **ret, i
   json_error_t why;
   if (is_too_deep(text)) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s: JSON over %d levels deep", what, IPFSA_MAX_JSON_DEPTH);
   json_t *json = json_loadb(text.data ? (const char *)text.data : "", text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
-  if (!json && json_error_code(&why) == json_error_out_of_memory) return ipfsa_fail_nomem(err);
+  if (!json && (json_error_code(&why) == json_error_out_of_memory || !*why.text)) return ipfsa_fail_nomem(err);
   if (!json) return ipfsa_fail_at(err, IPFSA_E_MALFORMED, (uint64_t)(why.position < 0 ? 0 : why.position), "%s is no JSON: %.150s", what, why.text);
   *ret = json;
   return IPFSA_OK;

@@ -197,47 +197,55 @@ ipfsa_status ipfsa_container_rm(ipfsa_engine *engine, const char *name, bool for
 
 /* --- inspect --- */
 
-static void hide_values(json_t *env) {
+#define MAX_NAME_SHOWN 256u /* bytes of a variable's name */
+
+static ipfsa_status hide_values(json_t *env, ipfsa_error *err) {
   for (size_t i = 0; i < json_array_size(env); i++) {
     const char *text = json_string_value(json_array_get(env, i));
     size_t len = text ? strcspn(text, "=") : 0;
-    char hidden[300];
-    snprintf(hidden, sizeof hidden, "%.*s=(hidden)", (int)(len < 256 ? len : 256), text ? text : "");
-    (void)json_array_set_new(env, i, json_string(hidden)); /* failing here leaves null, not the value */
+    if (len > MAX_NAME_SHOWN) len = MAX_NAME_SHOWN;
+    while (len && ((unsigned char)text[len] & 0xc0) == 0x80) len--; /* not in the middle of a character: that would be no text */
+    char hidden[MAX_NAME_SHOWN + 16];
+    snprintf(hidden, sizeof hidden, "%.*s=(hidden)", (int)len, text ? text : "");
+    if (json_array_set_new(env, i, json_string(hidden)) != 0) return ipfsa_fail_nomem(err); /* the value would be left */
   }
+  return IPFSA_OK;
 }
 
 ipfsa_status ipfsa_container_inspect(ipfsa_engine *engine, const char *name, bool show_env, char **ret_json, ipfsa_error *err) {
   IPFSA_AUTO_JSON json_t *json = NULL;
   ipfsa_status status = ipfsa_container_look_ours(engine, name, &json, err);
   if (status) return status;
-  if (!show_env) hide_values(ipfsa_json_at(json, "Config", "Env", NULL));
-  char *text = json_dumps(json, JSON_INDENT(2));
-  char *copy = text ? ipfsa_strdup(text) : NULL;
-  free(text); /* jansson allocated it */
-  if (!copy) return ipfsa_fail_nomem(err);
-  *ret_json = copy;
-  return IPFSA_OK;
+  if (!show_env) status = hide_values(ipfsa_json_at(json, "Config", "Env", NULL), err);
+  if (status) return status;
+  IPFSA_AUTO_BUF ipfsa_buf text = {0};
+  ipfsa_json_put(&text, json, JSON_INDENT(2));
+  (void)ipfsa_buf_cstr(&text);
+  status = ipfsa_buf_status(&text, err);
+  if (status == IPFSA_OK) *ret_json = (char *)ipfsa_buf_take(&text, NULL);
+  return status;
 }
 
 /* --- list --- */
 
-/* Ports of a list entry, in the form inspect has them. */
+/* Ports of a list entry, in the form inspect has them. NULL: no memory. */
 static json_t *ports_as_inspect(const json_t *entry) {
-  json_t *all = json_object(), *port;
+  IPFSA_AUTO_JSON json_t *all = json_object();
+  json_t *port;
   size_t i;
   json_array_foreach(json_object_get(entry, "Ports"), i, port) {
     char key[32], host[8] = "";
     snprintf(key, sizeof key, "%u/%s", (unsigned)ipfsa_json_int(port, "PrivatePort") & 0xffff, ipfsa_json_text(port, "Type"));
     int64_t public_port = ipfsa_json_int(port, "PublicPort");
     if (public_port > 0) snprintf(host, sizeof host, "%u", (unsigned)public_port & 0xffff);
-    if (!json_object_get(all, key)) json_object_set_new(all, key, json_array());
-    if (*host) json_array_append_new(json_object_get(all, key), json_pack("{s:s,s:s}", "HostIp", ipfsa_json_text(port, "IP"), "HostPort", host));
+    if (!json_object_get(all, key) && json_object_set_new(all, key, json_array()) != 0) return NULL;
+    if (!*host) continue;
+    if (json_array_append_new(json_object_get(all, key), json_pack("{s:s,s:s}", "HostIp", ipfsa_json_text(port, "IP"), "HostPort", host)) != 0) return NULL;
   }
-  return all;
+  return ipfsa_steal(all);
 }
 
-/* A list entry as an inspection, so that there is one way from JSON to a container. */
+/* A list entry as an inspection, so that there is one way from JSON to a container. NULL: no memory; what came as JSON is text. */
 static json_t *entry_as_inspect(const json_t *entry) {
   const char *name = json_string_value(json_array_get(json_object_get(entry, "Names"), 0));
   const char *text = ipfsa_json_text(entry, "Status"), *paren = strrchr(text, '(');
@@ -254,7 +262,7 @@ static json_t *entry_as_inspect(const json_t *entry) {
 
 static ipfsa_status hand_on(const json_t *entry, ipfsa_container_cb cb, void *ctx, ipfsa_error *err) {
   json_t *inspect = entry_as_inspect(entry);
-  if (!inspect) return ipfsa_fail(err, IPFSA_E_MALFORMED, "container engine: an entry of its list cannot be read");
+  if (!inspect) return ipfsa_fail_nomem(err);
   ipfsa_container *container = NULL;
   ipfsa_status status = ipfsa_container_from_inspect(inspect, &container, err);
   if (status) return status;

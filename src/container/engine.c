@@ -174,9 +174,10 @@ ipfsa_status ipfsa_engine_about(ipfsa_engine *e, ipfsa_engine_info *ret, ipfsa_e
 }
 
 void ipfsa_engine_put_filters(ipfsa_buf *target, json_t *filters) {
-  char *text = json_dumps(filters, JSON_COMPACT);
+  IPFSA_AUTO_BUF ipfsa_buf text = {0};
+  ipfsa_json_put(&text, filters, JSON_COMPACT);
   json_decref(filters);
-  if (text) ipfsa_http_put_query(target, "filters", text);
-  else if (!target->failed) target->failed = IPFSA_E_NOMEM; /* a call without its filter would mean everything */
-  free(text);
+  const char *words = ipfsa_buf_cstr(&text);
+  if (!text.failed) ipfsa_http_put_query(target, "filters", words);
+  else if (!target->failed) target->failed = text.failed; /* a call without its filter would mean everything */
 }

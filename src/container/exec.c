@@ -117,27 +117,26 @@ static int no_output(void *ctx, int stream, const void *data, size_t len) {
   return 0;
 }
 
-static json_t *words_of(ipfsa_texts texts) {
-  json_t *list = json_array();
-  for (size_t i = 0; i < texts.n; i++)
-    if (json_array_append_new(list, json_string(texts.items[i])) != 0) {
-      json_decref(list);
-      return NULL;
-    }
-  return list;
+static ipfsa_status check_words(const char *name, ipfsa_texts command, const ipfsa_container_exec_options *o, ipfsa_error *err) {
+  if (command.n == 0 || command.n > MAX_WORDS) return ipfsa_fail(err, IPFSA_E_INVALID, "exec in container %s: expected a command of 1 to %u words", name, MAX_WORDS);
+  ipfsa_status status = ipfsa_json_check_texts("command of exec", command, err);
+  if (status == IPFSA_OK) status = ipfsa_json_check_texts("environment of exec", o->env, err);
+  if (status == IPFSA_OK) status = ipfsa_json_check_text("user of exec", o->user, err);
+  return status ? status : ipfsa_json_check_text("folder of exec", o->workdir, err);
 }
 
 static ipfsa_status create_exec(ipfsa_engine *engine, const char *name, ipfsa_texts command, const ipfsa_container_exec_options *o, uint64_t deadline, char *ret_id,
                                 size_t room, ipfsa_error *err) {
-  if (command.n == 0 || command.n > MAX_WORDS) return ipfsa_fail(err, IPFSA_E_INVALID, "exec in container %s: expected a command of 1 to %u words", name, MAX_WORDS);
+  ipfsa_status status = check_words(name, command, o, err);
+  if (status) return status;
   IPFSA_AUTO_JSON json_t *body =
-      json_pack("{s:b,s:b,s:b,s:b,s:o,s:o,s:s?,s:s?}", "AttachStdin", o->use_stdin, "AttachStdout", 1, "AttachStderr", 1, "Tty", 0, "Cmd", words_of(command), "Env",
-                words_of(o->env), "User", o->user, "WorkingDir", o->workdir);
-  if (!body) return ipfsa_fail(err, IPFSA_E_INVALID, "exec in container %s: command and environment must be UTF-8 text", name);
+      json_pack("{s:b,s:b,s:b,s:b,s:o,s:o,s:s?,s:s?}", "AttachStdin", o->use_stdin, "AttachStdout", 1, "AttachStderr", 1, "Tty", 0, "Cmd", ipfsa_json_list(command), "Env",
+                ipfsa_json_list(o->env), "User", o->user, "WorkingDir", o->workdir);
+  if (!body) return ipfsa_fail_nomem(err);
   IPFSA_AUTO_BUF ipfsa_buf target = {0};
   IPFSA_AUTO_JSON json_t *made = NULL;
   ipfsa_container_target(&target, name, "/exec");
-  ipfsa_status status = ipfsa_engine_ask(engine, &(ipfsa_engine_call){.method = "POST", .target = &target, .body = body, .deadline = deadline}, &made, NULL, err);
+  status = ipfsa_engine_ask(engine, &(ipfsa_engine_call){.method = "POST", .target = &target, .body = body, .deadline = deadline}, &made, NULL, err);
   if (status) return ipfsa_error_prefix(err, status, "exec in container %s", name);
   const char *id = ipfsa_json_text(made, "Id");
   if (!*id || strlen(id) >= room || id[strspn(id, "0123456789abcdef")]) return ipfsa_fail(err, IPFSA_E_MALFORMED, "exec in container %s: the engine gave it no id", name);
@@ -180,6 +179,7 @@ ipfsa_status ipfsa_container_exec_begin(ipfsa_engine *engine, const char *name, 
   IPFSA_AUTO_BUF ipfsa_buf target = {0};
   ipfsa_buf_printf(&target, "/exec/%s/start", ret_id);
   IPFSA_AUTO_JSON json_t *body = json_pack("{s:b,s:b}", "Detach", 0, "Tty", 0);
+  if (!body) return ipfsa_fail_nomem(err);
   ipfsa_engine_call call = {.method = "POST", .target = &target, .body = body, .upgrade = true, .waits = true, .deadline = deadline};
   status = ipfsa_engine_begin(engine, &call, ret, err);
   return status ? ipfsa_error_prefix(err, status, "exec in container %s", name) : IPFSA_OK;

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "ipld/value.h"
 
 static bool is_gap(uint8_t c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == 0x1e; }
 
@@ -82,3 +83,42 @@ int64_t ipfsa_json_int(const json_t *json, const char *key) {
 }
 
 bool ipfsa_json_bool(const json_t *json, const char *key) { return json_is_true(json_object_get(json, key)); }
+
+/* --- towards an engine --- */
+
+ipfsa_status ipfsa_json_check_text(const char *what, const char *text, ipfsa_error *err) {
+  if (!text || ipfsa_is_utf8(ipfsa_bytes_str(text))) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_INVALID, "%s: it is no UTF-8 text, so it cannot be handed to the engine", what);
+}
+
+ipfsa_status ipfsa_json_check_texts(const char *what, ipfsa_texts texts, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  for (size_t i = 0; i < texts.n && status == IPFSA_OK; i++) status = ipfsa_json_check_text(what, texts.items[i], err);
+  return status;
+}
+
+void ipfsa_json_make_text(char *text) {
+  if (ipfsa_is_utf8(ipfsa_bytes_str(text))) return;
+  for (char *p = text; *p; p++)
+    if ((unsigned char)*p >= 0x80) *p = '?';
+}
+
+json_t *ipfsa_json_list(ipfsa_texts texts) {
+  json_t *list = json_array();
+  for (size_t i = 0; i < texts.n && list; i++) {
+    if (json_array_append_new(list, json_string(texts.items[i])) == 0) continue;
+    json_decref(list);
+    return NULL;
+  }
+  return list;
+}
+
+static int put_piece(const char *data, size_t len, void *out) {
+  ipfsa_buf_append(out, data, len);
+  return ((ipfsa_buf *)out)->failed ? -1 : 0;
+}
+
+void ipfsa_json_put(ipfsa_buf *out, const json_t *json, size_t flags) {
+  if (json && json_dump_callback(json, put_piece, out, flags) == 0) return;
+  if (!out->failed) out->failed = IPFSA_E_NOMEM;
+}

@@ -3,6 +3,8 @@
 #ifndef IPFSA_CONTAINER_JSON_H
 #define IPFSA_CONTAINER_JSON_H
 
+#include <ipfsa/container.h>
+
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "codec/json.h"
@@ -33,5 +35,14 @@ json_t *ipfsa_json_at(const json_t *json, ...) __attribute__((sentinel));
 const char *ipfsa_json_text(const json_t *json, const char *key); /* "" when absent */
 int64_t ipfsa_json_int(const json_t *json, const char *key);      /* 0 when absent; reals are cut */
 bool ipfsa_json_bool(const json_t *json, const char *key);
+
+/* Text that goes to an engine. jansson gives NULL for what is no UTF-8 and when memory runs out: where text was checked first (E_INVALID, and the text, which
+ * may be a secret, is not in the message), NULL means memory. text NULL is fine. */
+ipfsa_status ipfsa_json_check_text(const char *what, const char *text, ipfsa_error *err);
+ipfsa_status ipfsa_json_check_texts(const char *what, ipfsa_texts texts, ipfsa_error *err);
+void ipfsa_json_make_text(char *text); /* what is shown only: its bytes past ASCII become '?' where they are no UTF-8, or were cut */
+json_t *ipfsa_json_list(ipfsa_texts texts); /* NULL as above */
+/* Behind what `out` holds; a failure is kept in it. No memory of jansson's own allocator is handed out, which an embedding program may have replaced. */
+void ipfsa_json_put(ipfsa_buf *out, const json_t *json, size_t flags);
 
 #endif

@@ -48,7 +48,9 @@ ipfsa_status ipfsa_probe_parse(const char *what, const char *text, ipfsa_probe *
     if (ret->kind == IPFSA_PROBE_HTTP || ret->kind == IPFSA_PROBE_TCP) return parse_port(what, text, text + len, ret, err);
     regex_t pattern;
     if (ret->kind != IPFSA_PROBE_LOG) return IPFSA_OK;
-    if (regcomp(&pattern, ret->text, REG_EXTENDED | REG_NOSUB) != 0) return ipfsa_fail(err, IPFSA_E_INVALID, "%s \"%.100s\": this is no extended regular expression", what, text);
+    int code = regcomp(&pattern, ret->text, REG_EXTENDED | REG_NOSUB);
+    if (code == REG_ESPACE) return ipfsa_fail_nomem(err);
+    if (code != 0) return ipfsa_fail(err, IPFSA_E_INVALID, "%s \"%.100s\": this is no extended regular expression", what, text);
     regfree(&pattern);
     return IPFSA_OK;
   }
@@ -93,13 +95,17 @@ static bool stays_open(ipfsa_engine *engine, int fd) {
   return status == IPFSA_E_TIMEOUT || (status == IPFSA_OK && recv(fd, &byte, 1, MSG_PEEK) == 1);
 }
 
-/* The status of a GET, 0 when none came. */
-static int ask_http(ipfsa_engine *engine, int fd, const char *path, uint64_t deadline) {
+/* *ret: the status of a GET, 0 when none came. Fails only for lack of memory. */
+static ipfsa_status ask_http(ipfsa_engine *engine, int fd, const char *path, uint64_t deadline, int *ret, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf request = {0};
-  if (ipfsa_http_put_request(&request, "GET", path, NULL) || ipfsa_http_put_header(&request, "Host", "localhost", NULL)) return 0;
+  *ret = 0;
+  ipfsa_status status = ipfsa_http_put_request(&request, "GET", path, err);
+  if (status == IPFSA_OK) status = ipfsa_http_put_header(&request, "Host", "localhost", err);
   ipfsa_buf_str(&request, "Connection: close\r\n");
   ipfsa_http_put_end(&request);
-  if (request.failed || send(fd, request.data, request.len, MSG_NOSIGNAL) != (ssize_t)request.len) return 0;
+  if (status == IPFSA_OK) status = ipfsa_buf_status(&request, err);
+  if (status) return status;
+  if (send(fd, request.data, request.len, MSG_NOSIGNAL) != (ssize_t)request.len) return IPFSA_OK;
   ipfsa_http_reader reader;
   ipfsa_http_reader_init(&reader, false);
   ipfsa_http_event event = IPFSA_HTTP_MORE;
@@ -111,28 +117,31 @@ static int ask_http(ipfsa_engine *engine, int fd, const char *path, uint64_t dea
     if (n <= 0) break;
     ipfsa_cursor in = ipfsa_cursor_over(ipfsa_bytes_of(data, (size_t)n));
     ipfsa_bytes body;
-    if (ipfsa_http_read(&reader, &in, &event, &body, NULL)) break;
+    if ((status = ipfsa_http_read(&reader, &in, &event, &body, err))) break;
   }
-  int status = event == IPFSA_HTTP_HEAD ? reader.status : 0;
+  if (event == IPFSA_HTTP_HEAD) *ret = reader.status;
   ipfsa_http_reader_release(&reader);
-  return status;
+  return status == IPFSA_E_NOMEM ? status : IPFSA_OK;
 }
 
-static bool probe_port(ipfsa_engine *engine, const ipfsa_container *c, const ipfsa_probe *probe, uint64_t deadline, char why[IPFSA_PROBE_WHY]) {
+static ipfsa_status probe_port(ipfsa_engine *engine, const ipfsa_container *c, const ipfsa_probe *probe, uint64_t deadline, bool *ret, char why[IPFSA_PROBE_WHY],
+                               ipfsa_error *err) {
   struct sockaddr_in to;
   bool reached = address_of(c, ipfsa_engine_is_local(engine), probe->port, &to);
   IPFSA_AUTO_FD int fd = reached ? try_connect(engine, &to, deadline) : -1;
   bool is_tcp = probe->kind == IPFSA_PROBE_TCP;
   if (!reached) snprintf(why, IPFSA_PROBE_WHY, "no way to this port: it is not published, and the container has no address here");
   else if (fd < 0 || (is_tcp && !stays_open(engine, fd))) snprintf(why, IPFSA_PROBE_WHY, "nobody listens");
-  else if (is_tcp) return true;
+  else if (is_tcp) *ret = true;
   else {
-    int status = ask_http(engine, fd, probe->text, deadline);
-    if (status >= 200 && status < 400) return true;
-    if (status) snprintf(why, IPFSA_PROBE_WHY, "HTTP status %d", status);
+    int code = 0;
+    ipfsa_status status = ask_http(engine, fd, probe->text, deadline, &code, err);
+    if (status) return status;
+    *ret = code >= 200 && code < 400;
+    if (code) snprintf(why, IPFSA_PROBE_WHY, "HTTP status %d", code);
     else snprintf(why, IPFSA_PROBE_WHY, "no answer");
   }
-  return false;
+  return IPFSA_OK;
 }
 
 /* --- a line of the log --- */
@@ -190,29 +199,33 @@ static ipfsa_status probe_log(ipfsa_engine *engine, const ipfsa_container *c, co
   *ret = f->found;
   ipfsa_log_finder_free(f);
   if (*ret) return IPFSA_OK;
+  if (status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
   snprintf(why, IPFSA_PROBE_WHY, "%.150s", status ? local.message : "no such line yet");
   return IPFSA_OK;
 }
 
-static void probe_exec(ipfsa_engine *engine, const ipfsa_container *c, const char *command, uint64_t deadline, bool *ret, char why[IPFSA_PROBE_WHY]) {
+static ipfsa_status probe_exec(ipfsa_engine *engine, const ipfsa_container *c, const char *command, uint64_t deadline, bool *ret, char why[IPFSA_PROBE_WHY],
+                               ipfsa_error *err) {
   const char *words[] = {"sh", "-c", command};
   int64_t code = 1;
   ipfsa_error local = {0};
   ipfsa_status status = ipfsa_container_run(engine, c->name, (ipfsa_texts){words, 3}, NULL, deadline, NULL, NULL, &code, &local);
   *ret = status == IPFSA_OK && code == 0;
+  if (status == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
   if (status) snprintf(why, IPFSA_PROBE_WHY, "%.150s", local.message);
   else if (code) snprintf(why, IPFSA_PROBE_WHY, "exit code %lld", (long long)code);
+  return IPFSA_OK;
 }
 
-/* Whatever an engine says may pass: it is asked again. */
+/* Whatever an engine says may pass: it is asked again. That memory ran out here says nothing of the container. */
 ipfsa_status ipfsa_probe_run(ipfsa_engine *engine, const ipfsa_container *c, const ipfsa_probe *probe, uint64_t deadline, const char *since, bool *ret,
                              char why[IPFSA_PROBE_WHY], ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
   *ret = false;
   why[0] = '\0';
-  if (probe->kind == IPFSA_PROBE_EXEC) probe_exec(engine, c, probe->text, deadline, ret, why);
+  if (probe->kind == IPFSA_PROBE_EXEC) status = probe_exec(engine, c, probe->text, deadline, ret, why, err);
   else if (probe->kind == IPFSA_PROBE_LOG) status = probe_log(engine, c, probe->text, deadline, since, ret, why, err);
-  else if (probe->kind != IPFSA_PROBE_HEALTHY) *ret = probe_port(engine, c, probe, deadline, why);
+  else if (probe->kind != IPFSA_PROBE_HEALTHY) status = probe_port(engine, c, probe, deadline, ret, why, err);
   else {
     *ret = strcmp(c->health, "healthy") == 0;
     if (!*ret) snprintf(why, IPFSA_PROBE_WHY, "the engine says %s", *c->health ? c->health : "nothing: it has no check");

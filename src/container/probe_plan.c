@@ -32,18 +32,20 @@ ipfsa_status ipfsa_probe_plan_put(const ipfsa_probe_options *options, json_t *la
   for (size_t i = 0; i < o->probes.n && status == IPFSA_OK; i++) {
     ipfsa_probe probe;
     status = ipfsa_probe_parse("probe", o->probes.items[i], &probe, err);
-    if (status == IPFSA_OK && json_array_append_new(list, json_string(o->probes.items[i])) != 0)
-      status = ipfsa_fail(err, IPFSA_E_INVALID, "probe %zu: it is no UTF-8 text, so it cannot be handed to the engine", i + 1);
+    if (status == IPFSA_OK) status = ipfsa_json_check_text("probe", o->probes.items[i], err);
+    if (status == IPFSA_OK && json_array_append_new(list, json_string(o->probes.items[i])) != 0) status = ipfsa_fail_nomem(err);
   }
   if (status) return status;
   IPFSA_AUTO_JSON json_t *plan =
       json_pack("{s:O,s:I,s:I,s:I,s:I}", "probes", list, "interval_ms", or_default(o->interval_ms, DEFAULT_INTERVAL_MS), "timeout_ms",
                 or_default(o->timeout_ms, DEFAULT_TIMEOUT_MS), "start_period_ms", or_default(o->start_period_ms, DEFAULT_START_PERIOD_MS), "threshold",
                 or_default(o->threshold, DEFAULT_THRESHOLD));
-  char *text = plan ? json_dumps(plan, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-  bool done = text && json_object_set_new(labels, IPFSA_LABEL_PROBE, json_string(text)) == 0;
-  free(text); /* jansson allocated it */
-  return done ? IPFSA_OK : ipfsa_fail_nomem(err);
+  IPFSA_AUTO_BUF ipfsa_buf text = {0};
+  ipfsa_json_put(&text, plan, JSON_COMPACT | JSON_SORT_KEYS);
+  const char *words = ipfsa_buf_cstr(&text);
+  status = ipfsa_buf_status(&text, err);
+  if (status) return status;
+  return json_object_set_new(labels, IPFSA_LABEL_PROBE, json_string(words)) == 0 ? IPFSA_OK : ipfsa_fail_nomem(err);
 }
 
 /* Milliseconds of a label to nanoseconds; out of bounds is as good as absent. */

@@ -19,15 +19,19 @@ void ipfsa_pull_auth_release(ipfsa_pull_auth *auth) {
 
 /* {"username","password","serveraddress"}; {} for nobody. */
 static ipfsa_status encode(const char *registry, const char *username, const char *password, char **ret, ipfsa_error *err) {
+  ipfsa_status status = ipfsa_json_check_text("user name for the registry", username, err);
+  if (status == IPFSA_OK) status = ipfsa_json_check_text("password for the registry", password, err);
+  if (status) return status;
   IPFSA_AUTO_JSON json_t *json = username ? json_pack("{s:s,s:s,s:s}", "username", username, "password", password ? password : "", "serveraddress", registry) : json_object();
-  char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-  if (!text) return ipfsa_fail(err, IPFSA_E_INVALID, "the registry's user name and password must be UTF-8 text");
+  IPFSA_AUTO_BUF ipfsa_buf text = {0};
+  ipfsa_json_put(&text, json, JSON_COMPACT);
+  status = ipfsa_buf_status(&text, err);
+  if (status) return status;
   ipfsa_buf out = {0};
-  ipfsa_basen_encode(&base64url, ipfsa_bytes_str(text), &out);
-  explicit_bzero(text, strlen(text));
-  free(text); /* jansson allocated it */
+  ipfsa_basen_encode(&base64url, ipfsa_buf_bytes(&text), &out);
+  explicit_bzero(text.data, text.len);
   (void)ipfsa_buf_cstr(&out);
-  ipfsa_status status = ipfsa_buf_status(&out, err);
+  status = ipfsa_buf_status(&out, err);
   size_t len = 0;
   if (status == IPFSA_OK) *ret = (char *)ipfsa_buf_take(&out, &len);
   else ipfsa_buf_release(&out);

@@ -170,15 +170,11 @@ static ipfsa_status build(ipfsa_engine *e, const ipfsa_engine_call *call, ipfsa_
   if (status) return status;
   if (e->minor) ipfsa_buf_printf(&target, "/v1.%u", e->minor);
   ipfsa_buf_append_bytes(&target, ipfsa_buf_bytes(call->target));
-  IPFSA_AUTO_FREE char *body = NULL;
-  ipfsa_bytes data = call->raw;
-  if (call->body) {
-    char *text = json_dumps(call->body, JSON_COMPACT);
-    if (text) body = ipfsa_strdup(text);
-    free(text);
-    if (!body) return ipfsa_fail_nomem(err);
-    data = ipfsa_bytes_str(body);
-  }
+  IPFSA_AUTO_BUF ipfsa_buf body = {0};
+  if (call->body) ipfsa_json_put(&body, call->body, JSON_COMPACT);
+  status = ipfsa_buf_status(&body, err);
+  if (status) return status;
+  ipfsa_bytes data = call->body ? ipfsa_buf_bytes(&body) : call->raw;
   const char *path = ipfsa_buf_cstr(&target);
   status = ipfsa_buf_status(&target, err);
   if (status == IPFSA_OK) status = ipfsa_http_put_request(out, call->method, path, err);

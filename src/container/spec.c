@@ -14,13 +14,19 @@
 #define LEAST_MEMORY (6u << 20)          /* bytes; engines refuse less */
 #define HEALTH_INTERVAL_NS 5000000000    /* of health_cmd */
 
-static ipfsa_status no_text(const char *what, ipfsa_error *err) {
-  return ipfsa_fail(err, IPFSA_E_INVALID, "%s: it is no UTF-8 text, so it cannot be handed to the engine", what);
+/* All texts of the options; what is checked here JSON can hold, so that further on only memory can be lacking. */
+static ipfsa_status check_texts(const ipfsa_container_start_options *o, ipfsa_error *err) {
+  const struct { const char *what; ipfsa_texts texts; } lists[] = {{"command", o->command}, {"entrypoint", o->entrypoint}, {"environment", o->env}, {"port", o->ports},
+      {"volume", o->volumes}, {"tmpfs", o->tmpfs}, {"network", o->networks}, {"label", o->labels}, {"option", o->extras}};
+  const struct { const char *what, *text; } texts[] = {{"gpus", o->gpus}, {"user", o->user}, {"folder", o->workdir}, {"health command", o->health_cmd}};
+  ipfsa_status status = IPFSA_OK;
+  for (size_t i = 0; i < sizeof lists / sizeof *lists && status == IPFSA_OK; i++) status = ipfsa_json_check_texts(lists[i].what, lists[i].texts, err);
+  for (size_t i = 0; i < sizeof texts / sizeof *texts && status == IPFSA_OK; i++) status = ipfsa_json_check_text(texts[i].what, texts[i].text, err);
+  return status;
 }
 
-/* Takes the value; NULL: it was text that JSON cannot hold, or memory ran out. */
+/* Takes the value; NULL: memory ran out. */
 static ipfsa_status put(json_t *object, const char *key, json_t *value, ipfsa_error *err) {
-  if (!value) return no_text(key, err);
   return json_object_set_new(object, key, value) == 0 ? IPFSA_OK : ipfsa_fail_nomem(err);
 }
 
@@ -28,13 +34,7 @@ static ipfsa_status put(json_t *object, const char *key, json_t *value, ipfsa_er
 static ipfsa_status put_words(json_t *object, const char *key, ipfsa_texts words, ipfsa_error *err) {
   if (words.n == 0) return IPFSA_OK;
   if (words.n > IPFSA_MAX_SPEC_ITEMS) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s: more than %u items", key, IPFSA_MAX_SPEC_ITEMS);
-  json_t *list = json_array();
-  for (size_t i = 0; i < words.n; i++)
-    if (json_array_append_new(list, json_string(words.items[i])) != 0) {
-      json_decref(list);
-      return no_text(key, err);
-    }
-  return put(object, key, list, err);
+  return put(object, key, ipfsa_json_list(words), err);
 }
 
 /* --- ports --- */
@@ -105,9 +105,8 @@ ipfsa_status ipfsa_spec_put_port(const ipfsa_engine *engine, const char *text, j
 }
 
 static ipfsa_status put_ports(const ipfsa_engine *engine, ipfsa_texts ports, json_t *body, json_t *host_config, ipfsa_error *err) {
-  json_t *bindings = json_object(), *exposed = json_object();
-  ipfsa_status status = put(body, "ExposedPorts", exposed, err);
-  ipfsa_status also = put(host_config, "PortBindings", bindings, err);
+  json_t *exposed = json_object(), *bindings = json_object();
+  ipfsa_status status = put(body, "ExposedPorts", exposed, err), also = put(host_config, "PortBindings", bindings, err);
   if (status || also) return status ? status : also;
   for (size_t i = 0; i < ports.n && status == IPFSA_OK; i++) status = ipfsa_spec_put_port(engine, ports.items[i], bindings, exposed, err);
   return status;
@@ -122,8 +121,10 @@ static ipfsa_status put_mounts(const ipfsa_engine *engine, ipfsa_texts volumes, 
     ipfsa_spec_mount m = {0};
     status = ipfsa_spec_mount_parse(engine, volumes.items[i], &m, err);
     if (status) break;
-    json_t *mount = json_pack("{s:s,s:s,s:s,s:b}", "Type", m.is_bind ? "bind" : "volume", "Source", m.source, "Target", m.target, "ReadOnly", m.read_only);
-    if (json_array_append_new(mounts, mount) != 0) status = no_text("volume", err);
+    status = ipfsa_json_check_text("where a volume's folder really is", m.source, err); /* behind a link */
+    json_t *mount =
+        status ? NULL : json_pack("{s:s,s:s,s:s,s:b}", "Type", m.is_bind ? "bind" : "volume", "Source", m.source, "Target", m.target, "ReadOnly", m.read_only);
+    if (status == IPFSA_OK && json_array_append_new(mounts, mount) != 0) status = ipfsa_fail_nomem(err);
     ipfsa_spec_mount_release(&m);
   }
   return status;
@@ -134,9 +135,11 @@ static ipfsa_status put_contents(const ipfsa_spec_facts *facts, json_t *labels, 
   for (size_t i = 0; i < facts->n_contents; i++) {
     const ipfsa_content *content = &facts->contents[i];
     ipfsa_status status = ipfsa_spec_check_target("mount", content->target, content->target, err);
+    if (status == IPFSA_OK) status = ipfsa_json_check_text("mount", content->target, err);
+    if (status == IPFSA_OK) status = ipfsa_json_check_text("path of the repo", content->source, err);
     if (status) return status;
     json_t *mount = json_pack("{s:s,s:s,s:s,s:b}", "Type", "bind", "Source", content->source, "Target", content->target, "ReadOnly", 1);
-    if (json_array_append_new(mounts, mount) != 0) return no_text("mount", err);
+    if (json_array_append_new(mounts, mount) != 0) return ipfsa_fail_nomem(err);
     ipfsa_buf_printf(&cids, "%s%s", i ? " " : "", content->cid);
   }
   const char *text = ipfsa_buf_cstr(&cids);
@@ -154,7 +157,7 @@ static ipfsa_status put_tmpfs(ipfsa_texts tmpfs, json_t *host_config, ipfsa_erro
     if (text[0] != '/' || len < 2 || memchr(text, ',', len) || !size_fine) return ipfsa_fail(err, IPFSA_E_INVALID, "tmpfs \"%.100s\": expected /path or /path:SIZE, such as /cache:64m", text);
     char options[64];
     snprintf(options, sizeof options, "rw,nosuid,nodev,mode=1777%s%s", colon ? ",size=" : "", colon ? colon + 1 : "");
-    if (json_object_setn_new(map, text, len, json_string(options)) != 0) status = no_text("tmpfs", err);
+    if (json_object_setn_new(map, text, len, json_string(options)) != 0) status = ipfsa_fail_nomem(err);
   }
   return status;
 }
@@ -198,7 +201,7 @@ static json_t *comma_list(const char *text) {
   json_t *list = json_array();
   for (const char *p = text; *p;) {
     size_t n = strcspn(p, ",");
-    if (n) json_array_append_new(list, json_stringn(p, n));
+    if (n && json_array_append_new(list, json_stringn(p, n)) != 0) return json_decref(list), NULL;
     p += n + (p[n] == ',');
   }
   return list;
@@ -242,7 +245,7 @@ static ipfsa_status put_labels(ipfsa_texts labels, json_t *body, ipfsa_error *er
     size_t len = equals ? (size_t)(equals - text) : strlen(text);
     if (len == 0 || strncmp(text, "io.ipfs-accelerate.", 19) == 0)
       return ipfsa_fail(err, IPFSA_E_INVALID, "label \"%.100s\": expected key=value, and a key that does not begin with io.ipfs-accelerate", text);
-    if (json_object_setn_new(map, text, len, json_string(equals ? equals + 1 : "")) != 0) status = no_text("label", err);
+    if (json_object_setn_new(map, text, len, json_string(equals ? equals + 1 : "")) != 0) status = ipfsa_fail_nomem(err);
   }
   return status;
 }
@@ -286,23 +289,27 @@ static ipfsa_status put_process(const ipfsa_container_start_options *o, const ip
 
 /* The body's fingerprint goes into a label: the same options give the same text, as keys are sorted. */
 static ipfsa_status put_fingerprint(json_t *body, ipfsa_error *err) {
-  char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS), hex[65];
-  if (!text) return ipfsa_fail_nomem(err);
+  IPFSA_AUTO_BUF ipfsa_buf text = {0};
+  char hex[65];
+  ipfsa_json_put(&text, body, JSON_COMPACT | JSON_SORT_KEYS);
+  ipfsa_status status = ipfsa_buf_status(&text, err);
+  if (status) return status;
   ipfsa_sha256_stream sha;
   uint8_t digest[32];
   ipfsa_sha256_init(&sha);
-  ipfsa_sha256_update(&sha, text, strlen(text));
+  ipfsa_sha256_update(&sha, text.data, text.len);
   ipfsa_sha256_final(&sha, digest);
-  free(text); /* jansson allocated it */
   for (size_t i = 0; i < 32; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
   return put(json_object_get(body, "Labels"), IPFSA_LABEL_SPEC, json_string(hex), err);
 }
 
 ipfsa_status ipfsa_spec_build(const ipfsa_engine *engine, const char *name, const ipfsa_container_start_options *o, const ipfsa_spec_facts *facts, json_t **ret,
                               ipfsa_error *err) {
+  ipfsa_status status = check_texts(o, err);
+  if (status) return status;
   IPFSA_AUTO_JSON json_t *body = json_object();
   json_t *host_config = json_object();
-  ipfsa_status status = put(body, "HostConfig", host_config, err);
+  status = put(body, "HostConfig", host_config, err);
   if (status == IPFSA_OK) status = put_process(o, facts, body, err);
   if (status == IPFSA_OK) status = put_labels(o->labels, body, err);
   if (status == IPFSA_OK) status = put_confinement(engine, o, host_config, err);

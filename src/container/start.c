@@ -69,12 +69,14 @@ static ipfsa_status ensure_volumes(starting *s, ipfsa_error *err) {
   json_t *mount;
   size_t i;
   s->volumes = json_array();
+  if (!s->volumes) return ipfsa_fail_nomem(err);
   json_array_foreach(ipfsa_json_at(s->body, "HostConfig", "Mounts", NULL), i, mount) {
     if (strcmp(ipfsa_json_text(mount, "Type"), "volume") != 0) continue;
     bool created = false;
     const char *name = ipfsa_json_text(mount, "Source");
+    if (json_array_append_new(s->volumes, json_string(name)) != 0) return ipfsa_fail_nomem(err); /* before it is made: afterwards nobody would know */
     ipfsa_status status = ipfsa_volume_create(s->engine, name, &created, err);
-    if (created && status != IPFSA_E_EXISTS && json_array_append_new(s->volumes, json_string(name)) != 0) return ipfsa_fail_nomem(err);
+    if (!created || status == IPFSA_E_EXISTS) json_array_remove(s->volumes, json_array_size(s->volumes) - 1);
     if (status && status != IPFSA_E_EXISTS) return status; /* one of others may be used */
   }
   return IPFSA_OK;
@@ -83,7 +85,8 @@ static ipfsa_status ensure_volumes(starting *s, ipfsa_error *err) {
 /* --- making and starting --- */
 
 static ipfsa_status make(starting *s, ipfsa_error *err) {
-  (void)json_object_set_new(json_object_get(s->body, "Labels"), IPFSA_LABEL_SESSION, json_string(ipfsa_engine_session(s->engine)));
+  /* Without it nobody could tell, should the answer be lost, whose the container is. */
+  if (json_object_set_new(json_object_get(s->body, "Labels"), IPFSA_LABEL_SESSION, json_string(ipfsa_engine_session(s->engine))) != 0) return ipfsa_fail_nomem(err);
   IPFSA_AUTO_BUF ipfsa_buf target = {0};
   ipfsa_buf_str(&target, "/containers/create");
   ipfsa_http_put_query(&target, "name", s->name);

@@ -99,6 +99,7 @@ static void describe(ipfsa_tunnel *t, const char *container, uint16_t port, cons
   snprintf(t->info.name, sizeof t->info.name, "%s", o->name ? o->name : "");
   snprintf(t->info.container, sizeof t->info.container, "%s", container);
   snprintf(t->info.engine, sizeof t->info.engine, "%s", ipfsa_engine_address_text(t->engine));
+  ipfsa_json_make_text(t->info.engine);
   t->info.container_port = port;
   t->info.pid = getpid();
   t->info.started = ipfsa_clock_wall_s();

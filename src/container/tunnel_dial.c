@@ -64,6 +64,7 @@ void ipfsa_tunnel_dialer_free(ipfsa_tunnel_dialer *d) {
 void ipfsa_tunnel_dialer_note(ipfsa_tunnel_dialer *d, const char *words) {
   pthread_mutex_lock(&d->lock);
   snprintf(d->last_error, sizeof d->last_error, "%s", words);
+  ipfsa_json_make_text(d->last_error); /* a program in the container says what it likes, and 'tunnel ls' gets it as JSON */
   pthread_mutex_unlock(&d->lock);
 }
 

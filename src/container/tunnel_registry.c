@@ -138,13 +138,14 @@ static ipfsa_status take_name(int dirfd, const char *name, int *ret, ipfsa_error
 
 /* --- what is written and answered --- */
 
-static char *info_to_json(const ipfsa_tunnel_info *i) {
+/* Texts in it are UTF-8: who put them there saw to that. A failure is kept in the buf. */
+static void put_info(ipfsa_buf *out, const ipfsa_tunnel_info *i) {
   IPFSA_AUTO_JSON json_t *json = json_pack(
       "{s:s,s:s,s:s,s:s,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", i->name, "container", i->container, "engine", i->engine, "last_error", i->last_error,
       "local_port", (int)i->local_port, "container_port", (int)i->container_port, "pid", (json_int_t)i->pid, "started", (json_int_t)i->started, "accepted",
       (json_int_t)i->n_accepted, "open", (json_int_t)i->n_open, "failed", (json_int_t)i->n_failed, "refused", (json_int_t)i->n_refused, "broken", (json_int_t)i->n_broken,
       "idle", (json_int_t)i->n_idle, "sent_bytes", (json_int_t)i->sent_bytes, "received_bytes", (json_int_t)i->received_bytes);
-  return json ? json_dumps(json, JSON_COMPACT) : NULL;
+  ipfsa_json_put(out, json, JSON_COMPACT);
 }
 
 static uint64_t count_of(const json_t *json, const char *key) {
@@ -152,10 +153,12 @@ static uint64_t count_of(const json_t *json, const char *key) {
   return v > 0 ? (uint64_t)v : 0;
 }
 
-static bool info_from_json(ipfsa_bytes text, ipfsa_tunnel_info *ret) {
+static ipfsa_status info_from_json(ipfsa_bytes text, ipfsa_tunnel_info *ret, ipfsa_error *err) {
   IPFSA_AUTO_JSON json_t *json = NULL;
   ipfsa_tunnel_info i = {0};
-  if (ipfsa_json_parse(text, "tunnel", &json, NULL) || !json_is_object(json)) return false;
+  ipfsa_status status = ipfsa_json_parse(text, "tunnel", &json, err);
+  if (status == IPFSA_OK && !json_is_object(json)) status = ipfsa_fail(err, IPFSA_E_MALFORMED, "tunnel: its entry is no object");
+  if (status) return status;
   snprintf(i.name, sizeof i.name, "%s", ipfsa_json_text(json, "name"));
   snprintf(i.container, sizeof i.container, "%s", ipfsa_json_text(json, "container"));
   snprintf(i.engine, sizeof i.engine, "%s", ipfsa_json_text(json, "engine"));
@@ -173,7 +176,7 @@ static bool info_from_json(ipfsa_bytes text, ipfsa_tunnel_info *ret) {
   i.sent_bytes = count_of(json, "sent_bytes");
   i.received_bytes = count_of(json, "received_bytes");
   *ret = i;
-  return true;
+  return IPFSA_OK;
 }
 
 /* Through /proc, since a socket's whole path has 107 bytes at most. */
@@ -199,10 +202,11 @@ ipfsa_status ipfsa_tunnel_register(const ipfsa_tunnel_info *info, ipfsa_tunnel_e
   if (status == IPFSA_OK) status = take_name(e.dirfd, e.name, &e.lock_fd, err);
   if (status == IPFSA_OK) status = open_control(&e, err);
   if (status == IPFSA_OK) {
-    char *text = info_to_json(info);
-    status = text ? ipfsa_fs_truncate(e.lock_fd, 0, err) : ipfsa_fail_nomem(err);
-    if (status == IPFSA_OK) status = ipfsa_fs_write_at(e.lock_fd, text, strlen(text), 0, err);
-    free(text);
+    IPFSA_AUTO_BUF ipfsa_buf text = {0};
+    put_info(&text, info);
+    status = ipfsa_buf_status(&text, err);
+    if (status == IPFSA_OK) status = ipfsa_fs_truncate(e.lock_fd, 0, err);
+    if (status == IPFSA_OK) status = ipfsa_fs_write_at(e.lock_fd, text.data, text.len, 0, err);
   }
   if (status) ipfsa_tunnel_unregister(&e);
   else *ret = e;
@@ -225,9 +229,9 @@ bool ipfsa_tunnel_answer(const ipfsa_tunnel_entry *e, const ipfsa_tunnel_info *i
     ssize_t n = recvfrom(e->control_fd, &word, 1, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
     if (n < 0) return stop;
     if (n == 1 && word == 's') stop = true;
-    char *text = n == 1 && word == 'i' ? info_to_json(info) : NULL;
-    if (text) (void)sendto(e->control_fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&from, len);
-    free(text);
+    IPFSA_AUTO_BUF ipfsa_buf text = {0};
+    if (n == 1 && word == 'i') put_info(&text, info);
+    if (text.len && !text.failed) (void)sendto(e->control_fd, text.data, text.len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&from, len);
   }
 }
 
@@ -247,21 +251,24 @@ static bool tell(int dirfd, const char *name, char word, char *answer, size_t ca
   return n > 0;
 }
 
-/* The tunnel behind an entry: false when its process is gone (then its files are, too) or has not begun. */
-static bool look(int dirfd, const char *name, ipfsa_tunnel_info *ret) {
+/* The tunnel behind an entry: *ret_found false when its process is gone (then its files are, too) or has not begun. Fails only for lack of memory: a tunnel
+ * that is there is not left out for that. */
+static ipfsa_status look(int dirfd, const char *name, ipfsa_tunnel_info *ret, bool *ret_found, ipfsa_error *err) {
   char text[MAX_STATE];
   size_t len = 0;
+  *ret_found = false;
   IPFSA_AUTO_FD int fd = ipfsa_fs_open(dirfd, names_of(name).file, O_RDWR | O_NOFOLLOW, 0, NULL);
-  if (fd < 0) return false;
+  if (fd < 0) return IPFSA_OK;
   if (!is_locked(fd)) {
     clean(dirfd, name, fd);
-    return false;
+    return IPFSA_OK;
   }
-  if (tell(dirfd, name, 'i', text, sizeof text, &len) && info_from_json(ipfsa_bytes_of(text, len), ret)) {
-    ret->answers = true;
-    return true;
-  }
-  return ipfsa_fs_read_at(fd, text, sizeof text, 0, &len, NULL) == IPFSA_OK && info_from_json(ipfsa_bytes_of(text, len), ret);
+  bool told = tell(dirfd, name, 'i', text, sizeof text, &len);
+  ipfsa_status status = told ? info_from_json(ipfsa_bytes_of(text, len), ret, err) : IPFSA_E_TIMEOUT;
+  if (status == IPFSA_OK) ret->answers = true;
+  else if (status != IPFSA_E_NOMEM) status = ipfsa_fs_read_at(fd, text, sizeof text, 0, &len, NULL) ? IPFSA_E_IO : info_from_json(ipfsa_bytes_of(text, len), ret, err);
+  *ret_found = status == IPFSA_OK;
+  return status == IPFSA_E_NOMEM ? status : IPFSA_OK;
 }
 
 typedef struct name_list {
@@ -305,7 +312,9 @@ ipfsa_status ipfsa_tunnel_list(ipfsa_tunnel_cb cb, void *ctx, ipfsa_error *err) 
   status = list_names(dirfd, &list, err);
   for (size_t i = 0; i < list.n; i++) {
     ipfsa_tunnel_info info;
-    if (status == IPFSA_OK && look(dirfd, list.names[i], &info) && cb(ctx, &info) != 0) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
+    bool found = false;
+    if (status == IPFSA_OK) status = look(dirfd, list.names[i], &info, &found, err);
+    if (found && cb(ctx, &info) != 0) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
     ipfsa_free(list.names[i]);
   }
   ipfsa_free(list.names);
@@ -332,7 +341,9 @@ ipfsa_status ipfsa_tunnel_rm(const char *name, ipfsa_error *err) {
     return there_is_none(name, err);
   }
   ipfsa_tunnel_info info = {0};
-  bool known = look(dirfd, name, &info);
+  bool known = false;
+  status = look(dirfd, name, &info, &known, err);
+  if (status) return status;
   bool told = tell(dirfd, name, 's', NULL, 0, NULL);
   uint64_t last = ipfsa_clock_monotonic_ns() + STOP_MS * 1000000ull;
   while (told && is_locked(fd) && ipfsa_clock_monotonic_ns() < last) pause_ms(5);

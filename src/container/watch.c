@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/options.h"
 
+#define LOOK_NS 1000000000u            /* between two looks at a container */
 #define DEFAULT_BACKOFF_MS 1000
 #define DEFAULT_MAX_BACKOFF_MS 60000
 #define LEAST_BACKOFF_MS 200           /* time for an engine to tell of a stop */
@@ -178,9 +179,15 @@ static bool ran_out(ipfsa_watch *w) {
   return yes;
 }
 
+static bool any_over(const ipfsa_watch *w) {
+  for (const ipfsa_watched *one = w->list; one; one = one->next)
+    if (one->over) return true;
+  return false;
+}
+
 static void wait_for_more(ipfsa_watch *w) {
   pthread_mutex_lock(&w->lock);
-  if (!w->first) wait_on(&w->told, &w->lock, ipfsa_clock_monotonic_ns() + CANCEL_NS);
+  if (!w->first && !any_over(w) && !w->no_memory) wait_on(&w->told, &w->lock, ipfsa_clock_monotonic_ns() + CANCEL_NS);
   pthread_mutex_unlock(&w->lock);
 }
 
@@ -219,13 +226,17 @@ static void end(ipfsa_watch *w) {
   pthread_mutex_destroy(&w->lock);
 }
 
-static void init(ipfsa_watch *w, ipfsa_engine *engine, const ipfsa_watch_options *o) {
+static ipfsa_watch_times times_of(const ipfsa_watch_options *o) {
   int64_t base = o->backoff_ms > 0 ? o->backoff_ms : DEFAULT_BACKOFF_MS, cap = o->max_backoff_ms > 0 ? o->max_backoff_ms : DEFAULT_MAX_BACKOFF_MS;
   if (base < LEAST_BACKOFF_MS) base = LEAST_BACKOFF_MS;
   if (base > INT32_MAX) base = INT32_MAX;
   if (cap > INT32_MAX) cap = INT32_MAX;
   if (cap < base) cap = base;
-  *w = (ipfsa_watch){.engine = engine, .restart = o->restart, .backoff = (uint64_t)base * 1000000, .max_backoff = (uint64_t)cap * 1000000};
+  return (ipfsa_watch_times){.look = LOOK_NS, .backoff = (uint64_t)base * 1000000, .max_backoff = (uint64_t)cap * 1000000};
+}
+
+static void init(ipfsa_watch *w, ipfsa_engine *engine, const ipfsa_watch_options *o, const ipfsa_watch_times *times) {
+  *w = (ipfsa_watch){.engine = engine, .restart = o->restart, .times = *times};
   pthread_condattr_t clock;
   pthread_condattr_init(&clock);
   pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -235,10 +246,7 @@ static void init(ipfsa_watch *w, ipfsa_engine *engine, const ipfsa_watch_options
   pthread_mutex_init(&w->lock, NULL);
 }
 
-ipfsa_status ipfsa_container_watch(ipfsa_engine *engine, const ipfsa_watch_options *options, ipfsa_watch_cb cb, void *ctx, ipfsa_error *err) {
-  ipfsa_error local = {0};
-  if (!err) err = &local;
-  const ipfsa_watch_options copy = IPFSA_OPTIONS(ipfsa_watch_options, options), *o = &copy;
+ipfsa_status ipfsa_watch_run(ipfsa_engine *engine, const ipfsa_watch_options *o, const ipfsa_watch_times *times, ipfsa_watch_cb cb, void *ctx, ipfsa_error *err) {
   for (size_t i = 0; i < o->names.n; i++) {
     json_t *json = NULL;
     ipfsa_status status = ipfsa_container_look_ours(engine, o->names.items[i], &json, err);
@@ -246,10 +254,17 @@ ipfsa_status ipfsa_container_watch(ipfsa_engine *engine, const ipfsa_watch_optio
     if (status) return status;
   }
   ipfsa_watch w;
-  init(&w, engine, o);
+  init(&w, engine, o, times);
   ipfsa_status status = IPFSA_OK;
   for (size_t i = 0; i < o->names.n && status == IPFSA_OK; i++) status = begin_one(&w, o->names.items[i], err);
   if (status == IPFSA_OK) status = run(&w, o->names.n == 0, cb, ctx, err);
   end(&w);
   return status;
+}
+
+ipfsa_status ipfsa_container_watch(ipfsa_engine *engine, const ipfsa_watch_options *options, ipfsa_watch_cb cb, void *ctx, ipfsa_error *err) {
+  ipfsa_error local = {0};
+  const ipfsa_watch_options o = IPFSA_OPTIONS(ipfsa_watch_options, options);
+  const ipfsa_watch_times times = times_of(&o);
+  return ipfsa_watch_run(engine, &o, &times, cb, ctx, err ? err : &local);
 }

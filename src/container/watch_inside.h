@@ -9,7 +9,6 @@
 
 #define IPFSA_MAX_WATCHED 256u      /* containers; each costs a thread */
 #define IPFSA_MAX_WATCH_QUEUE 4096u /* events not yet told: a callback that sleeps makes the watchers wait */
-#define IPFSA_WATCH_LOOK_NS 1000000000u /* between two looks at a container */
 
 typedef struct ipfsa_watch_item {
   struct ipfsa_watch_item *next;
@@ -17,6 +16,11 @@ typedef struct ipfsa_watch_item {
   char name[IPFSA_MAX_OBJECT_NAME + 1], state[16], what[300];
   ipfsa_probe_result history[IPFSA_HEALTH_HISTORY];
 } ipfsa_watch_item;
+
+typedef struct ipfsa_watch_times { /* nanoseconds */
+  uint64_t look;                 /* between two looks at a container */
+  uint64_t backoff, max_backoff; /* between two restarts */
+} ipfsa_watch_times;
 
 typedef struct ipfsa_watch ipfsa_watch;
 typedef struct ipfsa_watched {
@@ -30,7 +34,7 @@ typedef struct ipfsa_watched {
 struct ipfsa_watch {
   ipfsa_engine *engine;
   bool restart;
-  uint64_t backoff, max_backoff; /* nanoseconds */
+  ipfsa_watch_times times;
   pthread_mutex_t lock;          /* over all below */
   pthread_cond_t told;           /* the queue or a watched changed: for the caller's thread */
   pthread_cond_t wake;           /* room in the queue, or the end: for watchers */
@@ -40,6 +44,8 @@ struct ipfsa_watch {
   bool ending, engine_lost, no_memory;
 };
 
+/* ipfsa_container_watch at a pace of the caller's. err is not NULL. */
+ipfsa_status ipfsa_watch_run(ipfsa_engine *engine, const ipfsa_watch_options *options, const ipfsa_watch_times *times, ipfsa_watch_cb cb, void *ctx, ipfsa_error *err);
 /* Queues a copy. */
 void ipfsa_watch_tell(ipfsa_watch *w, const ipfsa_watch_event *event);
 /* The engine answered or did not: told when that changes. */

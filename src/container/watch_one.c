@@ -196,7 +196,7 @@ static ipfsa_status look(watcher *w, ipfsa_error *err) {
 }
 
 static uint64_t next_look(const watcher *w) {
-  uint64_t now = ipfsa_clock_monotonic_ns(), at = now + IPFSA_WATCH_LOOK_NS;
+  uint64_t now = ipfsa_clock_monotonic_ns(), at = now + w->watch->times.look;
   if (w->restart_at && w->restart_at < at) at = w->restart_at;
   bool probes = strcmp(w->state, "running") == 0 && w->plan.n;
   return probes && w->health.next < at ? w->health.next : at;
@@ -204,7 +204,7 @@ static uint64_t next_look(const watcher *w) {
 
 void *ipfsa_watch_one(void *arg) {
   ipfsa_watched *self = arg;
-  watcher w = {.self = self, .watch = self->watch, .backoff = {.base = self->watch->backoff, .cap = self->watch->max_backoff}};
+  watcher w = {.self = self, .watch = self->watch, .backoff = {.base = self->watch->times.backoff, .cap = self->watch->times.max_backoff}};
   for (bool goes_on = true; goes_on;) {
     ipfsa_error err = {0};
     ipfsa_status status = look(&w, &err);

@@ -197,6 +197,22 @@ static void names_are_checked(void **state) {
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_status(ipfsa_name_check("container", bad[i], &err), IPFSA_E_INVALID);
 }
 
+/* A fault of who asks, not lack of memory; and the text, which may be a secret, is not told. */
+static void what_is_no_text_is_refused(void **state) {
+  fixture *f = *state;
+  static const char *const odd = "A=secret\xff";
+  const ipfsa_texts odds = {&odd, 1};
+  const ipfsa_container_start_options all[] = {{.command = odds}, {.entrypoint = odds}, {.env = odds}, {.labels = odds}, {.volumes = odds}, {.tmpfs = odds}, {.ports = odds},
+                                               {.networks = odds}, {.extras = odds}, {.user = odd}, {.workdir = odd}, {.health_cmd = odd}, {.gpus = odd}};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    ipfsa_error err = {0};
+    json_t *body = NULL;
+    assert_status(build(f, &all[i], &body, &err), IPFSA_E_INVALID);
+    assert_non_null(strstr(err.message, "no UTF-8 text"));
+    assert_null(strstr(err.message, "secret"));
+  }
+}
+
 static void addresses_are_parsed(void **state) {
   (void)state;
   ipfsa_error err = {0};
@@ -219,6 +235,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(harmless_values_pass_and_nonsense_does_not, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_body_has_the_safe_defaults, set_up, tear_down),
       cmocka_unit_test_setup_teardown(images_come_from_allowed_registries_only, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(what_is_no_text_is_refused, set_up, tear_down),
       cmocka_unit_test(names_are_checked),
       cmocka_unit_test(addresses_are_parsed),
   };

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "../support.h"
@@ -15,9 +16,11 @@
 typedef struct server {
   int fd, stop[2];
   uint16_t port;
+  const char *path; /* of a unix socket to listen at instead, as engines do */
   pthread_t thread;
   const char *answers[MAX_REQUESTS]; /* to the i-th request; the last one is repeated; as they are on the wire */
   const char *(*choose)(const char *request); /* instead of answers, by what was asked */
+  size_t n_answer;                   /* bytes of what `choose` gave, which sets it when that holds zero bytes; 0: it is a text */
   size_t pad;                        /* bytes 'x' sent behind the answer */
   bool hangs;                        /* after the answer, until server_stop */
   bool takes_all;                    /* also bodies that are larger than `requests` has room for; their bytes are added up */
@@ -72,7 +75,8 @@ static void *serve(void *arg) {
     __atomic_add_fetch(&s->n_requests, 1, __ATOMIC_SEQ_CST);
     while (answer > 0 && !s->answers[answer]) answer--;
     const char *text = s->choose ? s->choose(s->requests[n]) : s->answers[answer];
-    send_all(fd, text, strlen(text));
+    send_all(fd, text, s->n_answer ? s->n_answer : strlen(text));
+    s->n_answer = 0;
     static const char pad[65536] = {[0 ... 65535] = 'x'};
     for (size_t left = s->pad, some; left; left -= some) send_all(fd, pad, some = left < sizeof pad ? left : sizeof pad);
     char byte;
@@ -81,7 +85,15 @@ static void *serve(void *arg) {
   }
 }
 
-static void server_start(server *s) {
+static void server_listen_at_path(server *s) {
+  struct sockaddr_un at = {.sun_family = AF_UNIX};
+  assert_true(snprintf(at.sun_path, sizeof at.sun_path, "%s", s->path) < (int)sizeof at.sun_path);
+  s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(bind(s->fd, (struct sockaddr *)&at, sizeof at), 0);
+  assert_int_equal(listen(s->fd, 16), 0);
+}
+
+static void server_listen(server *s) {
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t len = sizeof at;
   s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -89,6 +101,11 @@ static void server_start(server *s) {
   assert_int_equal(listen(s->fd, 16), 0);
   assert_int_equal(getsockname(s->fd, (struct sockaddr *)&at, &len), 0);
   s->port = ntohs(at.sin_port);
+}
+
+static void server_start(server *s) {
+  if (s->path) server_listen_at_path(s);
+  else server_listen(s);
   assert_int_equal(pipe(s->stop), 0);
   assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
 }

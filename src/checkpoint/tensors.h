@@ -41,7 +41,7 @@ typedef struct ipfsa_tensors {
 void ipfsa_tensors_release(ipfsa_tensors *t);
 /* E_LIMIT at MAX_TENSORS. The pointer stays until the next add. */
 ipfsa_status ipfsa_tensors_add(ipfsa_tensors *t, ipfsa_tensor_record **ret, ipfsa_error *err);
-ipfsa_status ipfsa_tensors_add_dim(ipfsa_tensors *t, uint64_t dim, ipfsa_error *err); /* E_LIMIT past 2^32 of them in all */
+ipfsa_status ipfsa_tensors_add_dim(ipfsa_tensors *t, uint64_t dim, ipfsa_error *err); /* MAX_TENSORS of MAX_TENSOR_RANK at most: their number fits into 32 bits */
 static inline ipfsa_bytes ipfsa_tensors_name(const ipfsa_tensors *t, const ipfsa_tensor_record *r) { return ipfsa_bytes_of(t->text + r->name, r->name_len); }
 void ipfsa_tensors_sort(ipfsa_tensors *t); /* by begin, end, place in the header; what is in order costs one pass */
 /* Makes the table. *ret_twice: the later of two of one name, NULL when there are none. */

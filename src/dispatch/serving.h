@@ -4,7 +4,7 @@
 
 #include "dispatch/driver.h"
 
-#define IPFSA_MAX_SERVING_WORDS 16
+#define IPFSA_MAX_SERVING_WORDS 16 /* of a line of our own table; the longest has 8 */
 
 typedef struct ipfsa_serving {
   const char *kind;

@@ -29,7 +29,7 @@ def write(folder, blobs, text):
     (folder / "model.safetensors.index.json").write_bytes(text if isinstance(text, bytes) else json.dumps(text).encode())
 
 
-@pytest.mark.parametrize("text", [index(), {"x": A, "y": A, "z": B}, index(more=[1, {"a": 2}])], ids=["index", "bare", "more"])
+@pytest.mark.parametrize("text", [index(), {"x": A, "y": A, "z": B}, index(more=[1, [[{"a": 2}]]])], ids=["index", "bare", "more"])
 def test_a_set(ipfs, tmp_path, text):
     write(tmp_path / "m", files(), text)
     root = ipfs.text("add", "-rQ", "m")

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/fault.h"
 #include "checkpoint/checkpoint.h"
+#include "generated.h"
 #include "memory.h"
 
 typedef struct named {
@@ -69,7 +70,7 @@ static void text(ipfsa_buf *b, const char *s) {
   ipfsa_buf_str(b, s);
 }
 
-static void add_part(memory_place *p, const char *name, unsigned no) {
+static void add_part_of(memory_place *p, const char *name, unsigned no, unsigned count) {
   ipfsa_buf *b = add(p, name);
   ipfsa_buf_str(b, "GGUF");
   ipfsa_buf_u32le(b, 3);
@@ -82,8 +83,8 @@ static void add_part(memory_place *p, const char *name, unsigned no) {
   for (unsigned i = 0; i < 2; i++) {
     text(b, keys[i]);
     ipfsa_buf_u32le(b, 2);
-    ipfsa_buf_u8(b, (uint8_t)(i ? 2 : no));
-    ipfsa_buf_u8(b, 0);
+    ipfsa_buf_u8(b, (uint8_t)(i ? count : no));
+    ipfsa_buf_u8(b, (uint8_t)(i ? count >> 8 : 0));
   }
   text(b, "split.tensors.count");
   ipfsa_buf_u32le(b, 5);
@@ -95,6 +96,8 @@ static void add_part(memory_place *p, const char *name, unsigned no) {
   ipfsa_buf_u64le(b, 0);
   ipfsa_buf_fill(b, 0, (32 - b->len % 32) % 32 + 32);
 }
+
+static void add_part(memory_place *p, const char *name, unsigned no) { add_part_of(p, name, no, 2); }
 
 static void fail_everywhere(memory_place *p, uint64_t n_tensors) {
   uint64_t nth = 1;
@@ -161,6 +164,78 @@ static void files_of_an_index_at_the_limit(void **state) {
   }
 }
 
+/* At the limit its file is opened; a longer one is no name of a file, whatever an index says. */
+static void names_of_files_at_the_limit(void **state) {
+  (void)state;
+  char name[IPFSA_MAX_SHARD_NAME + 2], part[IPFSA_MAX_SHARD_NAME + 2];
+  for (size_t n = IPFSA_MAX_SHARD_NAME; n <= IPFSA_MAX_SHARD_NAME + 1; n++) {
+    memory_place p = {.base = {open_memory, list_memory}};
+    ipfsa_checkpoint *cp = NULL;
+    ipfsa_error err = {0};
+    memset(name, 'n', n);
+    name[n] = '\0';
+    ipfsa_buf_printf(add(&p, "m.safetensors.index.json"), "{\"x\":\"%s\"}", name);
+    add_safetensors(&p, name, "{\"x\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4);
+    assert_status(ipfsa_checkpoint_load(&p.base, NULL, &cp, &err), n > IPFSA_MAX_SHARD_NAME ? IPFSA_E_MALFORMED : IPFSA_OK);
+    ipfsa_checkpoint_close(cp);
+    for (size_t i = 0; i < p.n; i++) ipfsa_buf_release(&p.files[i].bytes);
+    memcpy(part, name, sizeof part); /* parts of GGUF; a longer one cannot be in a folder, and is not asked for there */
+    memcpy(part + n - strlen("-00001-of-00002.gguf"), "-00001-of-00002.gguf", strlen("-00001-of-00002.gguf"));
+    p = (memory_place){.base = {open_memory, list_memory}};
+    add_part(&p, part, 0);
+    cp = NULL;
+    assert_status(ipfsa_checkpoint_load(&p.base, NULL, &cp, &err), IPFSA_E_NOT_FOUND);
+    assert_non_null(strstr(err.message, n > IPFSA_MAX_SHARD_NAME ? "no checkpoint" : "-00002-of-00002.gguf is not there"));
+    ipfsa_buf_release(&p.files[0].bytes);
+  }
+}
+
+static void parts_at_the_limit(void **state) {
+  (void)state;
+  for (unsigned n = IPFSA_MAX_SHARDS; n <= IPFSA_MAX_SHARDS + 1; n++) {
+    memory_place p = {.base = {open_memory, list_memory}};
+    ipfsa_checkpoint *cp = NULL;
+    ipfsa_error err = {0};
+    char name[64];
+    snprintf(name, sizeof name, "m-00001-of-%05u.gguf", n);
+    add_part_of(&p, name, 0, n);
+    assert_status(ipfsa_checkpoint_load(&p.base, NULL, &cp, &err), n > IPFSA_MAX_SHARDS ? IPFSA_E_LIMIT : IPFSA_E_NOT_FOUND); /* the second one */
+    ipfsa_buf_release(&p.files[0].bytes);
+  }
+}
+
+typedef struct one_place {
+  ipfsa_checkpoint_place base;
+  generated_source *file;
+} one_place;
+
+static ipfsa_status open_one(ipfsa_checkpoint_place *self, const char *name, ipfsa_source **ret, ipfsa_error *err) {
+  if (strcmp(name, "m.safetensors.index.json") != 0) return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "%s is not there", name);
+  *ret = &((one_place *)self)->file->base;
+  return IPFSA_OK;
+}
+
+static void make_space(uint64_t i, uint8_t *ret) {
+  (void)i;
+  memset(ret, ' ', GENERATED_WIDTH);
+}
+
+/* At the limit what it names is looked for. */
+static void an_index_at_the_limit(void **state) {
+  (void)state;
+  const char *text = "{\"x\":\"file\"}";
+  for (uint64_t size = 100000000; size <= 100000001; size++) {
+    generated_source g = generated_of(size);
+    generated_add(&g, 0, size / GENERATED_WIDTH + 1, GENERATED_WIDTH, 0, make_space);
+    generated_add_bytes(&g, 0, text, strlen(text));
+    one_place p = {{open_one, NULL}, &g};
+    ipfsa_checkpoint *cp = NULL;
+    ipfsa_error err = {0};
+    assert_status(ipfsa_checkpoint_load(&p.base, "m.safetensors.index.json", &cp, &err), size > 100000000 ? IPFSA_E_LIMIT : IPFSA_E_NOT_FOUND);
+    assert_non_null(strstr(err.message, size > 100000000 ? "at most 100000000" : "file is not there"));
+  }
+}
+
 static void only_headers_are_read(void **state) {
   (void)state;
   enum { SIZE = 8 << 20 };
@@ -183,6 +258,7 @@ static void only_headers_are_read(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(an_index_and_its_files), cmocka_unit_test(parts_of_gguf), cmocka_unit_test(a_zip_of_torch), cmocka_unit_test(files_of_an_index_at_the_limit),
+                                     cmocka_unit_test(names_of_files_at_the_limit), cmocka_unit_test(parts_at_the_limit), cmocka_unit_test(an_index_at_the_limit),
                                      cmocka_unit_test(only_headers_are_read)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

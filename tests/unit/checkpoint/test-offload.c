@@ -100,6 +100,8 @@ static void what_cannot_be_is_refused(void **state) {
     assert_status(ipfsa_offload_write(dir, &good, 1, &err), IPFSA_E_MALFORMED);
     expect(dir, "index.json", indexes[i], strlen(indexes[i]));
   }
+  assert_int_equal(truncate(path, IPFSA_MAX_OFFLOAD_INDEX), 0); /* zeros are looked at, and are no JSON */
+  assert_status(ipfsa_offload_write(dir, &good, 1, &err), IPFSA_E_MALFORMED);
   assert_int_equal(truncate(path, IPFSA_MAX_OFFLOAD_INDEX + 1), 0);
   assert_status(ipfsa_offload_write(dir, &good, 1, &err), IPFSA_E_LIMIT);
   test_remove_tree(dir);

@@ -224,6 +224,16 @@ static void limits(void **state) {
   assert_status(infer(modules, 2, tensors, fit + 1, NULL, &err), IPFSA_E_LIMIT);
   free(short_names);
   free(tensors);
+  n = IPFSA_MAX_PLAN_TENSORS;
+  short_names = calloc(n, sizeof *short_names);
+  tensors = calloc(n, sizeof *tensors);
+  for (size_t i = 0; i < n; i++) {
+    snprintf(short_names[i], sizeof *short_names, "%zu", i);
+    tensors[i] = (ipfsa_plan_tensor){short_names[i], 0, "int8", four, 1, false, 0};
+  }
+  assert_ok(infer(root, 1, tensors, n, NULL, &err));
+  free(short_names);
+  free(tensors);
   free(names);
   free(modules);
   ipfsa_plan *plan = NULL;

@@ -217,6 +217,10 @@ static void what_cannot_be_is_refused(void **state) {
   two[1].offset = 1000;
   assert_ok(plan(two, 2, NULL, &err));
   assert_status(plan(two, IPFSA_MAX_SLICES + 1, NULL, &err), IPFSA_E_LIMIT); /* refused before they are looked at */
+  ipfsa_slice *most = calloc(IPFSA_MAX_SLICES, sizeof *most);
+  for (size_t i = 0; i < IPFSA_MAX_SLICES; i++) most[i] = (ipfsa_slice){.name = "t", .bits = 8, .stop = 1, .offset = i};
+  assert_ok(ipfsa_slices_plan(IPFSA_MAX_SLICES, most, IPFSA_MAX_SLICES, NULL, ignore_read, &(int){0}, &err));
+  free(most);
   ipfsa_slices_options o = {.struct_size = sizeof o, .align = 3};
   assert_status(plan(two, 2, &o, &err), IPFSA_E_INVALID);
   o.align = 0, o.largest = IPFSA_MAX_SLICE_READ;

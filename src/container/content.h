@@ -13,9 +13,9 @@ typedef struct ipfsa_content {
   const char *target; /* absolute, in the container */
 } ipfsa_content;
 
-/* ipfsa_container_start with contents beside the user's volumes, read-only, and named in a label. */
+/* ipfsa_container_start with contents beside the user's volumes, read-only, and named in a label. *ret_made: it was not there before, and can go again. */
 ipfsa_status ipfsa_container_start_with(ipfsa_engine *engine, const char *name, const char *image, const ipfsa_container_start_options *options,
-                                        const ipfsa_content *contents, size_t n_contents, ipfsa_container **ret, bool *ret_changed, ipfsa_error *err);
+                                        const ipfsa_content *contents, size_t n_contents, ipfsa_container **ret, bool *ret_changed, bool *ret_made, ipfsa_error *err);
 
 /* Every CID that a label of our containers names; a return other than 0 stops: E_CANCELLED. */
 typedef int (*ipfsa_content_cb)(void *ctx, const char *cid);

@@ -211,7 +211,7 @@ static ipfsa_status run_steps(starting *s, ipfsa_container **ret, ipfsa_error *e
 }
 
 ipfsa_status ipfsa_container_start_with(ipfsa_engine *engine, const char *name, const char *image, const ipfsa_container_start_options *options,
-                                        const ipfsa_content *contents, size_t n_contents, ipfsa_container **ret, bool *ret_changed, ipfsa_error *err) {
+                                        const ipfsa_content *contents, size_t n_contents, ipfsa_container **ret, bool *ret_changed, bool *ret_made, ipfsa_error *err) {
   ipfsa_error local = {0};
   if (!err) err = &local;
   ipfsa_container_start_options o = IPFSA_OPTIONS(ipfsa_container_start_options, options);
@@ -227,6 +227,7 @@ ipfsa_status ipfsa_container_start_with(ipfsa_engine *engine, const char *name, 
   json_decref(s.volumes);
   if (status) return status;
   if (ret_changed) *ret_changed = s.made || s.started;
+  if (ret_made) *ret_made = s.made;
   if (ret) *ret = container;
   else ipfsa_container_free(container);
   return IPFSA_OK;
@@ -234,7 +235,7 @@ ipfsa_status ipfsa_container_start_with(ipfsa_engine *engine, const char *name, 
 
 ipfsa_status ipfsa_container_start(ipfsa_engine *engine, const char *name, const char *image, const ipfsa_container_start_options *options, ipfsa_container **ret,
                                    bool *ret_changed, ipfsa_error *err) {
-  return ipfsa_container_start_with(engine, name, image, options, NULL, 0, ret, ret_changed, err);
+  return ipfsa_container_start_with(engine, name, image, options, NULL, 0, ret, ret_changed, NULL, err);
 }
 
 /* --- a Kubo node --- */

@@ -7,6 +7,7 @@
 #include <ipfsa/mount.h>
 #include <string.h>
 
+#include "container/container_inside.h"
 #include "container/content.h"
 #include "node/container_mount.h"
 #include "node/materialised.h"
@@ -206,9 +207,12 @@ ipfsa_status ipfsa_container_start_mounted(ipfsa_node *node, ipfsa_engine *engin
   bool begun = status == IPFSA_OK;
   if (status == IPFSA_OK) status = make_mounts(&m, err);
   ipfsa_container *container = NULL;
-  bool changed = false;
-  if (status == IPFSA_OK) status = ipfsa_container_start_with(engine, name, image, options, m.contents, m.n, &container, &changed, err);
+  bool changed = false, made = false;
+  if (status == IPFSA_OK) status = ipfsa_container_start_with(engine, name, image, options, m.contents, m.n, &container, &changed, &made, err);
   for (size_t i = 0; i < m.n && status == IPFSA_OK; i++) status = ipfsa_use_set(node, &m.mounts[i].tree->cid, m.user, err);
+  /* That its files are kept could not be written down. */
+  if (status && made) (void)ipfsa_container_delete(engine, name, true, true, NULL);
+  else if (status && changed) (void)!ipfsa_container_stop(engine, name, -1, NULL, NULL);
   if (status && begun) (void)release_unused(node, engine, m.user, NULL, NULL); /* it failed for another reason, which is told */
   finish(&m);
   if (status) {

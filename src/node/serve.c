@@ -232,7 +232,6 @@ static ipfsa_status run(serving *s, ipfsa_error *err) {
   if (status == IPFSA_OK) status = await(s, server, err);
   if (status == IPFSA_OK && !s->what->models_dir) status = upload(s, server, err);
   ipfsa_server_close(server);
-  if (status && s->changed) remove_container(s);
   return status;
 }
 
@@ -287,6 +286,7 @@ ipfsa_status ipfsa_serve(ipfsa_node *node, ipfsa_engine *engine, const char *pat
   if (status == IPFSA_OK) status = ipfsa_lease_add(lease, &s.m.cid, err);
   if (status == IPFSA_OK) status = run(&s, err);
   if (status == IPFSA_OK) status = answer(&s, ret, err);
+  if (status && s.changed) remove_container(&s);
   ipfsa_buf_release(&s.url);
   ipfsa_buf_release(&s.way);
   ipfsa_model_release(&s.m);

@@ -17,7 +17,7 @@ static bool has_container, has_volume, has_network, has_image;
 static unsigned n_inspections;
 static char session_label[128], container_state[16] = "running";
 static const char *probe_label = "";
-static unsigned published_port = 8080;
+static unsigned container_port = 80, published_port = 8080;
 static server engine_server;
 
 #define OK_JSON(text) "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" text
@@ -39,8 +39,8 @@ static const char *inspection(void) {
                    OK_JSON("{\"Id\":\"c1\",\"Name\":\"/web\",\"State\":{\"Status\":\"%s\",\"Running\":%s,\"ExitCode\":%d,\"StartedAt\":\"2026-01-01T00:00:0%u.5Z\","
                            "\"FinishedAt\":\"2026-01-01T00:01:00Z\"},\"Config\":{\"Image\":\"busybox\",\"Tty\":false,\"Env\":[\"TOKEN=secret-word\",\"" LONG_NAME "=secret-word\"],\"Labels\":{"
                            "\"io.ipfs-accelerate.managed\":\"1\",\"io.ipfs-accelerate.session\":\"%s\",\"io.ipfs-accelerate.probe\":\"%s\"}},\"NetworkSettings\":{\"Ports\":"
-                           "{\"80/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"%u\"}]},\"Networks\":{\"bridge\":{\"IPAddress\":\"172.17.0.2\"}}}}"),
-                   container_state, runs ? "true" : "false", runs ? 0 : 3, n_inspections % 10, session_label, probe_label, published_port);
+                           "{\"%u/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"%u\"}]},\"Networks\":{\"bridge\":{\"IPAddress\":\"172.17.0.2\"}}}}"),
+                   container_state, runs ? "true" : "false", runs ? 0 : 3, n_inspections % 10, session_label, probe_label, container_port, published_port);
   assert_true(n > 0 && (size_t)n < sizeof text);
   return text;
 }
@@ -206,7 +206,7 @@ static bool fail_at(const faulty_call *call, uint64_t n) {
 }
 
 /* Every allocation of every call; how many there were. */
-static unsigned fail_everywhere(const faulty_call *calls, size_t n_calls) {
+static inline unsigned fail_everywhere(const faulty_call *calls, size_t n_calls) {
   unsigned runs = 0;
   int fds = n_open_fds(); /* compared when the engine's thread, too, has closed its own */
   start_engine();

@@ -8,6 +8,7 @@ Nothing is loaded here: the first call that needs the C library opens it. `confi
 (two classes and an instance) and importable sub-modules; the attributes stay what they are in whatever order they are imported.
 """
 import sys
+import time as _time
 
 __version__ = "0.1.0"
 
@@ -54,21 +55,36 @@ _FROM = {
     "EndpointError": ("errors", "EndpointError"),
 }
 _MODULES = {"aio", "checkpoint", "content", "errors", "hub", "loading"}  # used as ia.content.…, without an import of their own
+_INNER = {"_aliases", "_dispatch", "_engine", "_library", "_node", "_progress", "filesystem", "p2p", "rpc", "system"}  # how modules here find each other
 __all__ = sorted(_FROM) + ["__version__"]
 
 
+def _module_of(namespace):
+    """The module whose names these are."""
+    found = sys.modules.get(namespace["__name__"])
+    if found is not None and found.__dict__ is namespace:
+        return found
+    import gc  # somebody dropped it while its file was read
+
+    return next(each for each in gc.get_referrers(namespace) if isinstance(each, type(sys)))
+
+
+# Whoever drops modules of the package from sys.modules while others import them fails no import, but for one place that is importlib's alone. Importlib takes a module
+# that it has loaded out of sys.modules by the name of its spec, puts it back, notes at the spec that it is loaded, and looks for the parent in sys.modules
+# (_load_unlocked, _find_and_load_unlocked): at each of these steps the spec, which is ours, puts back what importlib is about to look for. The one place: `import
+# pkg.sub` that had to import pkg first looks for pkg when that has returned, and raises KeyError where it was dropped in between.
 
 
 def _back(name):
-    """Modules that were loaded stand in sys.modules, this one and the package; the last steps, which no other thread comes between."""
-    module = _made.get(name, _self)
+    """A module that is loaded, and the package, stand in sys.modules. The last steps here are ones between which no other thread gets its turn."""
+    module = _kept.get(name, _self)
     sys.modules[name if module is not _self else __name__] = module
     sys.modules[__name__] = _self
 
 
-class _Loader:
-    """Loads a module of the package once. One that was dropped from sys.modules is that same one when it is imported again: there is one set of open stores in a process.
-    importlib.reload loads anew."""
+class _Again:
+    """The loader of a module that is loaded: one that was dropped from sys.modules is that same one when it is imported again, since there is one set of open stores in a
+    process. importlib.reload loads anew."""
 
     def __init__(self, of):
         self._of = of
@@ -77,25 +93,13 @@ class _Loader:
         return getattr(self.__dict__["_of"], name)
 
     def create_module(self, spec):
-        return _kept.get(spec.name) or self._of.create_module(spec)
+        return _kept[spec.name]
 
     def exec_module(self, module):
-        name = module.__name__
-        if name in _kept:
-            return
-        _made[name] = module
-        try:
-            self._of.exec_module(module)
-        except BaseException:
-            del _made[name]
-            raise
-        _kept[name] = module
+        pass
 
 
 class _Spec(type(sys.__spec__)):
-    """The import system takes a module that it has loaded out of sys.modules, by the name of its spec, puts it back, and looks for its parent there: whoever drops them
-    meanwhile, they are there when it asks."""
-
     @property
     def name(self):
         name = self.__dict__["name"]
@@ -108,50 +112,77 @@ class _Spec(type(sys.__spec__)):
 
     @property
     def _initializing(self):
+        _back(self.__dict__["name"])
         return self.__dict__.get("_initializing", False)
 
     @_initializing.setter
     def _initializing(self, value):
-        name = self.__dict__["name"]
         self.__dict__["_initializing"] = value
-        _back(name)
+        if not value:
+            name = self.__dict__["name"]
+            _watch_lock()
+            _back(name)
 
 
-def _watched(spec):
-    if not isinstance(spec.loader, _Loader):
-        spec.loader = _Loader(spec.loader)
-    spec.__class__ = _Spec
-    return spec
+def _watch_lock():
+    """Whoever waited for the package to be loaded looks for it when it has given back the lock of the import."""
+    lock = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", {}).get(__name__, lambda: None)()
+    if lock is None or "release" in lock.__dict__:
+        return
+    release = lock.release
+
+    def released():
+        release()
+        _time.sleep(0)  # a turn begins here: milliseconds, and importlib needs some thousandths of one until it looks for the package
+        _back(__name__)
+
+    lock.release = released
+
+
+class _Children(list):
+    """What importlib notes at the package's spec while it loads a sub-module (from Python 3.11 on), and takes off before it looks for the package."""
+
+    def pop(self, *at):
+        child = super().pop(*at) if self else None  # noted before this list stood there
+        _back(__name__)
+        return child
+
+
+def _own(namespace):
+    """Every module here ends with it: it is loaded, and its spec is watched from here on. It may have been found by others while this file was still being read."""
+    module = _module_of(namespace)
+    _kept[module.__name__] = module
+    if module.__spec__ is not None:
+        module.__spec__.__class__ = _Spec
 
 
 class _Finder:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if target is not None or name.partition(".")[0] != __name__:  # a reload, or not ours
+        """Of modules that are loaded, and for no reload."""
+        if target is not None or name not in _kept:
             return None
-        if name in _kept:
-            return _watched(_kept[name].__spec__)
-        from importlib.machinery import PathFinder
-
-        spec = PathFinder.find_spec(name, path)
-        return _watched(spec) if spec is not None and spec.loader is not None else spec
+        spec = _kept[name].__spec__
+        if not isinstance(spec.loader, _Again):
+            spec.loader = _Again(spec.loader)
+        return spec
 
 
 def _module(name):
-    """A sub-module. The import system may stumble over what others drop from sys.modules while it looks for the package."""
+    """A sub-module, whatever importlib stumbles over."""
     from importlib import import_module
 
     while name not in _kept:
         try:
             return import_module(name)
         except KeyError as why:
-            if not why.args or why.args[0] not in (name, __name__):
+            if why.args != (__name__,):
                 raise
     return _kept[name]
 
 
 def __getattr__(name):
-    if name not in _FROM and name not in _MODULES:
+    if name not in _FROM and name not in _MODULES and name not in _INNER:
         raise AttributeError("module %r has no attribute %r" % (__name__, name))
     module, attribute = _FROM.get(name, (name, None))
     try:
@@ -179,31 +210,11 @@ class _Package(type(sys)):
         super().__setattr__(name, value)
 
 
-def _this_module():
-    found = sys.modules.get(__name__)
-    if found is not None and found.__dict__ is globals():
-        return found
-    import gc  # somebody dropped it while this file was read
-
-    return next(each for each in gc.get_referrers(globals()) if isinstance(each, type(sys)))
-
-
-def _install():
-    """From now on the package's modules are found by the finder; those that other threads began to load before that are watched from here."""
-    sys.meta_path[:] = [_Finder] + [each for each in sys.meta_path if not (getattr(each, "__module__", None) == __name__ and getattr(each, "__name__", None) == "_Finder")]
-    for name, module in list(sys.modules.items()):
-        if name.startswith(__name__ + ".") and getattr(module, "__spec__", None) is not None:
-            _made.setdefault(name, module)
-            if not getattr(module.__spec__, "_initializing", False):
-                _kept.setdefault(name, module)
-            _watched(module.__spec__)
-    if _self.__spec__ is not None:
-        _watched(_self.__spec__)
-    _back(__name__)
-
-
-_self = _this_module()
+_self = _module_of(globals())
 _self.__class__ = _Package
-_kept = {__name__: _self}  # the modules that are loaded, by their names
-_made = {__name__: _self}  # and those that are being loaded
-_install()
+_kept = globals().get("_kept", {})  # the modules that are loaded, by their names; a reload keeps them
+_own(globals())
+if _self.__spec__ is not None:
+    _self.__spec__._uninitialized_submodules = _Children()
+sys.meta_path[:] = [_Finder] + [each for each in sys.meta_path if not (getattr(each, "__module__", None) == __name__ and getattr(each, "__name__", None) == "_Finder")]
+_back(__name__)

@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import ctypes as c
 
-from . import _library as l
-from ._node import node, path_bytes
+from . import _library as l, _node, _own
+
+node, path_bytes = _node.node, _node.path_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ def check_alias(name: str) -> None:
 
 def set_alias(name: str, cid: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> str:
     """From now on `name` means this content, durable when it returns -> its CID. cid: also a path or another alias, as it is now."""
-    from .content import _resolve
+    from . import content
 
     check_alias(name)
     n = node(repo)
-    one, err = Alias(name=name.encode(), cid=_resolve(n, path_bytes(n, cid))), l.Error()
+    one, err = Alias(name=name.encode(), cid=content._resolve(n, path_bytes(n, cid))), l.Error()
     l.check(_library().ipfsa_alias_set(n.handle, c.byref(one), 1, c.byref(err)), err)
     return l.cid_text(one.cid)
 
@@ -70,3 +71,6 @@ def aliases(*, repo: str | os.PathLike[str] | None = None) -> dict[str, str]:
 
     l.check(callbacks.call(_library().ipfsa_alias_list, node(repo).handle, callbacks.make(ALIAS_CB, one), None, c.byref(err)), err)
     return rows
+
+
+_own(globals())

@@ -3,10 +3,9 @@ from __future__ import annotations
 
 import ctypes as c
 
-from . import _library as l
-from . import errors
-from ._node import node, path_bytes
-from ._progress import Watch
+from . import _library as l, _node, _own, _progress, errors
+
+node, path_bytes, Watch = _node.node, _node.path_bytes, _progress.Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,9 +51,9 @@ _KEYS = ("kind", "url", "host", "port", "model_dir", "server_dir", "layout", "to
 
 def settings_of(name, table):
     """A table of the package's configuration as TOML for dispatch; keys of other purposes stay out."""
-    from .config import _lines
+    from . import _module
 
-    return "\n".join(_lines({"endpoints": {"default": name, name: {key: table[key] for key in _KEYS if key in table}}}))
+    return "\n".join(_module(__package__ + ".config")._lines({"endpoints": {"default": name, name: {key: table[key] for key in _KEYS if key in table}}}))
 
 
 def endpoints(*, repo: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
@@ -101,3 +100,6 @@ def dispatch(cid: str | bytes | os.PathLike[str], endpoint: str | None = None, *
                 "format": d.format.decode(), "way": d.way.decode() or None, "placed_bytes": d.bytes, "ready": d.ready, "health_ms": d.health_ms}
     finally:
         _library().ipfsa_dispatched_free(made)
+
+
+_own(globals())

@@ -3,7 +3,7 @@ import contextlib
 import ctypes as c
 import threading
 
-from . import _library as l
+from . import _library as l, _own
 
 LOOK = 0.1  # seconds between two looks whether a call has to end
 
@@ -189,3 +189,6 @@ def describe(container):
     ports = {"%d/%s" % (p.container_port, p.protocol.decode()): p.host_port for p in container.ports[:container.n_ports] if p.host_port}
     return {"name": container.name.decode(), "id": container.id.decode(), "image": container.image.decode(), "status": container.state.decode(),
             "health": container.health.decode() or None, "exit_code": container.exit_code, "ports": ports}
+
+
+_own(globals())

@@ -8,7 +8,7 @@ try:
 except ImportError:
     import signal  # type: ignore[no-redef]
 
-from . import errors
+from . import _own, errors
 
 _NAME = "libipfsa.so.0"
 ONLY_MAIN = "ipfs_accelerate_py runs in the main interpreter only: call it there, in a thread of it, or in another process"
@@ -283,3 +283,6 @@ class Callbacks:
         if self.raised is not None:
             raise self.raised
         return status
+
+
+_own(globals())

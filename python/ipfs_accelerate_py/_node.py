@@ -5,8 +5,7 @@ import os
 import threading
 import weakref
 
-from . import _library as l
-from . import errors
+from . import _library as l, _own, errors
 
 _lock = threading.Lock()
 _nodes = {}
@@ -93,3 +92,6 @@ def path_bytes(n, cid):
     if l.library().ipfsa_path_parse(n.handle, text.encode(), c.byref(parsed), c.byref(err)):
         raise errors.make("invalid_cid", err.message.decode(errors="replace"), text, err.status)
     return text.encode()
+
+
+_own(globals())

@@ -2,8 +2,7 @@
 import threading
 import time
 
-from . import _library as l
-from . import errors
+from . import _library as l, _own, errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,3 +87,6 @@ class Watch:
                 self.tell()
         finally:
             getattr(self.progress, "close", lambda: None)()
+
+
+_own(globals())

@@ -5,9 +5,10 @@ import asyncio
 import functools
 import threading
 
-from . import _aliases, _dispatch, checkpoint, content, hub
-from ._progress import stop_when
-from .rpc import Client  # noqa: F401 (as of the package: it says why there is none)
+from . import _aliases, _dispatch, _own, _progress, checkpoint, content, hub
+from . import Client  # noqa: F401 (as of the package: it says why there is none)
+
+stop_when = _progress.stop_when
 
 PIECE = 1 << 20  # bytes that stream() hands out at once
 
@@ -52,7 +53,7 @@ aliases, set_alias, get_alias, remove_alias = map(_awaited, (_aliases.aliases, _
 
 async def load_checkpoint_and_dispatch(*args, **kwargs):
     """Both forms."""
-    from .ipfs_accelerate import load_checkpoint_and_dispatch as load
+    from . import load_checkpoint_and_dispatch as load
 
     return await call(load, *args, **kwargs)
 
@@ -76,7 +77,7 @@ class Backends:
 
     def __init__(self, of=None):
         if of is None:
-            from .backends import backends
+            from . import backends
 
             of = backends()
         self._of = of
@@ -89,3 +90,6 @@ class Backends:
 
     async def __aexit__(self, *_):
         await call(self._of.close)
+
+
+_own(globals())

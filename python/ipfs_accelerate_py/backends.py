@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import threading
 
-from . import errors
+from . import _own, errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class backends:
     @property
     def config(self):
         if self._config is None:
-            from .config import config
+            from . import config
 
             self._config = config()
         return self._config
@@ -81,9 +81,9 @@ class backends:
     def _session(self, what, timeout=None, progress=None):
         """An open engine, with the time limit of the whole call."""
         from . import _engine
-        from ._progress import Watch
+        from . import _progress
 
-        return _engine.opened(self._options(), Watch(what, progress, timeout))
+        return _engine.opened(self._options(), _progress.Watch(what, progress, timeout))
 
     def close(self) -> None:
         """Ends the tunnels of this object. Containers go on."""
@@ -313,10 +313,10 @@ class backends:
         from . import _engine as e
         from . import _library as l
 
-        from ._progress import Watch
+        from . import _progress
 
         rows, failed, callbacks, err = [], [], l.Callbacks(), l.Error()
-        watch = Watch("the marketplace", None, timeout)
+        watch = _progress.Watch("the marketplace", None, timeout)
 
         def entry(at):
             m = at.contents
@@ -339,9 +339,9 @@ class backends:
 
 def _pulling(progress):
     """progress True: a bar over all layers, where tqdm is installed."""
-    from ._progress import _bar
+    from . import _progress
 
-    layers, show = {}, _bar("pull") if progress is True else None
+    layers, show = {}, _progress._bar("pull") if progress is True else None
 
     def step(at):
         s = at.contents
@@ -375,3 +375,6 @@ def _waits(wait):
     if "log" in wait:
         words.append("log:" + wait["log"])
     return words, wait.get("timeout", 0)
+
+
+_own(globals())

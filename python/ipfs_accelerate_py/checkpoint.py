@@ -5,9 +5,9 @@ import ctypes as c
 import os
 import threading
 
-from . import _library as l
-from . import errors
-from ._node import node, path_bytes
+from . import _library as l, _node, _own, errors
+
+node, path_bytes = _node.node, _node.path_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -343,3 +343,6 @@ def load_file(filename: str | bytes | os.PathLike[str], *, framework: str = "np"
     """All tensors -> {name: array}, as safetensors.numpy.load_file and safetensors.torch.load_file."""
     with safe_open(filename, framework, device, repo=repo) as file:
         return file.get_tensors()
+
+
+_own(globals())

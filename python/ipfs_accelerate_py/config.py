@@ -4,6 +4,8 @@ from __future__ import annotations
 import os
 import threading
 
+from . import _own
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -223,3 +225,6 @@ class config:
 
     def __repr__(self) -> str:
         return "config(%r, loaded=%r)" % (self.config_path, self.loaded)
+
+
+_own(globals())

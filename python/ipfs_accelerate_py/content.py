@@ -6,10 +6,9 @@ import ctypes as c
 import io
 import os
 
-from . import _library as l
-from ._node import close, node, path_bytes  # noqa: F401 (close is for users)
-from ._progress import Watch
-from . import errors
+from . import _library as l, _node, _own, _progress, errors
+
+close, node, path_bytes, Watch = _node.close, _node.node, _node.path_bytes, _progress.Watch  # close is for users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -333,3 +332,6 @@ def _verify_below(path, progress, timeout, repo):
         l.check(status, err, name.decode())
     row["bytes"] = seen[0]
     return row
+
+
+_own(globals())

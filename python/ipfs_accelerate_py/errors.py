@@ -1,6 +1,8 @@
 """What goes wrong, as exceptions. `code` is one of CODES; the message is the library's one sentence."""
 from __future__ import annotations
 
+from . import _own
+
 
 CODES = ("invalid_cid", "not_found", "timeout", "offline", "denied", "corrupt", "bad_format", "unsupported_format", "pickle_refused", "no_space",
          "endpoint_unreachable", "endpoint_refused", "not_ready", "cancelled", "internal")
@@ -56,3 +58,6 @@ def make(code, message, cid=None, status=0):
 
 def of_status(status, message, cid=None):
     return make(BY_STATUS.get(status, "internal"), message, cid, status)
+
+
+_own(globals())

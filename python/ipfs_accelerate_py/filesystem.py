@@ -8,7 +8,7 @@ import tempfile
 
 from fsspec.spec import AbstractFileSystem
 
-from . import _aliases, content, errors
+from . import _aliases, _own, content, errors
 
 
 def _as_os_error(why, path):
@@ -221,3 +221,6 @@ class IPFSFileSystem(AbstractFileSystem):
             self.rm_file(each)
 
     _rm = rm_file
+
+
+_own(globals())

@@ -9,10 +9,9 @@ import tempfile
 import threading
 import time
 
-from . import _library as l
-from . import content, errors
-from ._node import node, path_bytes
-from ._progress import Watch, stop_when
+from . import _library as l, _node, _own, _progress, content, errors
+
+node, path_bytes, Watch, stop_when = _node.node, _node.path_bytes, _progress.Watch, _progress.stop_when
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def _write(path, text):
 
 def _repo_id(path, cid, repo):
     """The alias that the path is, else ipfs/CID."""
-    from ._aliases import get_alias
+    from . import get_alias
 
     plain = path[7:] if path.startswith("ipfs://") else path[6:] if path.startswith("/ipfs/") else path
     try:
@@ -199,3 +198,6 @@ def snapshot_download(path: str | bytes | os.PathLike[str], local_dir: str | os.
         _fetch(place, root, missing, max_workers, watch, repo)
     place.finish()
     return place.folder
+
+
+_own(globals())

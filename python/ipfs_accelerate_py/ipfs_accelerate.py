@@ -5,7 +5,7 @@ import os
 import threading
 import time
 
-from . import errors
+from . import _own, errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class IPFSAccelerate:
     def config(self):
         with self._lock:
             if self._config is None:
-                from .config import config
+                from . import config
 
                 self._config = config()
             return self._config
@@ -53,7 +53,7 @@ class IPFSAccelerate:
     def backends(self):
         with self._lock:
             if self._backends is None:
-                from .backends import backends
+                from . import backends
 
                 self._backends = backends(self.config)
             return self._backends
@@ -61,7 +61,7 @@ class IPFSAccelerate:
     @property
     def p2p_optimizer(self):
         if self._p2p is None:
-            from .p2p import p2p_optimizer
+            from . import p2p_optimizer
 
             self._p2p = p2p_optimizer
         return self._p2p
@@ -142,9 +142,9 @@ class IPFSAccelerate:
 
         (model, checkpoint, device_map=None, …) -> model: see loading.load_checkpoint_and_dispatch. TypeError: words of both forms."""
         if _is_model_form(args, kwargs):
-            from .loading import load_checkpoint_and_dispatch as load
+            from . import loading
 
-            return load(*args, **kwargs)
+            return loading.load_checkpoint_and_dispatch(*args, **kwargs)
         return self._load_and_dispatch(*args, **kwargs)
 
     def _load_and_dispatch(self, cid, endpoint=None, use_p2p=True, *, model_name=None, allow_pickle=False, progress=None, timeout=None):
@@ -245,7 +245,7 @@ def _document(content, cid):
 
 
 def _checkpoint(cid):
-    from .checkpoint import Checkpoint
+    from . import Checkpoint
 
     with Checkpoint(cid if cid.startswith(("ipfs://", "/ipfs/")) else "/ipfs/" + cid) as checkpoint:  # whatever the disk has of that name
         shards = checkpoint.shards()
@@ -264,3 +264,6 @@ add_file = ipfs_accelerate.add_file
 get_file = ipfs_accelerate.get_file
 load_checkpoint_and_dispatch = ipfs_accelerate.load_checkpoint_and_dispatch
 get_p2p_network_analytics = ipfs_accelerate.get_p2p_network_analytics
+
+
+_own(globals())

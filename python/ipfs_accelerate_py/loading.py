@@ -9,9 +9,9 @@ import json
 import logging
 import os
 
-from . import content, errors
-from ._progress import Watch
-from .checkpoint import Checkpoint, _is_content
+from . import _own, _progress, checkpoint as _checkpoint, content, errors
+
+Checkpoint, _is_content, Watch = _checkpoint.Checkpoint, _checkpoint._is_content, _progress.Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -291,3 +291,6 @@ def load_checkpoint_and_dispatch(model: Any, checkpoint: str | bytes | os.PathLi
         return model
     return _accelerate()[0].dispatch_model(model, device_map=device_map, offload_dir=offload_folder, offload_buffers=offload_buffers, skip_keys=skip_keys,
                                            preload_module_classes=preload_module_classes, force_hooks=force_hooks)
+
+
+_own(globals())

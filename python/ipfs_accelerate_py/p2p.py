@@ -1,11 +1,12 @@
 """What is known of peers. This build talks to no other node: there are no peers, and the answers say so."""
 from __future__ import annotations
 
+from . import _own
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from typing import Any
-
 
 
 class P2PNetworkOptimizer:
@@ -49,3 +50,6 @@ class P2PNetworkOptimizer:
 
 
 p2p_optimizer = P2PNetworkOptimizer()
+
+
+_own(globals())

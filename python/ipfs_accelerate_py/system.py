@@ -1,6 +1,7 @@
 """About this machine."""
 from __future__ import annotations
 
+from . import _own
 
 
 def get_system_info() -> dict[str, str]:
@@ -9,3 +10,6 @@ def get_system_info() -> dict[str, str]:
 
     return {"platform": platform.platform(), "python_version": platform.python_version(), "system": platform.system(), "release": platform.release(),
             "version": platform.version(), "machine": platform.machine(), "processor": platform.processor()}
+
+
+_own(globals())

@@ -17,6 +17,8 @@ PACKAGE = ROOT / "python"
 LIBRARY = PROGRAM.parent / "libipfsa.so.0"
 SHARED_VECTORS = pathlib.Path(os.environ.get("IPFSA_VECTORS", ROOT.parent / "shared/vectors"))
 
+ABSENT = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"  # of content that no store here has
+
 
 class Done:
     """What one run of a program gave."""
@@ -98,6 +100,23 @@ def python(package_env, tmp_path):
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None
     return run
+
+
+def safetensors_file(tensors, metadata=None):
+    """tensors: (name, dtype, shape, bytes)."""
+    header, data = ({"__metadata__": metadata} if metadata else {}), b""
+    for name, dtype, shape, content in tensors:
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+@pytest.fixture
+def model(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/model.safetensors").write_bytes(safetensors_file(
+        [("a.weight", "F32", [3, 2], bytes(range(24))), ("b", "BF16", [2], b"\x80\x3f\x00\x40"), ("none", "I64", [0, 5], b""), ("one", "U8", [], b"\x07")], {"format": "pt"}))
 
 
 def peer_python(name, what):

@@ -82,6 +82,6 @@ def test_integration(furnished, tmp_path):
 
 @pytest.mark.parametrize("name", ["SUMMARY.md", "IMPLEMENTATION.md", "INTEGRATION.md", "python.md"])
 def test_no_example_is_left_out(name):
-    """python.md's are run by test_python.py."""
+    """python.md's are run by test_python_containers.py."""
     ran = {"INTEGRATION.md": {"sh", "c", "python"}, "python.md": {"python"}}.get(name, set())
     assert set(re.findall(r"^```(\w+)$", (ROOT / "docs" / name).read_text(), re.M)) == ran

@@ -272,6 +272,15 @@ static void explicit_maps(void **state) {
   assert_int_equal(device, IPFSA_DEVICE_CPU);
   assert_status(ipfsa_plan_device_of(map, 2, "ab.r", &device, &err), IPFSA_E_INVALID);
   assert_string_equal(err.message, "ab.r doesn't have any device set");
+  uint64_t nth = 1;
+  for (bool fired = true; fired; nth++) { /* maps that cover all, and not */
+    ipfsa_fault_arm(&(ipfsa_fault_plan){IPFSA_FAULT_ALLOC, nth, 1, IPFSA_FAULT_FAIL, 0});
+    ipfsa_status status = ipfsa_plan_check(&model, map, nth % 2 ? 3 : 1, &err);
+    fired = ipfsa_fault_fired();
+    ipfsa_fault_disarm();
+    if (fired) assert_int_equal(status, IPFSA_E_NOMEM);
+  }
+  assert_true(nth > 6);
 }
 
 /* A model of one module with two tensors of 4 elements; what GPU 0 holds of it, where that has room for `bytes`. */

@@ -33,7 +33,9 @@ typedef struct ipfsa_checkpoint_source {
   void *ctx;
 } ipfsa_checkpoint_source;
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_open_source(const ipfsa_checkpoint_source *source, ipfsa_checkpoint **ret, ipfsa_error *err);
-IPFSA_API void ipfsa_checkpoint_close(ipfsa_checkpoint *checkpoint); /* NULL is fine */
+/* NULL is fine. What was viewed of content stays mapped for a few seconds, so that opening the same CID again in this node costs next to nothing; it is kept
+ * from nobody's gc, and of copies and mappings only few stay. */
+IPFSA_API void ipfsa_checkpoint_close(ipfsa_checkpoint *checkpoint);
 
 /* What it gives is borrowed until close. */
 typedef struct ipfsa_tensor {

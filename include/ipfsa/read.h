@@ -34,7 +34,7 @@ IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_file_read_at(ipfsa_file *file, uint64_t
  * copies elsewhere: small leaves, no-copy imports, leaves that begin at other distances from a page border than those beside them. Every leaf of a view is
  * verified before the pointer is given, unless the node did so before and its bytes did not leave the memory since; damaged content gives an error and no
  * pointer. In all threads where that is worth it, and ahead of one who goes through the file in order. What is mapped and leaves memory is
- * read from the disk again without another look: the folder of the repo must be the owner's alone. A disk that then fails raises SIGBUS. A lease keeps
+ * read from the disk again without another look: the folder of the repo must be the owner's alone. A disk that then fails raises SIGBUS. A hold keeps
  * content from gc from the first view to the close of the file (E_LOCKED: another process writes for longer than the node waits); a node opened read-only
  * has none, so then nobody may collect garbage meanwhile. The pointer holds until the file is closed, is at a multiple of 8 where the offset in the file
  * is, and is read from any thread; never write there. */

@@ -23,6 +23,10 @@ struct ipfsa_source {
   /* NULL, or: [off, off + len) as memory until the source is closed, verified. */
   ipfsa_status (*view)(ipfsa_source *self, uint64_t off, uint64_t len, const void **ret, uint64_t *ret_mapped, ipfsa_error *err);
   void (*views_writable)(ipfsa_source *self); /* with view: from now on views may be written, for this source alone */
+  /* With view: whether what was viewed can stay as it is though nobody uses it, and, later, whether it still is as it was; if not, the source can only be
+   * closed. NULL: no. */
+  bool (*rest)(ipfsa_source *self);
+  bool (*wake)(ipfsa_source *self);
   /* NULL: all is here, or: which ranges would have to be fetched first, in their order. */
   ipfsa_status (*missing)(ipfsa_source *self, ipfsa_range_cb cb, void *ctx, ipfsa_error *err);
   /* NULL, or: which leaf has the byte at off, known without reading it: leaves of one id have the same bytes. False: not known. */

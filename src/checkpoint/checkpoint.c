@@ -27,13 +27,31 @@ void ipfsa_checkpoint_clear(ipfsa_checkpoint *cp) {
   ipfsa_free(cp->shards);
   ipfsa_free(cp->warnings);
   ipfsa_pairs_release(&cp->metadata);
+  ipfsa_free(cp->opened_as);
   *cp = (ipfsa_checkpoint){0};
 }
 
-void ipfsa_checkpoint_close(ipfsa_checkpoint *cp) {
+void ipfsa_checkpoint_end(ipfsa_checkpoint *cp) {
   if (!cp) return;
   ipfsa_checkpoint_clear(cp);
   ipfsa_free(cp);
+}
+
+void ipfsa_checkpoint_close(ipfsa_checkpoint *cp) {
+  if (cp && cp->keep && cp->keep(cp->keep_ctx, cp)) return;
+  ipfsa_checkpoint_end(cp);
+}
+
+bool ipfsa_checkpoint_rest(ipfsa_checkpoint *cp) {
+  bool all = cp->n_shards > 0;
+  for (size_t i = 0; all && i < cp->n_shards; i++) all = cp->shards[i].source->rest && cp->shards[i].source->rest(cp->shards[i].source);
+  return all;
+}
+
+bool ipfsa_checkpoint_wake(ipfsa_checkpoint *cp) {
+  bool all = true;
+  for (size_t i = 0; all && i < cp->n_shards; i++) all = cp->shards[i].source->wake(cp->shards[i].source);
+  return all;
 }
 
 ipfsa_status ipfsa_checkpoint_add_shard(ipfsa_checkpoint *cp, const char *name, ipfsa_source *source, ipfsa_shard **ret, ipfsa_error *err) {

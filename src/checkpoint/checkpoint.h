@@ -38,6 +38,10 @@ struct ipfsa_checkpoint {
   ipfsa_pairs metadata;
   char **warnings;
   size_t n_warnings, warnings_cap;
+  /* NULL, or: who may take a checkpoint that is closed, instead of its end (false: he does not). */
+  bool (*keep)(void *ctx, ipfsa_checkpoint *cp);
+  void *keep_ctx;
+  char *opened_as; /* NULL, or the path; owned */
 };
 
 /* name: a file of the place, an index of a set, or NULL: the checkpoint that the folder has. */
@@ -45,6 +49,11 @@ ipfsa_status ipfsa_checkpoint_load(ipfsa_checkpoint_place *place, const char *na
 
 /* One file by itself, also when it is a part of a set. Takes the source in every case. */
 ipfsa_status ipfsa_checkpoint_load_file(ipfsa_source *source, const char *name, ipfsa_checkpoint **ret, ipfsa_error *err);
+
+/* All of its sources rest or wake (base/source.h). After false: ipfsa_checkpoint_end. */
+bool ipfsa_checkpoint_rest(ipfsa_checkpoint *cp);
+bool ipfsa_checkpoint_wake(ipfsa_checkpoint *cp);
+void ipfsa_checkpoint_end(ipfsa_checkpoint *cp); /* closes it in any case; NULL is fine */
 
 /* ---- for the loaders of the room ---- */
 /* Takes the source in every case; the shard is filled in by the caller. */

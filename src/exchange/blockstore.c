@@ -88,6 +88,10 @@ void ipfsa_blockstore_read_ahead(ipfsa_blockstore *bs, const ipfsa_place *place,
   if (bs->ops->read_ahead) bs->ops->read_ahead(bs, place, len);
 }
 
+uint64_t ipfsa_blockstore_changed_ns(ipfsa_blockstore *bs, const ipfsa_place *place) {
+  return bs->ops->changed_ns ? bs->ops->changed_ns(bs, place) : 0;
+}
+
 void ipfsa_blockstore_close(ipfsa_blockstore *bs) {
   if (bs) bs->ops->close(bs);
 }

@@ -69,9 +69,10 @@ typedef struct ipfsa_blockstore_ops {
   bool (*locate)(ipfsa_blockstore *self, const ipfsa_multihash *mh, ipfsa_place *ret); /* NULL, and so the next: never */
   bool (*read_place)(ipfsa_blockstore *self, const ipfsa_place *place, uint32_t from, uint32_t len, void *data);
   ipfsa_status (*share)(ipfsa_blockstore *self, const ipfsa_place *place, uint64_t len, int fd, uint64_t off, ipfsa_error *err); /* NULL: none */
-  bool (*map)(ipfsa_blockstore *self, const ipfsa_place *place, uint64_t off, uint64_t len, uint8_t *at); /* NULL: never, and so the next two */
+  bool (*map)(ipfsa_blockstore *self, const ipfsa_place *place, uint64_t off, uint64_t len, uint8_t *at); /* NULL: never, and so the rest */
   void (*check_places)(ipfsa_blockstore *self, const ipfsa_place *const *places, size_t n, bool hash, bool *ret_good);
   void (*read_ahead)(ipfsa_blockstore *self, const ipfsa_place *place, uint64_t len);
+  uint64_t (*changed_ns)(ipfsa_blockstore *self, const ipfsa_place *place);
 } ipfsa_blockstore_ops;
 struct ipfsa_blockstore { const ipfsa_blockstore_ops *ops; };
 
@@ -110,13 +111,15 @@ bool ipfsa_blockstore_read_place(ipfsa_blockstore *bs, const ipfsa_place *place,
 /* Makes [off, off + len) of fd the bytes that begin at a place, by sharing them (ipfsa_fs_clone). They were not verified: look at what fd then has. */
 ipfsa_status ipfsa_blockstore_share(ipfsa_blockstore *bs, const ipfsa_place *place, uint64_t len, int fd, uint64_t off, ipfsa_error *err);
 /* Whole pages from byte off on of what holds the place, mapped over addresses that were set aside (base/map.h). They were not verified, and a leaf that is
- * removed shows as zeros: hold a lease. False: nothing changed; get the blocks instead. */
+ * removed shows as zeros: have a hold or a lease. False: nothing changed; get the blocks instead. */
 bool ipfsa_blockstore_map(ipfsa_blockstore *bs, const ipfsa_place *place, uint64_t off, uint64_t len, uint8_t *at);
 /* Leaves of one pack in the order of their bytes. *ret_good of each: true: its bytes were verified, now (hash) or before, and did not leave the memory since.
  * False: not known. hash: of up to IPFSA_MAX_GET_MANY together. */
 void ipfsa_blockstore_check_places(ipfsa_blockstore *bs, const ipfsa_place *const *places, size_t n, bool hash, bool *ret_good);
 /* Brings len bytes from a place on into memory, where they are not; returns when they are there. A hint. */
 void ipfsa_blockstore_read_ahead(ipfsa_blockstore *bs, const ipfsa_place *place, uint64_t len);
+/* When what holds the place was last written to, as the file system says; 0: not known. */
+uint64_t ipfsa_blockstore_changed_ns(ipfsa_blockstore *bs, const ipfsa_place *place);
 void ipfsa_blockstore_close(ipfsa_blockstore *bs);
 ipfsa_status ipfsa_blockstore_begin(ipfsa_blockstore *bs, ipfsa_blockstore_writer **ret, ipfsa_error *err);
 /* put: checks the size limit and the allow-list; does NOT hash: the caller computed or verified the multihash. */

@@ -111,6 +111,8 @@ static void fetching_check_places(ipfsa_blockstore *self, const ipfsa_place *con
 }
 static void fetching_read_ahead(ipfsa_blockstore *self, const ipfsa_place *place, uint64_t len) { ipfsa_blockstore_read_ahead(of(self)->below, place, len); }
 
+static uint64_t fetching_changed_ns(ipfsa_blockstore *self, const ipfsa_place *place) { return ipfsa_blockstore_changed_ns(of(self)->below, place); }
+
 static void fetching_close(ipfsa_blockstore *self) {
   pthread_mutex_destroy(&of(self)->lock);
   ipfsa_free(self);
@@ -118,7 +120,7 @@ static void fetching_close(ipfsa_blockstore *self) {
 
 static const ipfsa_blockstore_ops ops = {fetching_get,   fetching_get_many, fetching_is_leaf, fetching_has,        fetching_size,  fetching_iterate,
                                          fetching_begin, fetching_close,    fetching_locate,  fetching_read_place, fetching_share, fetching_map,
-                                         fetching_check_places, fetching_read_ahead};
+                                         fetching_check_places, fetching_read_ahead, fetching_changed_ns};
 
 ipfsa_status ipfsa_fetching_new(ipfsa_blockstore *below, const ipfsa_block_source *source, bool keep, ipfsa_blockstore **ret, ipfsa_error *err) {
   fetching *f = ipfsa_calloc(1, sizeof *f);

@@ -226,7 +226,7 @@ static void memory_close(ipfsa_blockstore *self) {
   ipfsa_free(s);
 }
 
-static const ipfsa_blockstore_ops store_ops = {memory_get, memory_get_many, memory_is_leaf, memory_has, memory_size, memory_iterate, memory_begin, memory_close, NULL, NULL, NULL, NULL, NULL, NULL};
+static const ipfsa_blockstore_ops store_ops = {memory_get, memory_get_many, memory_is_leaf, memory_has, memory_size, memory_iterate, memory_begin, memory_close, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
 
 ipfsa_status ipfsa_memory_blockstore_new(ipfsa_blockstore **ret, ipfsa_error *err) {
   memory_store *s = ipfsa_calloc(1, sizeof *s);

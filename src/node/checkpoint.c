@@ -56,6 +56,9 @@ static ipfsa_status missing_of_content(ipfsa_source *self, ipfsa_range_cb cb, vo
 
 static bool leaf_of_content(ipfsa_source *self, uint64_t off, ipfsa_source_leaf *ret) { return ipfsa_file_leaf_at(((content_source *)self)->file, off, ret); }
 
+static bool rest_content(ipfsa_source *self) { return ipfsa_file_rest(((content_source *)self)->file); }
+static bool wake_content(ipfsa_source *self) { return ipfsa_file_wake(((content_source *)self)->file); }
+
 static void close_content(ipfsa_source *self) {
   ipfsa_file_close(((content_source *)self)->file);
   ipfsa_free(self);
@@ -69,7 +72,9 @@ static ipfsa_status open_content(ipfsa_node *node, const char *path, ipfsa_sourc
     ipfsa_free(s);
     return status;
   }
-  s->base = (ipfsa_source){.read_at = read_content, .view = view_content, .views_writable = make_writable, .missing = missing_of_content, .leaf_at = leaf_of_content, .close = close_content, .size_hint = ipfsa_file_length(s->file), .map_fd = -1};
+  s->base = (ipfsa_source){.read_at = read_content, .close = close_content, .size_hint = ipfsa_file_length(s->file), .map_fd = -1,
+                           .view = view_content, .views_writable = make_writable, .rest = rest_content, .wake = wake_content,
+                           .missing = missing_of_content, .leaf_at = leaf_of_content};
   *ret = &s->base;
   return IPFSA_OK;
 }
@@ -174,10 +179,14 @@ ipfsa_status ipfsa_checkpoint_open(ipfsa_node *node, const char *path, ipfsa_che
   if (!err) err = &local;
   IPFSA_AUTO_FREE char *folder = NULL;
   const char *name = NULL;
+  bool constant = node && ipfsa_path_parse(NULL, path, NULL, NULL) == IPFSA_OK; /* a CID and what is below it; an alias may change */
+  if (constant && (*ret = ipfsa_kept_take(&node->kept, path))) return IPFSA_OK;
   ipfsa_status status = find_place(node, path, &folder, &name, err);
   if (status) return status;
   place p = {{open_file, list_folder}, node, folder};
-  return ipfsa_checkpoint_load(&p.base, name, ret, err);
+  status = ipfsa_checkpoint_load(&p.base, name, ret, err);
+  if (status == IPFSA_OK && constant) ipfsa_kept_watch(&node->kept, *ret, path);
+  return status;
 }
 
 /* ---- every byte ---- */

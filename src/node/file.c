@@ -3,34 +3,45 @@
 
 #include "exchange/fetching.h"
 #include "node/path.h"
+#include "store/hold.h"
 #include "store/pins.h"
 #include "unixfs/missing.h"
 #include "unixfs/reader.h"
 #include "unixfs/span.h"
 #include "unixfs/views.h"
 
+#define MAX_REST_COPIED ((uint64_t)16 << 20) /* bytes of memory that a file at rest may keep */
+#define MAX_REST_MAPPINGS 1024              /* of the 65530 of a process */
 #define PARALLEL_MIN (2u << 20) /* bytes; below, starting threads takes longer than hashing */
 
 struct ipfsa_file {
   ipfsa_node *node;
   ipfsa_cid cid;
-  ipfsa_lease *lease; /* from the first view on, and of what is fetched from the start */
+  ipfsa_lease *lease; /* of what is fetched: it outlives this process for a time */
+  ipfsa_hold *hold;   /* from the first view on */
   ipfsa_views *views;
   bool views_writable;
+  bool failed; /* a read or a view; its reader may stay so */
+  bool woken; /* views of before are there, and nobody was given one since */
   ipfsa_blockstore *bs;
   ipfsa_file_reader *reader;
   ipfsa_span_map *spans;
 };
 
-/* gc must not give the pages away; a node that writes nothing leaves that to its owner. */
-static ipfsa_status hold(ipfsa_file *file, ipfsa_error *err) {
+static ipfsa_status lease(ipfsa_file *file, ipfsa_error *err) {
   ipfsa_lease *lease = NULL;
-  if (file->lease || file->node->read_only) return IPFSA_OK;
+  if (file->node->read_only) return IPFSA_OK;
   ipfsa_status status = ipfsa_lease_new(file->node->store, &lease, err);
   if (status == IPFSA_OK) status = ipfsa_lease_add(lease, &file->cid, err);
   if (status) ipfsa_lease_free(lease);
   else file->lease = lease;
   return status;
+}
+
+/* gc must not give the pages away; a node that writes nothing leaves that to its owner. */
+static ipfsa_status hold(ipfsa_file *file, ipfsa_error *err) {
+  if (file->hold || file->lease || file->node->read_only) return IPFSA_OK;
+  return ipfsa_hold_new(file->node->store, &file->cid, &file->hold, err);
 }
 
 ipfsa_status ipfsa_file_open(ipfsa_node *node, const char *path, ipfsa_file **ret, ipfsa_error *err) {
@@ -42,7 +53,7 @@ ipfsa_status ipfsa_file_open(ipfsa_node *node, const char *path, ipfsa_file **re
   file->node = node;
   file->cid = cid;
   file->bs = ipfsa_node_reading(node);
-  if (node->fetching) status = hold(file, err);
+  if (node->fetching) status = lease(file, err);
   if (status == IPFSA_OK) status = ipfsa_file_reader_open(file->bs, &cid, &file->reader, err);
   if (status == IPFSA_OK) status = ipfsa_span_map_new(file->bs, &cid, ipfsa_file_reader_size(file->reader), &file->spans, err);
   if (status) ipfsa_file_close(file);
@@ -54,6 +65,7 @@ void ipfsa_file_close(ipfsa_file *file) {
   if (!file) return;
   ipfsa_views_free(file->views);
   ipfsa_lease_free(file->lease);
+  ipfsa_hold_free(file->hold);
   ipfsa_span_map_free(file->spans);
   ipfsa_file_reader_close(file->reader);
   ipfsa_free(file);
@@ -82,13 +94,14 @@ ipfsa_status ipfsa_file_read_at(ipfsa_file *file, uint64_t off, void *data, size
     size_t n = 0;
     ipfsa_status status = ipfsa_file_reader_read_at(file->reader, (uint8_t *)data + done, want - done, off + done, &n, err);
     if (status == IPFSA_OK && n < want - done) status = ipfsa_fail(err, IPFSA_E_NOT_UNIXFS, "not UnixFS: the file ends %zu bytes early", want - done - n);
-    if (status) return status;
+    if (status) return file->failed = true, status;
   }
   *ret_len = want;
   return IPFSA_OK;
 }
 
 static ipfsa_status begin_views(ipfsa_file *file, ipfsa_error *err) {
+  file->woken = false;
   if (file->views) return IPFSA_OK;
   ipfsa_status status = hold(file, err);
   if (status == IPFSA_OK) status = ipfsa_views_new(file->bs, file->reader, file->spans, &file->views, err);
@@ -96,7 +109,24 @@ static ipfsa_status begin_views(ipfsa_file *file, ipfsa_error *err) {
   return status;
 }
 
-void ipfsa_file_set_views_writable(ipfsa_file *file) { file->views_writable = true; }
+bool ipfsa_file_rest(ipfsa_file *file) {
+  uint64_t copied;
+  size_t mappings;
+  if (!file->hold || !file->views || file->views_writable || file->failed) return false;
+  ipfsa_views_cost(file->views, &copied, &mappings);
+  if (copied > MAX_REST_COPIED || mappings > MAX_REST_MAPPINGS) return false;
+  ipfsa_hold_rest(file->hold);
+  return true;
+}
+
+bool ipfsa_file_wake(ipfsa_file *file) { return file->woken = ipfsa_hold_wake(file->hold) && ipfsa_views_wake(file->views); }
+
+void ipfsa_file_set_views_writable(ipfsa_file *file) {
+  file->views_writable = true;
+  if (!file->woken) return;
+  ipfsa_views_free(file->views); /* they are not to be written to */
+  file->views = NULL;
+}
 
 /* What is not here comes first, leaf after leaf: then it has places. */
 static ipfsa_status fetch_range(ipfsa_file *file, uint64_t off, uint64_t end, ipfsa_error *err) {
@@ -126,7 +156,7 @@ ipfsa_status ipfsa_file_view(ipfsa_file *file, uint64_t off, uint64_t len, ipfsa
   if (status == IPFSA_OK) status = fetch_range(file, off, off + len, err);
   if (status == IPFSA_OK && len > PARALLEL_MIN) (void)ipfsa_node_pool(file->node, &pool, NULL); /* without one it takes longer */
   if (status == IPFSA_OK && len) status = ipfsa_views_get(file->views, pool, off, len, &data, &view.mapped, err);
-  if (status) return status;
+  if (status) return file->failed = true, status;
   if (data) view.data = data;
   *ret = view;
   return IPFSA_OK;

@@ -1,11 +1,12 @@
 /* Garbage collection: mark without any lock, then, in the store's exclusive turn, mark what changed meanwhile, and sweep.
  *
- * Why nothing that is needed goes: the sweep runs while no blockstore writer is open, in this process or another, and while pins, roots and
- * leases cannot be written (gate here, store lock elsewhere). Whoever pins, sets a root or leases before that moment is seen by the
- * second mark; whoever does after it looks for blocks that are already gone, and finds them missing. Writers name what they wrote
+ * Why nothing that is needed goes: the sweep runs while no blockstore writer is open, in this process or another, and while pins, roots,
+ * leases (gate here, store lock elsewhere) and holds (their folder's lock) cannot be written. Whoever pins, sets a root, leases or holds before that
+ * moment is seen by the second mark; whoever does after it looks for blocks that are already gone, and finds them missing. Writers name what they wrote
  * before they close. So gc acts as if it happened at the moment of the sweep. */
 #include "node/mark.h"
 #include "node/materialised.h"
+#include "store/hold.h"
 
 typedef struct gc_run {
   ipfsa_node *node;
@@ -13,6 +14,7 @@ typedef struct gc_run {
   ipfsa_gc_result result;
   ipfsa_mark mark;
   bool gated, stopped;
+  int holds_fd; /* while nobody can make a hold */
   ipfsa_progress at; /* of the sweep */
   ipfsa_status status; /* of the second mark */
   ipfsa_error err;
@@ -28,6 +30,7 @@ static void mark_again(gc_run *run) {
   run->gated = true;
   run->mark.progress = NULL; /* the turn is the store's: nothing that may wait */
   run->status = ipfsa_leases_expire(run->node->store, run->mark.lease_grace_s, &run->err);
+  if (run->status == IPFSA_OK) run->status = ipfsa_holds_shut(run->node->store, &run->holds_fd, &run->err);
   if (run->status == IPFSA_OK) run->status = ipfsa_mark_all(&run->mark, &run->err);
 }
 
@@ -96,6 +99,7 @@ static ipfsa_status first_mark(gc_run *run, ipfsa_error *err) {
 static ipfsa_status collect(gc_run *run, ipfsa_error *err) {
   ipfsa_status status = first_mark(run, err);
   if (status == IPFSA_OK) status = ipfsa_store_sweep(run->node->store, keep_block, run, note_removed, run, err);
+  ipfsa_fs_close(&run->holds_fd);
   if (run->gated) ipfsa_pins_gate_open();
   if (run->status) {
     if (err) *err = run->err;
@@ -116,7 +120,7 @@ ipfsa_status ipfsa_repo_gc(ipfsa_node *node, const ipfsa_gc_options *given, ipfs
   uint64_t grace = node->config ? (uint64_t)ipfsa_config_int(node->config, "store.gc_grace") : IPFSA_LEASE_GRACE_S;
   if (options.lease_grace_s) grace = options.lease_grace_s == UINT64_MAX ? 0 : options.lease_grace_s;
   if (node->read_only) return ipfsa_fail(err, IPFSA_E_READ_ONLY, "the repo is open for reading only");
-  gc_run run = {.node = node, .options = &options};
+  gc_run run = {.node = node, .options = &options, .holds_fd = -1};
   ipfsa_status status = start_mark(&run, grace, err);
   if (status == IPFSA_OK) status = collect(&run, err);
   ipfsa_mark_release(&run.mark);

@@ -2,6 +2,7 @@
 
 #include "node/dag_walk.h"
 #include "store/aliases.h"
+#include "store/hold.h"
 
 ipfsa_status ipfsa_mark_init(ipfsa_mark *mark, ipfsa_node *node, uint64_t lease_grace_s, ipfsa_error *err) {
   *mark = (ipfsa_mark){.node = node, .lease_grace_s = lease_grace_s};
@@ -197,11 +198,12 @@ ipfsa_status ipfsa_mark_all(ipfsa_mark *mark, ipfsa_error *err) {
   ipfsa_store *store = mark->node->store;
   ipfsa_error local = {0};
   ipfsa_status status = mark_damaged_again(mark, &local);
-  /* Aliases and leases last: what they share with pins was then marked strictly. */
+  /* Aliases, leases and holds last: what they share with pins was then marked strictly. */
   if (status == IPFSA_OK) status = ipfsa_pins_iterate(store, mark_pin, &pass, &local);
   if (status == IPFSA_OK) status = ipfsa_roots_iterate(store, mark_named, &pass, &local);
   if (status == IPFSA_OK) status = ipfsa_roots_iterate(store, mark_alias, &pass, &local);
   if (status == IPFSA_OK) status = ipfsa_leases_iterate(store, mark->lease_grace_s, mark_lease, &pass, &local);
+  if (status == IPFSA_OK) status = ipfsa_holds_iterate(store, mark_lease, &pass, &local);
   if (pass.status) status = pass.status, local = pass.err;
   if (status && err) *err = local;
   return status;

@@ -70,6 +70,7 @@ ipfsa_status ipfsa_node_open(const ipfsa_node_options *given, ipfsa_node **ret, 
   if (!node) return ipfsa_fail_nomem(err);
   node->repo_fd = -1;
   pthread_mutex_init(&node->lock, NULL);
+  ipfsa_kept_init(&node->kept);
   node->read_only = options.read_only;
   bool created = false;
   ipfsa_status status = repo_path_of(&options, &node->repo_path, err);
@@ -88,6 +89,7 @@ void ipfsa_node_close(ipfsa_node *node) {
   if (!node) return;
   ipfsa_pool_free(node->job_pool);
   ipfsa_pool_free(node->pool);
+  ipfsa_kept_release(&node->kept);
   ipfsa_blockstore_close(node->fetching);
   ipfsa_store_close(node->store);
   ipfsa_config_free(node->config);

@@ -11,6 +11,7 @@
 #include "base/options.h"
 #include "base/pool.h"
 #include "config/config.h"
+#include "node/kept.h"
 #include "store/pins.h"
 
 struct ipfsa_node {
@@ -23,6 +24,7 @@ struct ipfsa_node {
   pthread_mutex_t lock; /* over both pools, at the door of their calls */
   ipfsa_pool *pool;     /* made by the first import; ipfsa_node_pool */
   ipfsa_pool *job_pool; /* made by the first job: jobs wait for tasks of the other */
+  ipfsa_kept kept;
   bool read_only;
   int cancelled;
 };

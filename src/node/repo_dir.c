@@ -7,7 +7,7 @@ static const char marker_format[] = "ipfs-accelerate repo, version %u\n";
 
 /* What an interrupted init of ours can have left behind. */
 static bool is_ours(const char *name) {
-  static const char *const names[] = {"packs", "index", "meta", "quarantine", "materialised", "lock", IPFSA_REPO_CONFIG, "lost+found"};
+  static const char *const names[] = {"packs", "index", "meta", "quarantine", "materialised", "holds", "lock", IPFSA_REPO_CONFIG, "lost+found"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(name, names[i]) == 0) return true;
   size_t len = strlen(name);

@@ -82,6 +82,9 @@ ipfsa_status ipfsa_store__bury_torn(ipfsa_store *s, ipfsa_blockstore_writer *w, 
 /* The bytes of an entry as they are, to quarantine/; nothing when nothing is there but zeros. */
 ipfsa_status ipfsa_store__quarantine(ipfsa_store *s, const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_error *err);
 
+/* lock.c: exclusive, until fd is closed; E_LOCKED after the store's time limit. */
+ipfsa_status ipfsa_store__wait_for_lock(ipfsa_store *s, int fd, ipfsa_error *err);
+
 /* writer.c */
 typedef struct ipfsa_store_writer ipfsa_store_writer;
 bool ipfsa_store__pending_find(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_pack_entry *ret);

@@ -8,7 +8,8 @@
 #include "store/local.h"
 
 #define LOCK_NAME "lock"
-#define POLL_MS 20
+#define FIRST_POLL_MS 1
+#define LAST_POLL_MS 20
 
 static long holder_of(int fd) {
   char text[32] = "";
@@ -17,14 +18,15 @@ static long holder_of(int fd) {
   return strtol(text, NULL, 10);
 }
 
-static ipfsa_status wait_for_lock(ipfsa_store *s, int fd, ipfsa_error *err) {
+ipfsa_status ipfsa_store__wait_for_lock(ipfsa_store *s, int fd, ipfsa_error *err) {
   uint64_t end = ipfsa_clock_monotonic_ns() + (uint64_t)s->options.lock_timeout_ms * 1000000;
-  while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  for (long pause_ms = FIRST_POLL_MS; flock(fd, LOCK_EX | LOCK_NB) != 0;) {
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return ipfsa_fail_errno(err, errno, "lock the repo");
     if (ipfsa_clock_monotonic_ns() >= end)
       return ipfsa_fail(err, IPFSA_E_LOCKED, "the repo is in use by process %ld; wait for it, or raise --lock-timeout", holder_of(fd));
-    nanosleep(&(struct timespec){0, POLL_MS * 1000000}, NULL);
+    nanosleep(&(struct timespec){0, pause_ms * 1000000}, NULL);
+    pause_ms = pause_ms * 2 < LAST_POLL_MS ? pause_ms * 2 : LAST_POLL_MS;
   }
   return IPFSA_OK;
 }
@@ -35,7 +37,7 @@ static ipfsa_status take(ipfsa_store *s, ipfsa_error *err) {
   if (s->options.read_only) return ipfsa_fail(err, IPFSA_E_READ_ONLY, "the repo is opened read-only");
   int fd = ipfsa_fs_open(s->dirfd, LOCK_NAME, O_RDWR | O_CREAT, 0600, err);
   if (fd < 0) return err->status;
-  ipfsa_status status = wait_for_lock(s, fd, err);
+  ipfsa_status status = ipfsa_store__wait_for_lock(s, fd, err);
   if (status) {
     ipfsa_fs_close(&fd);
     return status;

@@ -240,9 +240,16 @@ static void store_read_ahead(ipfsa_blockstore *self, const ipfsa_place *place, u
   ipfsa_window__read_in(fd, place->off / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE, end < size ? end : size);
 }
 
+static uint64_t store_changed_ns(ipfsa_blockstore *self, const ipfsa_place *place) {
+  int fd = pack_fd((ipfsa_store *)self, place->pack);
+  struct stat st;
+  if (fd < 0 || ipfsa_fs_fstat(fd, &st, NULL) != IPFSA_OK) return 0;
+  return (uint64_t)st.st_ctim.tv_sec * 1000000000u + (uint64_t)st.st_ctim.tv_nsec;
+}
+
 static void store_close_base(ipfsa_blockstore *self) { ipfsa_store_close((ipfsa_store *)self); }
 
-static const ipfsa_blockstore_ops ops = {store_get, store_get_many, store_is_leaf, store_has, store_size, store_iterate, ipfsa_store__begin, store_close_base, store_locate, store_read_place, store_share, store_map, store_check_places, store_read_ahead};
+static const ipfsa_blockstore_ops ops = {store_get, store_get_many, store_is_leaf, store_has, store_size, store_iterate, ipfsa_store__begin, store_close_base, store_locate, store_read_place, store_share, store_map, store_check_places, store_read_ahead, store_changed_ns};
 
 /* ---- opening ---- */
 

@@ -27,6 +27,10 @@ struct ipfsa_views {
   bool writable;
   bool hashed; /* for the view at hand */
   uint64_t ahead_to; /* what was asked for ahead of one who goes on in order */
+  /* Packs that are shown, each by a place in it, and when it was last written to before that. */
+  struct view_pack { ipfsa_place place; uint64_t changed_ns; } *packs;
+  size_t n_packs, packs_cap;
+  bool untold; /* there was no memory for one of them */
 };
 
 ipfsa_status ipfsa_views_new(ipfsa_blockstore *bs, ipfsa_file_reader *reader, ipfsa_span_map *spans, ipfsa_views **ret, ipfsa_error *err) {
@@ -49,6 +53,7 @@ void ipfsa_views_free(ipfsa_views *v) {
   if (!v) return;
   for (size_t i = 0; i < v->n; i++) release_image(&v->images[i]);
   ipfsa_free(v->images);
+  ipfsa_free(v->packs);
   ipfsa_free(v);
 }
 
@@ -137,6 +142,14 @@ static ipfsa_status reserve(image *img, ipfsa_error *err) {
 
 static uint64_t phase_of_image(const image *img) { return shift_of_image(img) % PAGE; }
 
+/* A file's leaves come pack by pack: a look back finds the one that was noted. */
+static void note_pack(ipfsa_views *v, const ipfsa_place *place) {
+  for (size_t i = v->n_packs; i-- > 0;)
+    if (v->packs[i].place.pack == place->pack) return;
+  if (!ipfsa_grow((void **)&v->packs, &v->packs_cap, v->n_packs + 1, sizeof *v->packs)) v->untold = true;
+  else v->packs[v->n_packs++] = (struct view_pack){*place, ipfsa_blockstore_changed_ns(v->bs, place)};
+}
+
 /* Pieces [i, j) lie together and in phase: one mapping. Pages at the image's own borders may show what is beside it in the pack. */
 static void map_stretch(ipfsa_views *v, image *img, size_t i, size_t j) {
   const piece *first = &img->pieces[i];
@@ -144,6 +157,7 @@ static void map_stretch(ipfsa_views *v, image *img, size_t i, size_t j) {
   uint64_t map_from = i == 0 ? from & ~(PAGE - 1) : (from + PAGE - 1) & ~(PAGE - 1);
   uint64_t map_to = j < img->n ? to & ~(PAGE - 1) : (to + PAGE - 1) & ~(PAGE - 1);
   if (map_from >= map_to || v->n_mappings == IPFSA_MAX_VIEW_MAPPINGS) return;
+  note_pack(v, &first->place);
   if (!ipfsa_blockstore_map(v->bs, &img->pieces[j - 1].place, first->place.off + map_from - from, map_to - map_from, img->room + map_from)) return;
   if (v->writable && !ipfsa_fs_set_writable(img->room + map_from, (size_t)(map_to - map_from), true)) return; /* then all of it is copied */
   v->n_mappings++;
@@ -316,4 +330,25 @@ ipfsa_status ipfsa_views_get(ipfsa_views *v, ipfsa_pool *pool, uint64_t off, uin
   *ret = ipfsa_view_at(img, off);
   *ret_mapped = mapped;
   return IPFSA_OK;
+}
+
+/* ---- views that rested ---- */
+
+void ipfsa_views_cost(const ipfsa_views *v, uint64_t *ret_copied, size_t *ret_mappings) {
+  *ret_copied = 0;
+  for (size_t i = 0; i < v->n; i++)
+    for (size_t k = 0; k < v->images[i].n; k++) {
+      const piece *p = &v->images[i].pieces[k];
+      *ret_copied += p->end - p->start - (p->map_to - p->map_from);
+    }
+  *ret_mappings = v->n_mappings;
+}
+
+bool ipfsa_views_wake(ipfsa_views *v) {
+  bool good = !v->untold;
+  for (size_t i = 0; good && i < v->n_packs; i++)
+    good = v->packs[i].changed_ns && ipfsa_blockstore_changed_ns(v->bs, &v->packs[i].place) == v->packs[i].changed_ns;
+  v->last_end = v->ahead_to = 0;
+  v->hashed = false;
+  return good;
 }

@@ -21,4 +21,9 @@ void ipfsa_views_free(ipfsa_views *views); /* NULL is fine; all that was given i
 /* [off, off + len) of the file, within it, len > 0. pool: may be NULL. *ret_mapped: bytes of it that are the store's pages, not copies. */
 ipfsa_status ipfsa_views_get(ipfsa_views *views, ipfsa_pool *pool, uint64_t off, uint64_t len, const uint8_t **ret, uint64_t *ret_mapped, ipfsa_error *err);
 
+/* What views keep beside pages of packs: bytes of copies, and mappings. */
+void ipfsa_views_cost(const ipfsa_views *views, uint64_t *ret_copied, size_t *ret_mappings);
+/* Views that were not used for a time: false, when a pack of theirs was written to since it was mapped, or that cannot be told. */
+bool ipfsa_views_wake(ipfsa_views *views);
+
 #endif

@@ -1,0 +1,317 @@
+/* A checkpoint of content that was closed and is opened again: the same memory, as long as nothing changed and gc did not come; never more than that. */
+#include <dirent.h>
+#include <errno.h>
+#include <ipfsa/add.h>
+#include <ipfsa/alias.h>
+#include <ipfsa/checkpoint.h>
+#include <ipfsa/repo.h>
+#include <unistd.h>
+
+#include "../support.h"
+
+#include "base/fault.h"
+#include "node/node.h"
+
+#define BYTES 400000 /* of the one tensor */
+
+typedef struct world {
+  char *dir, repo[600];
+  ipfsa_node *node;
+  uint8_t *data; /* of a checkpoint's tensor, by its number */
+} world;
+
+static void open_node(world *w) {
+  ipfsa_error err = {0};
+  ipfsa_node_close(w->node);
+  w->node = NULL;
+  const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = w->repo};
+  assert_ok(ipfsa_node_open(&options, &w->node, NULL, &err));
+}
+
+static int setup(void **state) {
+  world *w = calloc(1, sizeof *w);
+  ipfsa_error err = {0};
+  w->dir = test_temp_dir();
+  w->data = malloc(BYTES);
+  if (snprintf(w->repo, sizeof w->repo, "%s/repo", w->dir) >= (int)sizeof w->repo) fail_msg("a long path");
+  const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = w->repo};
+  assert_ok(ipfsa_repo_init(&options, &err));
+  open_node(w);
+  *state = w;
+  return 0;
+}
+
+static int teardown(void **state) {
+  world *w = *state;
+  ipfsa_node_close(w->node);
+  test_remove_tree(w->dir);
+  free(w->data);
+  free(w);
+  return 0;
+}
+
+static void fill(world *w, int number) {
+  char seed[32];
+  snprintf(seed, sizeof seed, "kept %d", number);
+  test_shake128(seed, w->data, BYTES);
+}
+
+/* A file with one tensor. Not pinned: gc may have it. */
+static ipfsa_cid add_padded(world *w, int number, int padding, char ret_text[IPFSA_MAX_CID_TEXT]) {
+  char path[640], header[128];
+  ipfsa_error err = {0};
+  ipfsa_cid cid;
+  fill(w, number);
+  snprintf(path, sizeof path, "%s/model.safetensors", w->dir);
+  snprintf(header, sizeof header, "{\"t\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]}%*s", BYTES, BYTES, padding, "}");
+  size_t len = strlen(header);
+  const uint8_t prefix[8] = {(uint8_t)len};
+  FILE *out = fopen(path, "wb");
+  assert_non_null(out);
+  assert_int_equal(fwrite(prefix, 1, 8, out) + fwrite(header, 1, len, out) + fwrite(w->data, 1, BYTES, out), 8 + len + BYTES);
+  fclose(out);
+  const char *one = path;
+  const ipfsa_add_options options = {.struct_size = sizeof options, .chunker = "tensor", .pin = IPFSA_OFF};
+  assert_ok(ipfsa_add(w->node, &one, 1, -1, &options, &cid, &err));
+  ipfsa_cid_format(&cid, ret_text);
+  return cid;
+}
+
+/* As writers pad it. */
+static ipfsa_cid add(world *w, int number, char ret_text[IPFSA_MAX_CID_TEXT]) { return add_padded(w, number, 50, ret_text); }
+
+static ipfsa_status view(ipfsa_checkpoint *cp, ipfsa_view *ret, ipfsa_error *err) {
+  ipfsa_tensor t;
+  assert_true(ipfsa_checkpoint_tensor(cp, 0, &t));
+  return ipfsa_checkpoint_view(cp, &t, 0, t.size, ret, err);
+}
+
+/* Opened, viewed and closed; where its bytes were. */
+static const void *visit(world *w, const char *path) {
+  ipfsa_error err = {0};
+  ipfsa_checkpoint *cp = NULL;
+  ipfsa_view v = {0};
+  assert_ok(ipfsa_checkpoint_open(w->node, path, &cp, &err));
+  assert_ok(view(cp, &v, &err));
+  assert_int_equal(v.size, BYTES);
+  assert_true(v.mapped > BYTES / 2);
+  assert_memory_equal(v.data, w->data, BYTES);
+  ipfsa_checkpoint_close(cp);
+  return v.data;
+}
+
+static void it_is_the_same_memory(void **state) {
+  world *w = *state;
+  ipfsa_error err = {0};
+  ipfsa_checkpoint *one = NULL, *two = NULL;
+  ipfsa_view a = {0}, b = {0};
+  char cid[IPFSA_MAX_CID_TEXT];
+  (void)add(w, 1, cid);
+  const void *at = visit(w, cid);
+  assert_int_equal(w->node->kept.n, 1);
+  assert_ptr_equal(visit(w, cid), at);
+  assert_ok(ipfsa_checkpoint_open(w->node, cid, &one, &err));
+  assert_ok(ipfsa_checkpoint_open(w->node, cid, &two, &err)); /* each its own while both are open */
+  assert_ok(view(one, &a, &err));
+  assert_ok(view(two, &b, &err));
+  assert_ptr_equal(a.data, at);
+  assert_ptr_not_equal(b.data, at);
+  ipfsa_checkpoint_close(one);
+  assert_memory_equal(b.data, w->data, BYTES);
+  ipfsa_checkpoint_close(two);
+  assert_int_equal(w->node->kept.n, 2);
+}
+
+static void gc_takes_what_is_only_kept(void **state) {
+  world *w = *state;
+  ipfsa_error err = {0};
+  ipfsa_checkpoint *cp = NULL;
+  ipfsa_gc_result gone = {0};
+  ipfsa_node *other = NULL;
+  char cid[IPFSA_MAX_CID_TEXT];
+  (void)add(w, 1, cid);
+  (void)visit(w, cid);
+  const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = w->repo};
+  assert_ok(ipfsa_node_open(&options, &other, NULL, &err)); /* as another process would */
+  assert_ok(ipfsa_checkpoint_open(w->node, cid, &cp, &err));
+  assert_ok(ipfsa_repo_gc(other, NULL, &gone, &err));
+  assert_int_equal(gone.n_removed, 0); /* it is in use again */
+  ipfsa_checkpoint_close(cp);
+  assert_ok(ipfsa_repo_gc(other, NULL, &gone, &err));
+  assert_true(gone.n_removed > 1);
+  assert_status(ipfsa_checkpoint_open(w->node, cid, &cp, &err), IPFSA_E_NOT_FOUND);
+  assert_int_equal(w->node->kept.n, 0);
+  ipfsa_node_close(other);
+}
+
+/* One bit of the tensor, where it lies. */
+static void damage(world *w) {
+  char path[1400];
+  snprintf(path, sizeof path, "%s/packs", w->repo);
+  DIR *dir = opendir(path);
+  assert_non_null(dir);
+  uint8_t *all = malloc(4 << 20);
+  int n_found = 0;
+  for (struct dirent *e; (e = readdir(dir));) {
+    if (e->d_name[0] == '.') continue;
+    snprintf(path, sizeof path, "%s/packs/%s", w->repo, e->d_name);
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    size_t n = fread(all, 1, 4 << 20, f);
+    const uint8_t *at = memmem(all, n, w->data + 100000, 64);
+    if (at) {
+      uint8_t wrong = (uint8_t)(*at ^ 1);
+      assert_int_equal(fseek(f, at - all, SEEK_SET), 0);
+      assert_int_equal(fwrite(&wrong, 1, 1, f), 1);
+      n_found++;
+    }
+    fclose(f);
+  }
+  free(all);
+  closedir(dir);
+  assert_int_equal(n_found, 1);
+}
+
+static void a_pack_that_was_written_to_is_looked_at_anew(void **state) {
+  world *w = *state;
+  ipfsa_error err = {0};
+  ipfsa_checkpoint *cp = NULL;
+  ipfsa_view v = {0};
+  char cid[IPFSA_MAX_CID_TEXT];
+  (void)add(w, 1, cid);
+  (void)visit(w, cid);
+  damage(w);
+  assert_ok(ipfsa_checkpoint_open(w->node, cid, &cp, &err));
+  assert_status(view(cp, &v, &err), IPFSA_E_CORRUPT);
+  ipfsa_checkpoint_close(cp);
+}
+
+static void an_alias_is_what_it_says_now(void **state) {
+  world *w = *state;
+  ipfsa_error err = {0};
+  ipfsa_alias alias = {.name = "org/model"};
+  char cid[IPFSA_MAX_CID_TEXT];
+  alias.cid = add(w, 1, cid);
+  assert_ok(ipfsa_alias_set(w->node, &alias, 1, &err));
+  (void)visit(w, "org/model");
+  alias.cid = add(w, 2, cid);
+  assert_ok(ipfsa_alias_set(w->node, &alias, 1, &err));
+  (void)visit(w, "org/model");
+  assert_int_equal(w->node->kept.n, 0);
+}
+
+static void what_was_written_to_is_not_kept(void **state) {
+  world *w = *state;
+  ipfsa_error err = {0};
+  ipfsa_checkpoint *cp = NULL;
+  ipfsa_view v = {0};
+  char cid[IPFSA_MAX_CID_TEXT];
+  (void)add(w, 1, cid);
+  assert_ok(ipfsa_checkpoint_open(w->node, cid, &cp, &err));
+  ipfsa_checkpoint_set_views_writable(cp);
+  assert_ok(view(cp, &v, &err));
+  memset((void *)(uintptr_t)v.data, 0, 1000);
+  ipfsa_checkpoint_close(cp);
+  assert_int_equal(w->node->kept.n, 0);
+  (void)visit(w, cid);
+}
+
+static void writable_views_of_one_that_was_kept(void **state) {
+  world *w = *state;
+  ipfsa_error err = {0};
+  ipfsa_checkpoint *cp = NULL;
+  ipfsa_view v = {0};
+  char cid[IPFSA_MAX_CID_TEXT];
+  (void)add(w, 1, cid);
+  (void)visit(w, cid);
+  assert_ok(ipfsa_checkpoint_open(w->node, cid, &cp, &err));
+  ipfsa_checkpoint_set_views_writable(cp);
+  assert_ok(view(cp, &v, &err));
+  memset((void *)(uintptr_t)v.data, 0, BYTES);
+  ipfsa_checkpoint_close(cp);
+  (void)visit(w, cid);
+}
+
+static void who_reads_does_not_wait_for_who_writes(void **state) {
+  world *w = *state;
+  ipfsa_error err = {0};
+  ipfsa_node *other = NULL;
+  char cid[IPFSA_MAX_CID_TEXT];
+  (void)add(w, 1, cid);
+  const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = w->repo};
+  assert_ok(ipfsa_node_open(&options, &other, NULL, &err));
+  assert_ok(ipfsa_store_lock(other->store, &err)); /* as long as an add takes */
+  (void)visit(w, cid);
+  ipfsa_store_unlock(other->store);
+  ipfsa_node_close(other);
+}
+
+static void the_oldest_goes(void **state) {
+  world *w = *state;
+  char cids[IPFSA_MAX_KEPT + 2][IPFSA_MAX_CID_TEXT];
+  for (int i = 0; i < IPFSA_MAX_KEPT + 2; i++) {
+    (void)add(w, i, cids[i]);
+    (void)visit(w, cids[i]);
+  }
+  assert_int_equal(w->node->kept.n, IPFSA_MAX_KEPT);
+  for (int i = 0; i < IPFSA_MAX_KEPT + 2; i++) {
+    fill(w, i);
+    (void)visit(w, cids[i]);
+  }
+  assert_int_equal(w->node->kept.n, IPFSA_MAX_KEPT);
+}
+
+static ipfsa_status visit_twice(world *w, const char *cid, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  for (int i = 0; i < 2 && status == IPFSA_OK; i++) {
+    ipfsa_checkpoint *cp = NULL;
+    ipfsa_view v = {0};
+    status = ipfsa_checkpoint_open(w->node, cid, &cp, err);
+    if (status) return status;
+    status = view(cp, &v, err);
+    if (status == IPFSA_OK) assert_memory_equal(v.data, w->data, BYTES);
+    ipfsa_checkpoint_close(cp);
+  }
+  return status;
+}
+
+/* padding 49: nothing is mapped, all is copied. */
+static void fail_every_step(world *w, int padding) {
+  char cid[IPFSA_MAX_CID_TEXT];
+  (void)add_padded(w, 1, padding, cid);
+  const ipfsa_fault_kind kinds[] = {IPFSA_FAULT_ALLOC, IPFSA_FAULT_FILE};
+  for (size_t k = 0; k < 2; k++) {
+    uint64_t nth = 1;
+    for (bool fired = true; fired; nth++) {
+      ipfsa_error err = {0};
+      open_node(w);
+      ipfsa_fault_arm(&(ipfsa_fault_plan){.kind = kinds[k], .nth = nth, .mode = IPFSA_FAULT_FAIL, .sys_errno = EIO});
+      ipfsa_status status = visit_twice(w, cid, &err);
+      fired = ipfsa_fault_fired();
+      ipfsa_fault_disarm();
+      if (status) assert_true(fired && err.message[0]);
+      if (fired) assert_ok(visit_twice(w, cid, &err));
+    }
+    assert_true(nth > 10);
+  }
+}
+
+static void every_step_fails_once(void **state) {
+  fail_every_step(*state, 50);
+  fail_every_step(*state, 49);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(it_is_the_same_memory, setup, teardown),
+      cmocka_unit_test_setup_teardown(gc_takes_what_is_only_kept, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_pack_that_was_written_to_is_looked_at_anew, setup, teardown),
+      cmocka_unit_test_setup_teardown(an_alias_is_what_it_says_now, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_was_written_to_is_not_kept, setup, teardown),
+      cmocka_unit_test_setup_teardown(writable_views_of_one_that_was_kept, setup, teardown),
+      cmocka_unit_test_setup_teardown(who_reads_does_not_wait_for_who_writes, setup, teardown),
+      cmocka_unit_test_setup_teardown(the_oldest_goes, setup, teardown),
+      cmocka_unit_test_setup_teardown(every_step_fails_once, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -179,17 +179,23 @@ static ipfsa_status delete_lease(ipfsa_meta_txn *txn, const uint8_t *id, ipfsa_e
   return status == IPFSA_E_NOT_FOUND ? IPFSA_OK : status;
 }
 
-/* What cannot be removed now goes when this process has ended and the grace is over. */
+static ipfsa_status end_lease(ipfsa_lease *lease) {
+  ipfsa_meta_txn *txn = NULL;
+  ipfsa_status status = ipfsa_meta_begin(ipfsa_store_meta(lease->store), true, &txn, NULL);
+  if (status) return status;
+  status = delete_lease(txn, lease->id, NULL);
+  if (status == IPFSA_OK) return ipfsa_meta_commit(txn, NULL);
+  ipfsa_meta_abort(txn);
+  return status;
+}
+
+/* What stays keeps garbage until this process has ended and the grace is over: so there is a second try. */
 void ipfsa_lease_free(ipfsa_lease *lease) {
   if (!lease) return;
-  ipfsa_meta_txn *txn = NULL;
   if (lease->n) {
     ipfsa_pins__enter();
     if (ipfsa_store_lock(lease->store, NULL) == IPFSA_OK) {
-      if (ipfsa_meta_begin(ipfsa_store_meta(lease->store), true, &txn, NULL) == IPFSA_OK) {
-        if (delete_lease(txn, lease->id, NULL) == IPFSA_OK) (void)ipfsa_meta_commit(txn, NULL);
-        else ipfsa_meta_abort(txn);
-      }
+      if (end_lease(lease) != IPFSA_OK) (void)end_lease(lease);
       ipfsa_store_unlock(lease->store);
     }
     ipfsa_pins__leave();

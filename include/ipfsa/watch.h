@@ -54,6 +54,7 @@ typedef struct ipfsa_watch_options {
   bool restart;           /* restart what is unhealthy, or ended with a code other than 0 and was not stopped */
   int64_t backoff_ms;     /* before the first restart; doubles with each; 0 = 1 s */
   int64_t max_backoff_ms; /* 0 = 60 s; after that long without trouble it begins anew */
+  int64_t look_ms;        /* between two looks at a container; 0 = 1 s, at least 50 ms */
 } ipfsa_watch_options;
 /* Until the engine is cancelled, the callback says so, or (with names) all of them are removed: OK. Callbacks come in the caller's thread. Probes are those
  * given when the container was started; without any, the engine's own check is listened to. */

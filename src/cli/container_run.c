@@ -4,15 +4,7 @@
 #include <unistd.h>
 
 #include "cli/engine.h"
-
-/* What a container says goes where it said it: standard output or standard error. */
-static int pass_on(void *arg, int stream, const void *data, size_t len) {
-  if (stream == 1) {
-    if (cli_out_write(arg, data, len) != 0) return -1;
-    return fflush(stdout) == 0 ? 0 : -1; /* whoever follows sees it now */
-  }
-  return fwrite(data, 1, len, stderr) == len ? 0 : -1;
-}
+#include "cli/said.h"
 
 static int run_logs(cli_context *ctx) {
   ipfsa_engine *engine = cli_engine(ctx);
@@ -20,7 +12,10 @@ static int run_logs(cli_context *ctx) {
   ipfsa_container_logs_options options = {.struct_size = sizeof options, .follow = cli_bool(ctx, "follow"), .timestamps = cli_bool(ctx, "timestamps"), .tail = cli_uint(ctx, "tail"),
                                           .since = cli_is_set(ctx, "since") ? cli_string(ctx, "since") : NULL};
   ipfsa_error err = {0};
-  return ipfsa_container_logs(engine, cli_arg_at(ctx, 0), &options, pass_on, ctx, &err) ? cli_fail(ctx, &err) : 0;
+  cli_said said = {.ctx = ctx, .has_times = options.timestamps};
+  ipfsa_status status = ipfsa_container_logs(engine, cli_arg_at(ctx, 0), &options, cli_said_take, &said, &err);
+  cli_said_end(&said);
+  return status ? cli_fail(ctx, &err) : 0;
 }
 
 static const cli_option logs_options[] = {{CLI_BOOL, "follow", "f", NULL, "Go on until the container ends"},
@@ -32,7 +27,7 @@ static const cli_arg one_name[] = {{"name", CLI_ARG_REQUIRED, "Name of the conta
 
 const cli_verb cli_verb_container_logs = {.name = "container logs",
                                           .tagline = "Show what a container says.",
-                                          .description = "Its standard output and standard error, each to our own.",
+                                          .description = "Its standard output and standard error, each to our own. With --json a line of JSON for each line.",
                                           .example = "> ipfs-accelerate container logs --follow web",
                                           .options = logs_options,
                                           .args = one_name,
@@ -54,11 +49,15 @@ static int run_exec(cli_context *ctx) {
   ipfsa_error err = {0};
   int64_t code = 1;
   ipfsa_engine *engine = cli_engine(ctx);
-  ipfsa_status status = engine ? ipfsa_container_exec(engine, cli_arg_at(ctx, 0), (ipfsa_texts){words, n}, &options, pass_on, ctx, &code, &err) : IPFSA_OK;
+  cli_said said = {.ctx = ctx};
+  ipfsa_status status = engine ? ipfsa_container_exec(engine, cli_arg_at(ctx, 0), (ipfsa_texts){words, n}, &options, cli_said_take, &said, &code, &err) : IPFSA_OK;
+  cli_said_end(&said);
   cli_texts_free(&options.env);
   free(words);
   if (!engine) return 1;
-  return status ? cli_fail(ctx, &err) : (int)(code & 0xff);
+  if (status) return cli_fail(ctx, &err);
+  if (cli_json(ctx)) cli_out(ctx, "{\"ExitCode\":%lld}\n", (long long)code);
+  return (int)(code & 0xff);
 }
 
 static const cli_option exec_options[] = {{CLI_BOOL, "interactive", "i", NULL, "Pass standard input on"},
@@ -72,7 +71,8 @@ static const cli_arg exec_args[] = {{"name", CLI_ARG_REQUIRED, "Name of the cont
 
 const cli_verb cli_verb_container_exec = {.name = "container exec",
                                           .tagline = "Run a command in a container.",
-                                          .description = "Its output is ours, and its exit code (126 or 127 when it cannot be run).",
+                                          .description = "Its output is ours, and its exit code (126 or 127 when it cannot be run). With --json a line of\n"
+                                                         "JSON for each line, and one with the exit code.",
                                           .example = "> ipfs-accelerate container exec web -- ls -l /tmp",
                                           .options = exec_options,
                                           .args = exec_args,

@@ -108,7 +108,7 @@ static int on_event(void *arg, const ipfsa_watch_event *e) {
 
 static int run_watch(cli_context *ctx) {
   ipfsa_watch_options options = {.struct_size = sizeof options, .restart = cli_bool(ctx, "restart")};
-  if (!cli_duration_ms(ctx, "backoff", &options.backoff_ms) || !cli_duration_ms(ctx, "max-backoff", &options.max_backoff_ms)) return 1;
+  if (!cli_duration_ms(ctx, "backoff", &options.backoff_ms) || !cli_duration_ms(ctx, "max-backoff", &options.max_backoff_ms) || !cli_duration_ms(ctx, "every", &options.look_ms)) return 1;
   size_t n = cli_n_args(ctx);
   const char **names = malloc((n + 1) * sizeof *names);
   screen *s = calloc(1, sizeof *s);
@@ -132,6 +132,7 @@ static int run_watch(cli_context *ctx) {
 static const cli_option watch_options[] = {{CLI_BOOL, "restart", NULL, NULL, "Restart what is unhealthy, or ended with a failure and was not stopped"},
                                            {CLI_STRING, "backoff", NULL, "1s", "Wait before the first restart; doubles with each"},
                                            {CLI_STRING, "max-backoff", NULL, "60s", "Longest wait; after that long without trouble it begins anew"},
+                                           {CLI_STRING, "every", NULL, "1s", "How often each is looked at; probes have an interval of their own"},
                                            CLI_ENGINE_OPTIONS};
 static const cli_arg watch_args[] = {{"name", CLI_ARG_VARIADIC, "Name of the container; none: all that ipfs-accelerate started."}, {0}};
 

@@ -22,6 +22,8 @@ ipfsa_status ipfsa_container_delete(ipfsa_engine *engine, const char *name, bool
 /* Hands on what a stream carries: frames, or raw bytes of a terminal as stream 1. */
 typedef struct ipfsa_output ipfsa_output;
 ipfsa_status ipfsa_container_read_output(ipfsa_engine_reply *reply, bool is_raw, ipfsa_container_output_cb cb, void *ctx, ipfsa_error *err);
+/* "1700000000.5", seconds since 1970, in nanoseconds. E_INVALID. */
+ipfsa_status ipfsa_container_time(const char *what, const char *text, int64_t *ret_ns, ipfsa_error *err);
 /* Logs with a deadline (0: none). */
 ipfsa_status ipfsa_container_read_logs(ipfsa_engine *engine, const char *name, const ipfsa_container_logs_options *options, bool is_raw, bool cleaning, uint64_t deadline,
                                        ipfsa_container_output_cb cb, void *ctx, ipfsa_error *err);
@@ -40,6 +42,8 @@ ipfsa_status ipfsa_container_run(ipfsa_engine *engine, const char *name, ipfsa_t
 ipfsa_status ipfsa_container_wait_ready(ipfsa_engine *engine, const char *name, ipfsa_texts waits, int64_t timeout_ms, ipfsa_texts env, ipfsa_error *err);
 /* Are they well formed? Before anything is made. */
 ipfsa_status ipfsa_container_check_waits(ipfsa_texts waits, ipfsa_error *err);
+
+const char *ipfsa_network_key(const ipfsa_engine *engine); /* of a list's entry: by what it is removed */
 
 /* Is the image here? *ret (may be NULL) its inspection. E_NOT_FOUND. */
 ipfsa_status ipfsa_image_look(ipfsa_engine *engine, const ipfsa_reference *ref, json_t **ret, ipfsa_error *err);

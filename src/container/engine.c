@@ -20,6 +20,7 @@ const char *ipfsa_engine_repo(const ipfsa_engine *e) { return e->repo; }
 unsigned ipfsa_engine_minor(const ipfsa_engine *e) { return e->minor; }
 const char *ipfsa_engine_address_text(const ipfsa_engine *e) { return e->address.text; }
 const char *ipfsa_engine_socket_path(const ipfsa_engine *e) { return e->address.kind == IPFSA_ENGINE_UNIX ? e->address.path : NULL; }
+bool ipfsa_engine_is_podman(const ipfsa_engine *e) { return e->info.is_podman; }
 bool ipfsa_engine_is_local(const ipfsa_engine *e) { return e->address.kind == IPFSA_ENGINE_UNIX; }
 uint64_t ipfsa_engine_timeout_ns(const ipfsa_engine *e) { return e->timeout_ns; }
 int ipfsa_engine_cancel_fd(const ipfsa_engine *e) { return e->cancel_fd; }

@@ -32,6 +32,7 @@ const char *ipfsa_engine_repo(const ipfsa_engine *engine);       /* the folder c
 unsigned ipfsa_engine_minor(const ipfsa_engine *engine);         /* of the API: 41 for 1.41 */
 const char *ipfsa_engine_address_text(const ipfsa_engine *engine); /* "unix:///run/docker.sock" */
 const char *ipfsa_engine_socket_path(const ipfsa_engine *engine);  /* NULL when it is not on a socket of this machine */
+bool ipfsa_engine_is_podman(const ipfsa_engine *engine);
 bool ipfsa_engine_is_local(const ipfsa_engine *engine);          /* on this machine: its published ports can be reached at loopback */
 uint64_t ipfsa_engine_timeout_ns(const ipfsa_engine *engine);
 int ipfsa_engine_cancel_fd(const ipfsa_engine *engine);

@@ -13,7 +13,8 @@
 typedef struct follower {
   ipfsa_container_event_cb cb;
   void *ctx;
-  bool foreign;
+  bool foreign, is_podman;
+  int64_t since_ns, until_ns; /* 0: not given */
   int64_t last_ns;
   struct { int64_t time_ns; char key[160]; } seen[REMEMBERED];
   size_t n_seen;
@@ -42,21 +43,29 @@ static int hand_on(void *ctx, const json_t *object) {
   if (event.time_ns <= 0) event.time_ns = ipfsa_json_int(object, "time") * 1000000000;
   f->n_tries = 0;
   if (event.time_ns > f->last_ns) f->last_ns = event.time_ns;
+  if (f->is_podman && (event.time_ns < f->since_ns || (f->until_ns && event.time_ns > f->until_ns))) return 0; /* asked for by whole seconds */
   if (is_noise(event.action) || (!f->foreign && !ipfsa_labels_are_ours(attributes))) return 0; /* not every engine filters */
   char key[160];
   snprintf(key, sizeof key, "%s %s %.70s", event.type, event.action, event.id);
   return is_repeated(f, event.time_ns, key) ? 0 : f->cb(f->ctx, &event);
 }
 
+/* Podman 4 misunderstands fractions. */
+static void put_time(const follower *f, ipfsa_buf *target, const char *key, int64_t ns) {
+  char text[40];
+  if (f->is_podman) snprintf(text, sizeof text, "%lld", (long long)(ns / 1000000000));
+  else snprintf(text, sizeof text, "%lld.%09lld", (long long)(ns / 1000000000), (long long)(ns % 1000000000));
+  ipfsa_http_put_query(target, key, text);
+}
+
 static ipfsa_status follow_once(ipfsa_engine *engine, follower *f, const ipfsa_container_events_options *o, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf target = {0};
-  char since[40];
   ipfsa_buf_str(&target, "/events");
-  snprintf(since, sizeof since, "%lld.%09lld", (long long)(f->last_ns / 1000000000), (long long)(f->last_ns % 1000000000));
-  if (f->last_ns) ipfsa_http_put_query(&target, "since", since);
-  else if (o->since) ipfsa_http_put_query(&target, "since", o->since);
-  if (o->until) ipfsa_http_put_query(&target, "until", o->until);
-  if (!f->foreign) ipfsa_engine_put_filters(&target, json_pack("{s:[s]}", "label", IPFSA_CONTAINER_LABEL "=1"));
+  int64_t since = f->last_ns ? f->last_ns : f->since_ns;
+  if (since || o->since) put_time(f, &target, "since", since);
+  if (o->until) put_time(f, &target, "until", f->until_ns + (f->is_podman ? 999999999 : 0));
+  /* Podman 4 finds nothing by a label that its events hold; what is not ours is left out above as well. */
+  if (!f->foreign && !f->is_podman) ipfsa_engine_put_filters(&target, json_pack("{s:[s]}", "label", IPFSA_CONTAINER_LABEL "=1"));
   ipfsa_engine_reply *reply = NULL;
   ipfsa_status status = ipfsa_engine_begin(engine, &(ipfsa_engine_call){.method = "GET", .target = &target, .waits = true}, &reply, err);
   if (status == IPFSA_OK) status = ipfsa_engine_each(reply, hand_on, f, err);
@@ -73,7 +82,10 @@ ipfsa_status ipfsa_container_events(ipfsa_engine *engine, const ipfsa_container_
   ipfsa_error local = {0};
   if (!err) err = &local;
   const ipfsa_container_events_options copy = IPFSA_OPTIONS(ipfsa_container_events_options, options), *o = &copy;
-  follower f = {.cb = cb, .ctx = ctx, .foreign = o->foreign};
+  follower f = {.cb = cb, .ctx = ctx, .foreign = o->foreign, .is_podman = ipfsa_engine_is_podman(engine)};
+  ipfsa_status given = o->since ? ipfsa_container_time("since", o->since, &f.since_ns, err) : IPFSA_OK;
+  if (given == IPFSA_OK && o->until) given = ipfsa_container_time("until", o->until, &f.until_ns, err);
+  if (given) return given;
   bool connected = false;
   for (;;) {
     ipfsa_status status = follow_once(engine, &f, o, err);

@@ -42,9 +42,17 @@ ipfsa_status ipfsa_container_read_output(ipfsa_engine_reply *reply, bool is_raw,
   return status ? status : ipfsa_frames_eof(&d.frames, err);
 }
 
-static bool is_time(const char *text) {
-  size_t n = strspn(text, "0123456789");
-  return n && n < 12 && (text[n] == '\0' || (text[n] == '.' && text[n + 1] && strlen(text + n + 1) <= 9 && text[n + 1 + strspn(text + n + 1, "0123456789")] == '\0'));
+#define MAX_TIME_S 9000000000 /* in the year 2255; nanoseconds of it fit 63 bits */
+
+ipfsa_status ipfsa_container_time(const char *what, const char *text, int64_t *ret_ns, ipfsa_error *err) {
+  static const char digits[] = "0123456789";
+  size_t n = strspn(text, digits), m = text[n] == '.' ? strspn(text + n + 1, digits) : 0;
+  bool fine = n && n <= 10 && strtoll(text, NULL, 10) <= MAX_TIME_S && (text[n] == '\0' || (m && m <= 9 && text[n + 1 + m] == '\0'));
+  if (!fine) return ipfsa_fail(err, IPFSA_E_INVALID, "%s \"%.50s\": expected seconds since 1970 such as 1700000000.5", what, text);
+  int64_t ns = m ? strtoll(text + n + 1, NULL, 10) : 0;
+  for (; m && m < 9; m++) ns *= 10;
+  *ret_ns = strtoll(text, NULL, 10) * 1000000000 + ns;
+  return IPFSA_OK;
 }
 
 ipfsa_status ipfsa_container_read_logs(ipfsa_engine *engine, const char *name, const ipfsa_container_logs_options *o, bool is_raw, bool cleaning, uint64_t deadline,
@@ -56,11 +64,13 @@ ipfsa_status ipfsa_container_read_logs(ipfsa_engine *engine, const char *name, c
   char tail[24];
   snprintf(tail, sizeof tail, "%llu", (unsigned long long)o->tail);
   if (o->tail) ipfsa_http_put_query(&target, "tail", tail);
-  if (o->since && !is_time(o->since)) return ipfsa_fail(err, IPFSA_E_INVALID, "since \"%.50s\": expected seconds since 1970 such as 1700000000.5", o->since);
+  int64_t at;
+  ipfsa_status status = o->since ? ipfsa_container_time("since", o->since, &at, err) : IPFSA_OK;
+  if (status) return status;
   if (o->since) ipfsa_http_put_query(&target, "since", o->since);
   ipfsa_engine_reply *reply = NULL;
   ipfsa_engine_call call = {.method = "GET", .target = &target, .waits = o->follow, .cleaning = cleaning, .deadline = deadline};
-  ipfsa_status status = ipfsa_engine_begin(engine, &call, &reply, err);
+  status = ipfsa_engine_begin(engine, &call, &reply, err);
   if (status == IPFSA_OK) status = ipfsa_container_read_output(reply, is_raw, cb, ctx, err);
   ipfsa_engine_reply_end(reply);
   return status;

@@ -11,6 +11,9 @@ static ipfsa_status list(ipfsa_engine *engine, bool foreign, json_t **ret, ipfsa
   return ipfsa_engine_ask(engine, &(ipfsa_engine_call){.method = "GET", .target = &target}, ret, NULL, err);
 }
 
+/* A name may be ambiguous to Docker, an id never is. Podman has one of a name, and, asked by id, removes a network although containers use it. */
+const char *ipfsa_network_key(const ipfsa_engine *engine) { return ipfsa_engine_is_podman(engine) ? "Name" : "Id"; }
+
 /* The network of exactly this name, or NULL. Older engines hold several of one name: ours comes first. Borrowed. */
 static const json_t *find(const json_t *all, const char *name) {
   const json_t *found = NULL;
@@ -56,7 +59,7 @@ ipfsa_status ipfsa_network_rm(ipfsa_engine *engine, const char *name, ipfsa_erro
   if (status) return status;
   IPFSA_AUTO_BUF ipfsa_buf target = {0};
   ipfsa_buf_str(&target, "/networks/");
-  ipfsa_http_put_encoded(&target, ipfsa_json_text(there, "Id")); /* a name may be ambiguous, an id never is */
+  ipfsa_http_put_encoded(&target, ipfsa_json_text(there, ipfsa_network_key(engine)));
   status = ipfsa_engine_ask(engine, &(ipfsa_engine_call){.method = "DELETE", .target = &target}, NULL, NULL, err);
   return status ? ipfsa_error_prefix(err, status, "network %s", name) : IPFSA_OK;
 }

@@ -80,7 +80,7 @@ static ipfsa_status prune_networks(pruner *p, ipfsa_error *err) {
   json_array_foreach(list, i, entry) {
     if (status) break;
     if (!ipfsa_labels_are_ours(ipfsa_json_at(entry, "Labels", NULL))) continue;
-    status = remove_one(p, "network", "/networks/", ipfsa_json_text(entry, "Id"), "", ipfsa_json_text(entry, "Name"), err);
+    status = remove_one(p, "network", "/networks/", ipfsa_json_text(entry, ipfsa_network_key(p->engine)), "", ipfsa_json_text(entry, "Name"), err);
   }
   return status;
 }

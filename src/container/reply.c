@@ -104,6 +104,7 @@ static const hint hints[] = {
     {"volume is in use", IPFSA_E_BUSY, "remove the containers that use it first"},
     {"volume is being used", IPFSA_E_BUSY, "remove the containers that use it first"},
     {"has active endpoints", IPFSA_E_BUSY, "remove the containers that use it first"},
+    {"network is being used", IPFSA_E_BUSY, "remove the containers that use it first"},
     {"image is being used", IPFSA_E_BUSY, "remove the containers that use it first"},
     {"is in use by", IPFSA_E_BUSY, "remove the containers that use it first"},
     {"is being used by", IPFSA_E_BUSY, "remove the containers that use it first"},

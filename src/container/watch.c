@@ -9,11 +9,11 @@
 #include "base/error.h"
 #include "base/options.h"
 
-#define LOOK_NS 1000000000u            /* between two looks at a container */
+#define DEFAULT_LOOK_MS 1000           /* between two looks at a container */
+#define LEAST_LOOK_MS 50               /* each is a request to the engine */
 #define DEFAULT_BACKOFF_MS 1000
 #define DEFAULT_MAX_BACKOFF_MS 60000
 #define LEAST_BACKOFF_MS 200           /* time for an engine to tell of a stop */
-#define LIST_NS 1000000000u            /* between two looks for new containers */
 #define CANCEL_NS 200000000u           /* between two looks whether the engine was cancelled */
 
 const char *ipfsa_health_state_name(ipfsa_health_state state) {
@@ -203,7 +203,7 @@ static ipfsa_status run(ipfsa_watch *w, bool all, ipfsa_watch_cb cb, void *ctx, 
     if (all && ipfsa_clock_monotonic_ns() >= next_list) {
       ipfsa_status status = find_new(w, err);
       if (status) return status;
-      next_list = ipfsa_clock_monotonic_ns() + LIST_NS;
+      next_list = ipfsa_clock_monotonic_ns() + w->times.look;
     }
     wait_for_more(w);
   }
@@ -232,7 +232,10 @@ static ipfsa_watch_times times_of(const ipfsa_watch_options *o) {
   if (base > INT32_MAX) base = INT32_MAX;
   if (cap > INT32_MAX) cap = INT32_MAX;
   if (cap < base) cap = base;
-  return (ipfsa_watch_times){.look = LOOK_NS, .backoff = (uint64_t)base * 1000000, .max_backoff = (uint64_t)cap * 1000000};
+  int64_t look = o->look_ms > 0 ? o->look_ms : DEFAULT_LOOK_MS;
+  if (look < LEAST_LOOK_MS) look = LEAST_LOOK_MS;
+  if (look > INT32_MAX) look = INT32_MAX;
+  return (ipfsa_watch_times){.look = (uint64_t)look * 1000000, .backoff = (uint64_t)base * 1000000, .max_backoff = (uint64_t)cap * 1000000};
 }
 
 static void init(ipfsa_watch *w, ipfsa_engine *engine, const ipfsa_watch_options *o, const ipfsa_watch_times *times) {

@@ -103,6 +103,12 @@ class Engine:
             assert self.call("POST", "/images/%s/tag?%s" % (image, urllib.parse.urlencode({"repo": repo, "tag": tag})))[0] == 201
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 def wait_until(what, seconds, step=0.1):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -288,17 +294,32 @@ def podman_engine():
     wrap = folder / "ociwrap"
     wrap.write_text(OCI_WRAP)
     wrap.chmod(0o755)
+    port = free_port()
+    (folder / "registries.conf").write_text('[[registry]]\nlocation = "127.0.0.1:%d"\ninsecure = true\n' % port)  # Podman takes none on loopback by itself
     (folder / "containers.conf").write_text('[engine]\nruntime="wrap"\ncgroup_manager="cgroupfs"\nevents_logger="file"\n'
                                             '[engine.runtimes]\nwrap=["%s"]\n[network]\nnetwork_config_dir="%s"\n' % (wrap, folder / "net"))
-    env = {**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf"), "TMPDIR": str(folder)}
+    env = {**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf"), "CONTAINERS_REGISTRIES_CONF": str(folder / "registries.conf"), "TMPDIR": str(folder)}
     command = ["podman", "--root", str(folder / "root"), "--runroot", str(folder / "run"), "--storage-driver", "vfs", "--tmpdir", str(folder / "tmp"),
                "system", "service", "--time=0", "unix://%s/p.sock" % folder]
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=env)
+
+    def start():
+        with open(folder / "log", "wb") as log:
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=env)
+
+    def restart(meanwhile=lambda: None, kill=False):
+        nonlocal process
+        process.kill() if kill else process.terminate()
+        process.wait(60)
+        meanwhile()
+        (folder / "p.sock").unlink(missing_ok=True)
+        process = start()
+        assert wait_until(lambda: answers(folder / "p.sock"), 60), tail(folder / "log")
+    process = start()
     try:
         if not (wait_until(lambda: process.poll() is not None or answers(folder / "p.sock"), 60) and process.poll() is None):
             pytest.skip("skipped: Podman's service does not run here: " + tail(folder / "log"))
         engine = Engine("podman", folder, folder / "p.sock")
+        engine.restart, engine.registry_port = restart, port
         try:
             make_first_image(engine)
         except Unavailable as why:

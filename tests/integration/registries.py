@@ -13,6 +13,8 @@ import time
 
 import pytest
 
+from engines import free_port
+
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -82,19 +84,13 @@ class Registry:
         return digest_of(manifest)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def start_registry(folder, with_login=False):
+def start_registry(folder, with_login=False, port=0):
     """(process, registry); the caller ends the process."""
     program = shutil.which("docker-registry")
     if not program:
         pytest.skip("skipped: docker-registry is missing: run tools/install-deps test")
     folder.mkdir()
-    port = free_port()
+    port = port or free_port()
     text = "version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: 127.0.0.1:%d}\n" % (folder / "data", port)
     headers = {}
     if with_login:
@@ -135,7 +131,7 @@ class Scripted:
     """An HTTP server whose answers are a function of the test: answer(path, headers) -> (status, headers, body), or "hang". On loopback, or on a unix
     socket at `path`."""
 
-    def __init__(self, answer, tls=None, path=None):
+    def __init__(self, answer, tls=None, path=None, port=0):
         self.requests, self.over = [], threading.Event()
         outer = self
 
@@ -164,7 +160,7 @@ class Scripted:
                 pass
 
         self.answer = answer
-        self.server = UnixServer(str(path), Handler) if path else http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = UnixServer(str(path), Handler) if path else http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.server.handle_error = lambda *args: None  # clients that leave early are part of the tests
         if tls:

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import time
 import urllib.request
@@ -104,18 +105,33 @@ def test_exec_passes_input_output_and_exit_code(box):
     assert box.text("container", "exec", "-i", "sleeper", "--", "wc", "-c", stdin=data) == "300000"
     assert box.text("container", "exec", "-e", "GREETING=hello", "-w", "/tmp", "sleeper", "--", "sh", "-c", "echo $GREETING $PWD") == "hello /tmp"
     assert box("container", "exec", "sleeper", "no-such-program", check=False).code in (126, 127)
+    done = box("container", "exec", "--json", "sleeper", "--", "sh", "-c", r"printf 'a\nb\377'; seq 20000 | tr '\n' ' ' >&2; exit 7", check=False)
+    said = rows(done)
+    assert done.code == 7 and done.err == "" and said[-1] == {"ExitCode": 7}
+    assert [(s["Line"], s["Whole"]) for s in said if s.get("Stream") == "stdout"] == [("a", True), ("b\ufffd", False)]
+    long = [s for s in said if s.get("Stream") == "stderr"]
+    assert len(long) > 5 and "".join(s["Line"] for s in long) == "".join("%d " % i for i in range(1, 20001)) and not any(s["Whole"] for s in long)
     box("container", "stop", "--time=1", "sleeper")
     done = box("container", "exec", "sleeper", "true", check=False)
     assert done.code == 1 and "does not run" in done.err
 
 
 def test_logs(box):
-    box("container", "start", "talker", IMAGE, "--wait=log:^line 3$", "--", "sh", "-c", "for i in 1 2 3; do echo line $i; done; echo oops >&2; sleep 1; echo end")
+    before = time.time()
+    box("container", "start", "talker", IMAGE, "--wait=log:^line 3$", "--", "sh", "-c", "for i in 1 2 3; do echo line $i; done; echo oops >&2; sleep 0.3; echo end")
     done = box("container", "logs", "--follow", "talker")
     assert done.out == "line 1\nline 2\nline 3\nend\n" and done.err == "oops\n"
     assert box("container", "logs", "--tail=1", "talker").out == "end\n"
     stamped = box("container", "logs", "--timestamps", "--tail=1", "talker").out
     assert stamped.startswith("20") and stamped.endswith(" end\n")
+    assert box("container", "logs", "--since=%.3f" % before, "talker").out == "line 1\nline 2\nline 3\nend\n"
+    assert box("container", "logs", "--since=%.3f" % (time.time() + 5), "talker").out == ""
+    for odd in ("yesterday", "1.", "99999999999", "9000000001", "1.0000000001"):
+        assert "seconds since 1970" in box("container", "logs", "--since=" + odd, "talker", check=False).err
+        assert "seconds since 1970" in box("container", "events", "--until=" + odd, check=False).err
+    said = rows(box("container", "logs", "--json", "--timestamps", "talker"))
+    assert [(s["Stream"], s["Line"]) for s in said if s["Stream"] == "stdout"] == [("stdout", line) for line in ("line 1", "line 2", "line 3", "end")]
+    assert [s["Line"] for s in said if s["Stream"] == "stderr"] == ["oops"] and all(s["Time"].startswith("20") and s["Whole"] for s in said)
 
 
 def test_a_port_on_loopback_and_waits(box):
@@ -130,7 +146,7 @@ def test_a_port_on_loopback_and_waits(box):
 
 
 def test_a_failed_wait_leaves_nothing_behind(box):
-    done = box("container", "start", "quiet", IMAGE, "--volume=data-of-quiet:/data", "--wait=log:never", "--wait-timeout=1s", "--", "sh", "-c", "echo something else; sleep 600",
+    done = box("container", "start", "quiet", IMAGE, "--volume=data-of-quiet:/data", "--wait=log:never", "--wait-timeout=500ms", "--", "sh", "-c", "echo something else; sleep 600",
                check=False)
     assert done.code == 1 and "did not come true in time" in done.err and "something else" in done.err
     assert box.engine.containers() == [] and rows(box("volume", "ls", "--json")) == []
@@ -157,7 +173,7 @@ def test_secrets_stay_secret(box):
     assert "geheim-4711" not in box("container", "inspect", "keeper").out
     assert "TOKEN=geheim-4711" in box("container", "inspect", "--show-env", "keeper").out
     assert box.text("container", "exec", "keeper", "--", "sh", "-c", "echo $TOKEN") == "geheim-4711"
-    done = box("container", "start", "keeper2", IMAGE, "--env=TOKEN=geheim-4711", "--wait=log:never", "--wait-timeout=1s", "--", "sh", "-c", "echo $TOKEN; sleep 60", check=False)
+    done = box("container", "start", "keeper2", IMAGE, "--env=TOKEN=geheim-4711", "--wait=log:never", "--wait-timeout=500ms", "--", "sh", "-c", "echo $TOKEN; sleep 60", check=False)
     assert done.code == 1 and "geheim-4711" not in done.err and "***" in done.err
 
 
@@ -179,8 +195,7 @@ def test_only_ours_are_touched(box):
     box("container", "start", "runs", IMAGE, "--volume=used:/data", "--", "sleep", "600")
     box("volume", "create", "unused")
     box("network", "create", "unused-net")
-    wait_until(lambda: rows(box("container", "ls", "--all", "--json"))[0]["State"] != "running", 10)
-    wait_until(lambda: any(c["State"] == "exited" for c in rows(box("container", "ls", "--all", "--json"))), 10)
+    assert wait_until(lambda: any(c["State"] == "exited" for c in rows(box("container", "ls", "--all", "--json"))), 10)
     gone = {(r["Kind"], r["Name"]) for r in rows(box("container", "prune", "--containers", "--networks", "--volumes", "--json"))}
     assert gone == {("container", "ours"), ("network", "unused-net"), ("volume", "unused")}
     assert {c["Name"] for c in rows(box("container", "ls", "--foreign", "--all", "--json"))} == {"foreign", "runs"}
@@ -209,11 +224,72 @@ def test_volumes_and_networks(box):
     assert rows(box("network", "ls", "--json")) == []
 
 
+def test_several_networks_and_a_restart_policy(box):
+    for name in ("net-a", "net-b"):
+        box("network", "create", name)
+    done = box("container", "start", "both", IMAGE, "--network=net-a", "--network=net-b", "--network=net-c", "--", "sleep", "600", check=False)
+    assert done.code == 1 and "net-c" in done.err and box.engine.containers() == []
+    box("container", "start", "both", IMAGE, "--network=net-a", "--network=net-b", "--restart=on-failure:3", "--", "sleep", "600")
+    made = json.loads(box("container", "inspect", "both").out)
+    assert set(made["NetworkSettings"]["Networks"]) == {"net-a", "net-b"} and all(n["IPAddress"] for n in made["NetworkSettings"]["Networks"].values())
+    assert made["HostConfig"]["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}
+    done = box("network", "rm", "net-a", check=False)
+    assert done.code == 1 and "remove the containers" in done.err, done.err
+    assert rows(box("container", "prune", "--networks", "--json")) == []
+    assert {n["Name"] for n in rows(box("network", "ls", "--json"))} == {"net-a", "net-b"}
+
+
+def test_an_interrupted_start_leaves_nothing(box):
+    process = subprocess.Popen([box.program, "container", "start", "slow", IMAGE, "--volume=data-of-slow:/data", "--wait=log:never", "--", "sleep", "600"], env=box.env, cwd=box.cwd,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert wait_until(lambda: any(c["State"] == "running" for c in box.engine.containers()), 30, 0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0 and box.engine.containers() == [] and rows(box("volume", "ls", "--json")) == [], err
+
+
+def test_two_shells_start_one_name(box):
+    words = [box.program, "container", "start", "one", IMAGE, "--", "sleep", "600"]
+    shells = [subprocess.Popen(words, env=box.env, cwd=box.cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    errors = [shell.communicate(timeout=60)[1] for shell in shells]
+    assert [c["Names"] for c in box.engine.containers()] == [["/one"]] and rows(box("container", "ls", "--json"))[0]["State"] == "running", errors
+    assert any(shell.returncode == 0 for shell in shells)
+    for shell, error in zip(shells, errors):
+        assert shell.returncode == 0 or "another name" in error, error
+
+
+def test_gpus_that_are_not_there(docker_box):
+    done = docker_box("container", "start", "llm", IMAGE, "--gpus=all", "--volume=models-of-llm:/models", "--", "sleep", "600", check=False)
+    assert done.code == 1 and "no such GPU driver" in done.err, done.err
+    assert docker_box.engine.containers() == [] and rows(docker_box("volume", "ls", "--json")) == []
+
+
+def test_every_verb_speaks_json(docker_box):
+    """And nothing else: not on standard error either, where progress would be on a terminal."""
+    box = docker_box
+    runs = [["container", "engine"], ["container", "start", "web", IMAGE, "--volume=v1:/v", "--", "sleep", "600"], ["container", "start", "web"], ["container", "ls"],
+            ["container", "logs", "web"], ["container", "exec", "web", "true"], ["container", "stats", "web"], ["container", "restart", "--time=0", "web"],
+            ["container", "events", "--since=0", "--until=%d" % time.time()], ["container", "stop", "--time=0", "web"], ["container", "rm", "web"],
+            ["volume", "create", "v2"], ["volume", "ls"], ["volume", "rm", "v2"], ["network", "create", "n1"], ["network", "ls"], ["network", "rm", "n1"],
+            ["image", "ls"], ["container", "prune", "--volumes"], ["marketplace", "busybox", "--source=local"]]
+    for words in runs:
+        done = box(words[0], *([words[1], "--json"] if words[0] != "marketplace" else ["--json", words[1]]), *words[2:])
+        assert done.err == "", (words, done.err)
+        rows(done)
+        assert done.out or words[1] == "logs", words
+    box("container", "start", "web", IMAGE, "--", "sleep", "600")
+    assert json.loads(box("container", "inspect", "--json", "web").out)["Name"] == "/web"
+    spoken = {" ".join(words[:2]) for words in runs} | {"container inspect", "marketplace busybox"}
+    elsewhere = {"container start-ipfs", "container serve", "container watch", "image pull", "image rm"}  # the tests of each do so
+    verbs = {" ".join(line.split()[1:]) for line in box("commands").out.splitlines() if re.match(r"\S+ (container|image|volume|network) ", line)}
+    assert verbs == {v for v in spoken if not v.startswith("marketplace")} | elsewhere
+
+
 def test_images(box):
     box.engine.make_image("test/extra:2")
     names = [i["Name"] for i in rows(box("image", "ls", "--json"))]
     assert any(name.endswith("test/extra:2") for name in names), names
-    box("image", "rm", "--force", "test/extra:2")
+    assert rows(box("image", "rm", "--json", "--force", "test/extra:2"))
     assert not any(i["Name"].endswith("test/extra:2") for i in rows(box("image", "ls", "--json")))
     done = box("image", "rm", "test/extra:2", check=False)
     assert done.code == 1 and "the engine says" in done.err
@@ -222,16 +298,17 @@ def test_images(box):
     assert box.engine.containers() == []
 
 
-def test_stats_and_events(docker_box):
-    box = docker_box
+def test_stats_and_events(box):
     before = time.time() - 1
     sleeper(box)
+    assert wait_until(lambda: rows(box("container", "ls", "--json")), 10)
     stats = rows(box("container", "stats", "sleeper", "--json"))[0]
     assert stats["Pids"] >= 1 and 0 < stats["MemoryBytes"] < 1 << 30
     box("container", "rm", "--force", "sleeper")
     done = box("container", "events", "--since=%.3f" % before, "--until=%.3f" % time.time(), "--json")
     actions = [e["Action"] for e in rows(done) if e["Type"] == "container" and e["Name"] == "sleeper"]
-    assert [a for a in actions if a in ("create", "start", "die", "destroy")] == ["create", "start", "die", "destroy"]
+    last = "destroy" if box.engine.kind == "docker" else "remove"
+    assert [a for a in actions if a in ("create", "start", "die", last)] == ["create", "start", "die", last], actions
 
 
 def test_the_engines_own_health(docker_box):

@@ -40,6 +40,16 @@ def box(small, program, tmp_path):
     small.remove_all()
 
 
+@pytest.fixture(params=["docker", "podman"])
+def either(request, program, tmp_path):
+    """Both engines, which may be killed."""
+    engine = request.getfixturevalue("small" if request.param == "docker" else "podman_engine")
+    ipfs = program_for(engine, program, tmp_path)
+    ipfs.engine = engine
+    yield ipfs
+    engine.remove_all()
+
+
 class Full:
     """The engine's disk without a free byte."""
 
@@ -115,7 +125,8 @@ def runs(box, name):
     return any(c["State"] == "running" and c["Names"] == ["/" + name] for c in box.engine.containers())
 
 
-def test_killed_while_logs_and_exec_run(box):
+def test_killed_while_logs_and_exec_run(either):
+    box = either
     box("container", "start", "talker", IMAGE, "--wait=log:begin", "--", "sh", "-c", "echo begin; sleep 600")
     logs = Running(box, "container", "logs", "-f", "talker")
     execution = Running(box, "container", "exec", "talker", "--", "sh", "-c", "touch /tmp/begun; sleep 600")
@@ -128,7 +139,8 @@ def test_killed_while_logs_and_exec_run(box):
     box("container", "rm", "--force", "talker")
 
 
-def test_killed_while_a_start_waits(box):
+def test_killed_while_a_start_waits(either):
+    box = either
     starting = Running(box, "container", "start", "slow", IMAGE, "--wait=log:never", "--wait-timeout=100s", "--", "sleep", "600")
     code, err = kill_during(box, starting, lambda: runs(box, "slow"))
     assert code == 1 and any(word in err for word in GONE) and "container rm --force slow" in err, err
@@ -136,15 +148,18 @@ def test_killed_while_a_start_waits(box):
     assert box.engine.containers() == []
 
 
-def test_killed_while_an_image_is_pulled(box):
-    with Scripted(lambda path, headers: "hang" if "/manifests/" in path else (200, {"Docker-Distribution-Api-Version": "registry/2.0"}, b"{}")) as registry:
+def test_killed_while_an_image_is_pulled(either):
+    box = either
+    answer = lambda path, headers: "hang" if "/manifests/" in path else (200, {"Docker-Distribution-Api-Version": "registry/2.0"}, b"{}")
+    with Scripted(answer, port=getattr(box.engine, "registry_port", 0)) as registry:
         pulling = Running(box, "container", "start", "pulled", registry.host + "/slow/image:1", "--", "sleep", "600")
         code, err = kill_during(box, pulling, lambda: any("/manifests/" in path for path in registry.paths()))
     assert code == 1 and "pull of " in err and any(word in err for word in GONE), err
     assert box.engine.containers() == []
 
 
-def test_a_socket_that_vanishes_and_comes_back(box):
+def test_a_socket_that_vanishes_and_comes_back(either):
+    box = either
     box("container", "start", "web", IMAGE, "--", "sleep", "600")
     aside = pathlib.Path(str(box.engine.socket) + ".aside")
     os.rename(box.engine.socket, aside)

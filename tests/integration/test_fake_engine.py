@@ -345,6 +345,15 @@ def test_over_tls(fake, run, tmp_path):
     host = "tcp://127.0.0.1:%d" % listener.getsockname()[1]
     done = run(engine, "container", "ls", env={"DOCKER_HOST": host, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(certs)})
     assert done.code == 0, done.err
+    name = hashlib.sha256(b"secure").hexdigest()  # a context has an address and certificates of its own
+    meta, tls = tmp_path / "docker/contexts/meta" / name, tmp_path / "docker/contexts/tls" / name / "docker"
+    meta.mkdir(parents=True)
+    tls.mkdir(parents=True)
+    (meta / "meta.json").write_text(json.dumps({"Name": "secure", "Endpoints": {"docker": {"Host": host}}}))
+    for file in certs.iterdir():
+        (tls / file.name).write_bytes(file.read_bytes())
+    done = run(engine, "container", "ls", "--context=secure", env={"DOCKER_HOST": "", "HOME": str(tmp_path)})
+    assert done.code == 0, done.err
     (tmp_path / "empty").mkdir()
     done = run(engine, "container", "ls", env={"DOCKER_HOST": host, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path / "empty")})
     assert done.code == 1 and "certificate is not accepted" in done.err

@@ -13,6 +13,7 @@ import pytest
 import xfs
 from engines import IMAGE, wait_until
 from test_containers import box, docker_box, engine, program_for, rows  # fixtures
+from test_terminal import on_terminal
 
 USE = "io.ipfs-accelerate.cid"
 
@@ -204,7 +205,7 @@ def is_health(state):
 
 def test_killed_from_outside_it_is_restarted_and_serves_again(box, content, watch):
     serve(box, content, "web", "--probe=http:8080/index.html", "--probe-interval=500ms")
-    seen = watch("--restart", "web")
+    seen = watch("--restart", "--every=200ms", "web")
     seen.wait(is_health("healthy"))
     assert box.engine.call("POST", "/containers/web/kill?signal=KILL")[0] == 204
     ended = seen.wait(lambda e: e["Kind"] == "state" and e["State"] == "exited")
@@ -216,10 +217,21 @@ def test_killed_from_outside_it_is_restarted_and_serves_again(box, content, watc
     assert seen.end() == 0
 
 
+def test_a_signal_from_elsewhere_is_no_stop(box, watch):
+    """Only the engine's events tell a SIGTERM of somebody from the one of a stop."""
+    box("container", "start", "hit", IMAGE, "--", "sleep", "600")
+    seen = watch("--restart", "--backoff=200ms", "--every=200ms", "hit")
+    seen.wait(lambda e: e["State"] == "running")
+    assert box.engine.call("POST", "/containers/hit/kill?signal=TERM")[0] == 204
+    seen.wait(lambda e: e["Kind"] == "state" and e["State"] == "exited" and e["ExitCode"] == 143)
+    seen.wait(lambda e: e["Kind"] == "restart" and e["DelayMs"] == 0 and e["What"] == "")
+    assert wait_until(lambda: rows(box("container", "ls", "--json")), 20)
+
+
 def test_unhealthy_by_own_probes_and_restarted(box, watch):
     box("container", "start", "sick", IMAGE, "--probe=exec:test ! -e /tmp/sick", "--probe=log:^ready$", "--probe-interval=300ms", "--probe-threshold=2",
         "--probe-start-period=1s", "--", "sh", "-c", "echo ready; exec sleep 600")
-    seen = watch("--json", "--restart", "--backoff=300ms", "sick")
+    seen = watch("--json", "--restart", "--backoff=300ms", "--every=200ms", "sick")
     seen.wait(is_health("healthy"))
     box("container", "exec", "sick", "touch", "/tmp/sick")
     bad = seen.wait(is_health("unhealthy"))
@@ -230,13 +242,13 @@ def test_unhealthy_by_own_probes_and_restarted(box, watch):
 
 def test_what_was_stopped_or_did_its_work_is_left_alone(box, watch):
     box("container", "start", "asked", IMAGE, "--", "sleep", "600")
-    box("container", "start", "done", IMAGE, "--", "sleep", "2")
-    seen = watch("--restart", "--backoff=200ms")
+    box("container", "start", "done", IMAGE, "--", "sleep", "1")
+    seen = watch("--restart", "--backoff=200ms", "--every=100ms")
     seen.wait(lambda e: e["Name"] == "asked" and e["State"] == "running")
     box("container", "stop", "--time=1", "asked")
     seen.wait(lambda e: e["Name"] == "asked" and e["State"] == "exited")
     seen.wait(lambda e: e["Name"] == "done" and e["State"] == "exited")
-    box("container", "start", "later", IMAGE, "--", "sh", "-c", "sleep 1; exit 3")
+    box("container", "start", "later", IMAGE, "--", "sh", "-c", "sleep 0.4; exit 3")
     seen.wait(lambda e: e["Name"] == "later" and e["Kind"] == "restart" and e["Restarts"] == 2)  # time enough for the others, had they been meant
     assert {e["Name"] for e in seen.events if e["Kind"] == "restart"} == {"later"}
     delays = [e["DelayMs"] for e in seen.events if e["Kind"] == "restart" and e["DelayMs"]]
@@ -273,6 +285,16 @@ def test_a_watch_ends_when_what_it_watches_is_removed(box, watch):
     box("container", "rm", "--force", "brief")
     seen.wait(lambda e: e["Kind"] == "removed")
     assert seen.process.wait(30) == 0
+
+
+def test_making_the_files_is_shown_on_a_terminal(docker_box, tmp_path):
+    box = docker_box
+    box("init")
+    (tmp_path / "model").write_bytes(os.urandom(24 << 20))
+    cid = box.text("add", "-Q", "--cid-version=1", str(tmp_path / "model"))
+    words = ["container", "start", "big", IMAGE, "--mount=%s:/model" % cid, "--", "sleep", "600"]
+    code, shown = on_terminal(box, words, subprocess.DEVNULL)
+    assert code == 0 and "mount " in shown and "B/s" in shown and shown.endswith("\r\x1b[K"), shown
 
 
 def test_probes_and_watches_that_are_refused(box):

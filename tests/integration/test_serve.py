@@ -15,7 +15,7 @@ from gguf_files import parts
 from test_containers import box, docker_box, engine, program_for, rows  # noqa: F401 (fixtures)
 from test_dispatch_servers import HF, add, tiny_gguf
 
-# What the program under test starts it with: "-m PATH --alias NAME …" or "PATH --served-model-name NAME …". It loads for a second, then says what it has.
+# What the program under test starts it with: "-m PATH --alias NAME …" or "PATH --served-model-name NAME …". It loads for a moment, then says what it has.
 SERVER = b"""#!/bin/sh
 path= name= port=8080
 case "$1" in -*) ;; *) path=$1; shift ;; esac
@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
     -m|--model-path) path=$2; shift ;;
     --alias|--served-model-name) name=$2; shift ;;
     --port) port=$2; shift ;;
-    --fail) echo "loading $path"; sleep 2; echo "error: out of memory" >&2; exit 3 ;;
+    --fail) echo "loading $path"; sleep 0.5; echo "error: out of memory" >&2; exit 3 ;;
     --never) sleep 600 ;;
   esac
   shift
@@ -35,7 +35,7 @@ if (echo x >>"$at") 2>/dev/null; then echo "the model can be written" >&2; exit 
 mkdir -p /tmp/www/v1
 cd /tmp/www
 if [ -d "$path" ]; then cat "$path"/* 2>/dev/null | sha256sum >digest; else sha256sum <"$path" >digest; fi
-(sleep 1; echo ok >health; echo "{\\"data\\":[{\\"id\\":\\"$name\\"}]}" >v1/models) &
+(sleep 0.3; echo ok >health; echo "{\\"data\\":[{\\"id\\":\\"$name\\"}]}" >v1/models) &
 exec httpd -f -p "$port" -h /tmp/www
 """
 IMAGES = {"llamacpp": "test/llama:1", "vllm": "test/vllm:1", "sglang": "test/sglang:1"}
@@ -95,8 +95,8 @@ def test_servers_that_end_or_are_never_ready(servers, tmp_path):
     cid = add(box, tmp_path / "a", {"m.gguf": tiny_gguf()})
     done = serve(box, cid, "llamacpp", "--model=m", args=["--fail"], check=False)
     assert done.code == 1 and "ended with code 3: error: out of memory" in done.err and done.err.count("\n") == 1, done.err
-    done = box("container", "serve", cid, "--server=llamacpp", "--image=" + IMAGES["llamacpp"], "--model=m", "--wait-timeout=2s", "--", "--never", check=False)
-    assert done.code == 1 and "does not serve m after 2 s" in done.err
+    done = box("container", "serve", cid, "--server=llamacpp", "--image=" + IMAGES["llamacpp"], "--model=m", "--wait-timeout=1s", "--", "--never", check=False)
+    assert done.code == 1 and "does not serve m after 1 s" in done.err
     assert box.engine.containers() == []
     box("repo", "gc", "--quiet")
     assert [p.name for p in (box.repo / "materialised").iterdir() if p.name != "files"] == []  # nothing is held for what failed

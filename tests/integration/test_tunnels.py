@@ -399,6 +399,10 @@ def test_over_ssh(docker_box, tmp_path):
     (folder / "ssh").chmod(0o755)
     env = {"PATH": "%s:%s" % (folder, os.environ["PATH"])}
     host = "ssh://somebody@far%s" % docker_box.engine.socket
+    done = docker_box("container", "start", "far", IMAGE, "--host", host, "--wait=tcp:80", "--", "sleep", "600", check=False, env=env)
+    assert done.code == 1 and "on another machine" in done.err and len(docker_box.engine.containers()) == 1, done.err
+    docker_box("container", "start", "far", IMAGE, "--host", host, "--wait=log:^up$", "--wait=exec:true", "--", "sh", "-c", "echo up; exec sleep 600", env=env)
+    assert docker_box("container", "exec", "-i", "--host", host, "far", "cat", stdin=b"there and back", env=env).out == "there and back"
     made = rows(docker_box("tunnel", "create", "web", "0:8000", "--json", "--host", host, env=env))[0]
     assert made["Engine"].startswith("ssh://")
     assert wait_until(lambda: page(made["LocalPort"]).endswith(b"hello from inside\n"), 20)

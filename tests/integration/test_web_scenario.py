@@ -23,7 +23,7 @@ def test_a_web_server_that_shows_the_store_survives_its_end(box, network, tmp_pa
         "--probe-interval=500ms", "--", "httpd", "-f", "-p", "8000", "-h", "/www")
     port = create(box, "web", "0:8000")["LocalPort"]
     assert wait_until(lambda: curl(port, "index.html") == b"out of the store\n", 20), tunnels(box)
-    seen = Watch(box, "--restart", "web")
+    seen = Watch(box, "--restart", "--every=200ms", "web")
     try:
         seen.wait(is_health("healthy"))
         first = len(seen.events)

@@ -1,5 +1,5 @@
-/* A process that models are handed to: says "listening", then for each model one line (name, CID, files, tensors, sum of all bytes read through views), or
- * "refused: why". Then "closed"; it keeps the last
+/* A process that models are handed to: says "listening", then for each model one line (name, CID, files, tensors, sum of all bytes read through views, bytes
+ * mapped, "sealed" when all files are), or "refused: why". Then "closed"; it keeps the last
  * one, and its mappings, until its standard input ends.
  * usage: receive-driver SOCKET N */
 #include <inttypes.h>
@@ -9,6 +9,7 @@
 
 static int show(const ipfsa_received *got, ipfsa_error *err) {
   char cid[IPFSA_MAX_CID_TEXT];
+  size_t n_sealed = 0;
   uint64_t sum = 0, mapped = 0, n = ipfsa_checkpoint_n_tensors(got->checkpoint);
   ipfsa_tensor tensor;
   ipfsa_view view;
@@ -18,7 +19,8 @@ static int show(const ipfsa_received *got, ipfsa_error *err) {
     mapped += view.mapped;
   }
   ipfsa_cid_format(&got->cid, cid);
-  printf("%s %s %zu %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", got->model, cid, got->n_files, n, sum, mapped);
+  for (size_t i = 0; i < got->n_files; i++) n_sealed += got->files[i].is_sealed;
+  printf("%s %s %zu %" PRIu64 " %" PRIu64 " %" PRIu64 "%s\n", got->model, cid, got->n_files, n, sum, mapped, n_sealed == got->n_files ? " sealed" : n_sealed ? " some sealed" : "");
   return 0;
 }
 

@@ -36,7 +36,7 @@ typedef struct ipfsa_dispatched {
   const char *place;    /* path of the file or folder; of a server that was sent the model, its URL; of a process, its socket */
   const char *format;   /* "safetensors", "gguf", "torch", "pickle"; "folder": a layout of the server's own, without a checkpoint at its top */
   const char *source;   /* "cache": it was there, untouched, and nothing was transferred; else "store" */
-  const char *way;      /* "reflink", "link", "copy", "upload"; "" when nothing was transferred */
+  const char *way;      /* "reflink", "link", "copy", "upload", "sealed"; "" when nothing was transferred */
   uint64_t bytes;       /* that this call put there */
   bool ready;
   double health_ms;     /* the last look whether it is ready */

@@ -22,6 +22,7 @@ typedef struct ipfsa_received_file {
   const char *name; /* below the folder, "/" between parts; never a path to be opened */
   uint64_t size;
   int fd;           /* for reading; closed by ipfsa_received_free */
+  bool is_sealed;   /* memory that nobody can change any more; else a file that its owner and root could */
 } ipfsa_received_file;
 typedef struct ipfsa_received {
   ipfsa_cid cid;      /* version 1 */

@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -374,6 +376,30 @@ ipfsa_status ipfsa_fs_list(int dirfd, const char *path, ipfsa_fs_entry_cb cb, vo
   }
   closedir(dir);
   return status;
+}
+
+int ipfsa_fs_memory(const char *name, ipfsa_error *err) {
+  int fd = RETRY(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (fd < 0) ipfsa_fail_errno(err, errno, "memory as a file");
+  return fd;
+}
+
+ipfsa_status ipfsa_fs_seal(int fd, int seals, ipfsa_error *err) {
+  if (RETRY(fcntl(fd, F_ADD_SEALS, seals)) == 0) return IPFSA_OK;
+  return ipfsa_fail_errno(err, errno, "sealing memory");
+}
+
+#define MEMINFO_SIZE 65536 /* the kernel writes some 1500 bytes */
+
+/* "MemAvailable:   12345 kB" */
+ipfsa_status ipfsa_fs_available_memory(uint64_t *ret, ipfsa_error *err) {
+  IPFSA_AUTO_FREE char *text = NULL;
+  ipfsa_status status = ipfsa_fs_read_file(AT_FDCWD, "/proc/meminfo", MEMINFO_SIZE, &text, NULL, err);
+  if (status) return status;
+  const char *line = strstr(text, "\nMemAvailable:");
+  if (!line) return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "/proc/meminfo has no MemAvailable: it needs Linux 3.14");
+  *ret = strtoull(line + strlen("\nMemAvailable:"), NULL, 10) * 1024;
+  return IPFSA_OK;
 }
 
 int ipfsa_fs_event(ipfsa_error *err) {

@@ -64,6 +64,12 @@ ipfsa_status ipfsa_fs_read_file(int dirfd, const char *path, size_t max, char **
 /* temp → write → fsync → rename → fsync of the folder: the file is the old one or the new one, whole. */
 ipfsa_status ipfsa_fs_replace_file(int dirfd, const char *path, const void *data, size_t len, mode_t mode, ipfsa_error *err);
 
+/* A file that is memory only, nameless, open for reading and writing; -1 with *err filled. Seals (fcntl(2), F_SEAL_…) take away what may be done to it. */
+int ipfsa_fs_memory(const char *name, ipfsa_error *err);
+ipfsa_status ipfsa_fs_seal(int fd, int seals, ipfsa_error *err);
+/* Bytes of memory that can be had without swapping: MemAvailable. */
+ipfsa_status ipfsa_fs_available_memory(uint64_t *ret, ipfsa_error *err);
+
 /* A descriptor that becomes readable, and stays so, once it is set; -1 with *err filled. */
 int ipfsa_fs_event(ipfsa_error *err);
 void ipfsa_fs_event_set(int fd);

@@ -1,14 +1,11 @@
 /* What the devices of this machine have free: accelerate's get_max_memory(None). The only part of the plan that asks the machine. */
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdlib.h>
+#include <string.h>
 
-#include "base/alloc.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "checkpoint/plan.h"
-
-#define MEMINFO_SIZE 65536 /* the kernel writes some 1500 bytes */
 
 /* ---- NVIDIA's driver ---- */
 
@@ -64,17 +61,6 @@ static bool free_on_gpu(int ordinal, uint64_t *ret) {
 
 /* ---- memory ---- */
 
-/* "MemAvailable:   12345 kB", as psutil's virtual_memory().available has it. */
-static ipfsa_status available_memory(uint64_t *ret, ipfsa_error *err) {
-  IPFSA_AUTO_FREE char *text = NULL;
-  ipfsa_status status = ipfsa_fs_read_file(AT_FDCWD, "/proc/meminfo", MEMINFO_SIZE, &text, NULL, err);
-  if (status) return status;
-  const char *line = strstr(text, "\nMemAvailable:");
-  if (!line) return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "/proc/meminfo has no MemAvailable: it needs Linux 3.14; give the memory yourself");
-  *ret = strtoull(line + strlen("\nMemAvailable:"), NULL, 10) * 1024;
-  return IPFSA_OK;
-}
-
 static ipfsa_status add(ipfsa_plan_memory *ret, size_t cap, size_t *n, ipfsa_plan_memory one, ipfsa_error *err) {
   if (*n == cap) return ipfsa_fail(err, IPFSA_E_LIMIT, "this machine has over %zu devices; give room for more", cap);
   ret[(*n)++] = one;
@@ -90,7 +76,7 @@ ipfsa_status ipfsa_plan_memory_available(ipfsa_plan_memory *ret, size_t cap, siz
   if (usable && cuda.device_count(&n_gpus)) n_gpus = 0;
   for (int i = 0; i < n_gpus && status == IPFSA_OK; i++)
     if (free_on_gpu(i, &bytes)) status = add(ret, cap, &n, (ipfsa_plan_memory){i, bytes}, err);
-  if (status == IPFSA_OK) status = available_memory(&bytes, err);
+  if (status == IPFSA_OK) status = ipfsa_fs_available_memory(&bytes, err); /* psutil's virtual_memory().available */
   if (status == IPFSA_OK) status = add(ret, cap, &n, (ipfsa_plan_memory){IPFSA_DEVICE_CPU, bytes}, err);
   if (status == IPFSA_OK) *ret_n = n;
   return status;

@@ -53,6 +53,7 @@ static const ipfsa_config_key endpoint_schema[] = {
     {"model_dir", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "folder that models are published into"},
     {"server_dir", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "the same folder as the server has it; empty: model_dir"},
     {"socket", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "where the receiver of kind shm listens: an absolute path"},
+    {"sealed", IPFSA_CONFIG_BOOL, "false", 0, 0, NULL, NULL, "kind shm: files go as memory that nobody can change any more"},
     {"layout", IPFSA_CONFIG_CHOICE, "plain", 0, 0, "plain|huggingface", NULL, "of model_dir: MODEL, or the cache of the Hugging Face hub"},
     {"token_env", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "environment variable that holds the token"},
     {"api_key", IPFSA_CONFIG_STRING, "", 0, 0, NULL, NULL, "the token itself; never shown with others"},

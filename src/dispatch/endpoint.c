@@ -10,7 +10,7 @@
 #include "http/origin.h"
 
 void ipfsa_endpoint_release(ipfsa_endpoint *e) {
-  char *texts[] = {e->name, e->kind, e->url, e->host, e->port, e->model_dir, e->server_dir, e->layout, e->socket, e->timeout};
+  char *texts[] = {e->name, e->kind, e->url, e->host, e->port, e->model_dir, e->server_dir, e->layout, e->socket, e->sealed, e->timeout};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) ipfsa_free(texts[i]);
   *e = (ipfsa_endpoint){0};
 }
@@ -28,8 +28,8 @@ static ipfsa_status check_known(const ipfsa_config *config, const char *name, ip
 }
 
 ipfsa_status ipfsa_endpoint_load(const ipfsa_config *config, const char *name, ipfsa_endpoint *ret, ipfsa_error *err) {
-  static const char *const keys[] = {"kind", "url", "host", "port", "model_dir", "server_dir", "layout", "socket", "timeout"};
-  char **texts[] = {&ret->kind, &ret->url, &ret->host, &ret->port, &ret->model_dir, &ret->server_dir, &ret->layout, &ret->socket, &ret->timeout};
+  static const char *const keys[] = {"kind", "url", "host", "port", "model_dir", "server_dir", "layout", "socket", "sealed", "timeout"};
+  char **texts[] = {&ret->kind, &ret->url, &ret->host, &ret->port, &ret->model_dir, &ret->server_dir, &ret->layout, &ret->socket, &ret->sealed, &ret->timeout};
   ipfsa_status first = check_known(config, name, err);
   if (first) return first;
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {

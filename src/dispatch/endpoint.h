@@ -5,7 +5,7 @@
 #include "config/config.h"
 
 typedef struct ipfsa_endpoint { /* zeroed is valid; texts owned, "" where not set */
-  char *name, *kind, *url, *host, *port, *model_dir, *server_dir, *layout, *socket, *timeout;
+  char *name, *kind, *url, *host, *port, *model_dir, *server_dir, *layout, *socket, *sealed, *timeout;
 } ipfsa_endpoint;
 void ipfsa_endpoint_release(ipfsa_endpoint *endpoint);
 #define IPFSA_AUTO_ENDPOINT __attribute__((cleanup(ipfsa_endpoint_release)))

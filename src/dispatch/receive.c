@@ -14,6 +14,7 @@
 #include "checkpoint/checkpoint.h"
 #include "codec/json.h"
 #include "dispatch/hand_over.h"
+#include "dispatch/sealed.h"
 #include "dispatch/server.h"
 
 #define SENDER_MS 10000  /* for a sender, from its coming to its last byte: it has nothing to wait for */
@@ -139,7 +140,7 @@ static ipfsa_status take_file(received_box *box, const json_t *item, ipfsa_error
     return ipfsa_fail(err, IPFSA_E_MALFORMED, "hand-over: file %zu has no name or no size", box->n_files);
   char *copy = ipfsa_strdup(name);
   if (!copy) return ipfsa_fail_nomem(err);
-  box->files[box->n_files++] = (ipfsa_received_file){copy, (uint64_t)json_integer_value(size), -1};
+  box->files[box->n_files++] = (ipfsa_received_file){copy, (uint64_t)json_integer_value(size), -1, false};
   return IPFSA_OK;
 }
 
@@ -160,6 +161,12 @@ static ipfsa_status take_head(received_box *box, const json_t *head, ipfsa_error
   return status;
 }
 
+/* What nobody here can write to by mistake. */
+static bool is_for_reading(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY;
+}
+
 static ipfsa_status take_fds(const ipfsa_hand_over *h, received_box *box, ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
   for (size_t i = 0; i < box->n_files && status == IPFSA_OK; i++) {
@@ -169,6 +176,8 @@ static ipfsa_status take_fds(const ipfsa_hand_over *h, received_box *box, ipfsa_
     if (status == IPFSA_OK) status = ipfsa_fs_fstat(file->fd, &st, err);
     if (status == IPFSA_OK && (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != file->size))
       status = ipfsa_fail(err, IPFSA_E_MALFORMED, "hand-over: %.200s is no file of %llu bytes", file->name, (unsigned long long)file->size);
+    if (status == IPFSA_OK && !is_for_reading(file->fd)) status = ipfsa_fail(err, IPFSA_E_MALFORMED, "hand-over: %.200s is open for more than reading", file->name);
+    file->is_sealed = status == IPFSA_OK && ipfsa_sealed_is(file->fd);
   }
   return status;
 }

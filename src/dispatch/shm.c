@@ -1,5 +1,7 @@
 /* shm: descriptors of the model's files to a process of this machine that listens at a unix socket. The files are a tree of the repo's own, whose bytes
- * were verified; an open descriptor keeps its file whatever gc does with the tree, and every receiver maps the same pages. */
+ * were verified; an open descriptor keeps its file whatever gc does with the tree, and every receiver maps the same pages. They are open for reading and
+ * read-only by their mode: only their owner and root, who may as well write into the repo, can change them. Where that is not enough, files are sealed
+ * memory instead, made anew each time. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 #include "codec/json.h"
 #include "dispatch/driver.h"
 #include "dispatch/hand_over.h"
+#include "dispatch/sealed.h"
 
 static bool is_cancelled(void *ctx) {
   ipfsa_delivery *d = ctx;
@@ -54,6 +57,8 @@ static char *describe(const ipfsa_delivery *d) {
   return text ? json_dumps(text, JSON_COMPACT) : NULL;
 }
 
+static bool is_sealed(const ipfsa_delivery *d) { return strcmp(d->endpoint->sealed, "true") == 0; }
+
 static ipfsa_status put_file(const ipfsa_delivery *d, const ipfsa_hand_over *h, const ipfsa_model_file *file, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf path = {0};
   ipfsa_buf_str(&path, d->placed.path);
@@ -62,6 +67,12 @@ static ipfsa_status put_file(const ipfsa_delivery *d, const ipfsa_hand_over *h, 
   if (status) return status;
   IPFSA_AUTO_FD int fd = ipfsa_fs_open(AT_FDCWD, ipfsa_buf_cstr(&path), O_RDONLY | O_NOFOLLOW, 0, err);
   return fd < 0 ? err->status : ipfsa_hand_over_put_fd(h, fd, err);
+}
+
+static ipfsa_status put_sealed(ipfsa_delivery *d, const ipfsa_hand_over *h, const int *fds, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  for (size_t i = 0; i < d->n_files && status == IPFSA_OK; i++) status = ipfsa_hand_over_put_fd(h, fds[i], err);
+  return status;
 }
 
 static ipfsa_status take_answer(const ipfsa_hand_over *h, ipfsa_error *err) {
@@ -75,13 +86,15 @@ static ipfsa_status take_answer(const ipfsa_hand_over *h, ipfsa_error *err) {
   return ipfsa_fail(err, IPFSA_E_INVALID, "the receiver does not take it%s", ipfsa_buf_cstr(&words));
 }
 
-static ipfsa_status hand_over(ipfsa_delivery *d, const ipfsa_hand_over *h, ipfsa_error *err) {
+/* fds: of sealed memory; NULL: the files are in the placed tree. */
+static ipfsa_status hand_over(ipfsa_delivery *d, const ipfsa_hand_over *h, const int *fds, ipfsa_error *err) {
   char *text = describe(d);
   if (!text) return ipfsa_fail_nomem(err);
   ipfsa_status status = ipfsa_hand_over_put(h, IPFSA_HAND_OVER_MAGIC, strlen(IPFSA_HAND_OVER_MAGIC), err);
   if (status == IPFSA_OK) status = ipfsa_hand_over_put_text(h, text, strlen(text), err);
   free(text); /* jansson's own allocator */
-  for (size_t i = 0; i < d->n_files && status == IPFSA_OK; i++) status = put_file(d, h, &d->files[i], err);
+  if (fds && status == IPFSA_OK) status = put_sealed(d, h, fds, err);
+  for (size_t i = 0; i < d->n_files && !fds && status == IPFSA_OK; i++) status = put_file(d, h, &d->files[i], err);
   uint64_t before = ipfsa_clock_monotonic_ns();
   ipfsa_error gone = {0};
   ipfsa_status answered = status == IPFSA_OK || status == IPFSA_E_IO ? take_answer(h, status ? &gone : err) : status; /* who hangs up early may have said why */
@@ -90,16 +103,45 @@ static ipfsa_status hand_over(ipfsa_delivery *d, const ipfsa_hand_over *h, ipfsa
   return status ? status : answered;
 }
 
+/* The receiver's time to answer begins when all is there to be handed over. */
+static ipfsa_status connect_and_hand_over(ipfsa_delivery *d, const struct sockaddr_un *to, const int *fds, ipfsa_error *err) {
+  ipfsa_hand_over h = {.fd = -1, .deadline = ipfsa_clock_monotonic_ns() + d->timeout_ms * 1000000, .cancelled = is_cancelled, .cancelled_ctx = d};
+  ipfsa_status status = open_socket(d, to, &h, err);
+  if (status == IPFSA_OK) status = hand_over(d, &h, fds, err);
+  ipfsa_fs_close(&h.fd);
+  return status;
+}
+
+static ipfsa_status make_sealed(ipfsa_delivery *d, int *fds, size_t *n, ipfsa_error *err) {
+  uint64_t available = 0, total = 0;
+  ipfsa_status status = ipfsa_fs_available_memory(&available, err);
+  if (status == IPFSA_OK) status = ipfsa_sealed_check(d, available, err);
+  for (size_t i = 0; i < d->n_files; i++) total += d->files[i].size;
+  for (; *n < d->n_files && status == IPFSA_OK; *n += status == IPFSA_OK) status = ipfsa_sealed_make(d, &d->files[*n], &d->bytes, total, &fds[*n], err);
+  d->transferred = true;
+  d->way = "sealed";
+  return status;
+}
+
+static ipfsa_status bring_sealed(ipfsa_delivery *d, const struct sockaddr_un *to, ipfsa_error *err) {
+  size_t n = 0;
+  IPFSA_AUTO_FREE int *fds = ipfsa_calloc(d->n_files + 1, sizeof *fds);
+  if (!fds) return ipfsa_fail_nomem(err);
+  ipfsa_status status = make_sealed(d, fds, &n, err);
+  if (status == IPFSA_OK) status = connect_and_hand_over(d, to, fds, err);
+  while (n) ipfsa_fs_close(&fds[--n]);
+  return status;
+}
+
 static ipfsa_status bring(ipfsa_delivery *d, ipfsa_error *err) {
-  ipfsa_hand_over h = {.fd = -1, .cancelled = is_cancelled, .cancelled_ctx = d};
   if (d->n_files > IPFSA_MAX_HAND_OVER_FILES) return ipfsa_fail(err, IPFSA_E_LIMIT, "%zu files; at most %u are handed over", d->n_files, IPFSA_MAX_HAND_OVER_FILES);
   struct sockaddr_un to;
   ipfsa_status status = find_socket(d, &to, err); /* before anything is made for nobody */
-  if (status == IPFSA_OK) status = ipfsa_delivery_publish(d, IPFSA_PLACE_HELD, err);
-  h.deadline = ipfsa_clock_monotonic_ns() + d->timeout_ms * 1000000;
-  if (status == IPFSA_OK) status = open_socket(d, &to, &h, err);
-  if (status == IPFSA_OK) status = hand_over(d, &h, err);
-  ipfsa_fs_close(&h.fd);
+  if (status == IPFSA_OK && is_sealed(d)) status = bring_sealed(d, &to, err);
+  else if (status == IPFSA_OK) {
+    status = ipfsa_delivery_publish(d, IPFSA_PLACE_HELD, err);
+    if (status == IPFSA_OK) status = connect_and_hand_over(d, &to, NULL, err);
+  }
   if (status) return status;
   ipfsa_free(d->placed.path);
   d->placed.path = ipfsa_strdup(d->endpoint->socket);

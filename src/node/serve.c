@@ -205,7 +205,7 @@ static ipfsa_status upload(serving *s, ipfsa_server *server, ipfsa_error *err) {
   char none[1] = "", kind[16], name[] = "serve in a container"; /* no name that the configuration can have */
   snprintf(kind, sizeof kind, "%s", s->what->kind);
   ipfsa_endpoint e = {.name = name, .kind = kind, .url = (char *)(uintptr_t)ipfsa_buf_cstr(&s->url), .host = none, .port = none, .model_dir = none, .server_dir = none,
-                      .layout = none, .socket = none, .timeout = timeout}; /* borrowed: not released */
+                      .layout = none, .socket = none, .sealed = none, .timeout = timeout}; /* borrowed: not released */
   ipfsa_dispatch_options o = {.struct_size = sizeof o, .name = s->m.name, .allow_pickle = s->o->allow_pickle, .progress = s->o->progress, .progress_ctx = s->o->progress_ctx};
   ipfsa_dispatched *done = NULL;
   ipfsa_status status = ipfsa_dispatch_to(s->m.node, s->m.node->config, &e, s->m.path, &o, &done, err);

@@ -1,6 +1,8 @@
 """Models handed to processes of this machine: descriptors over a unix socket, pages in memory once."""
 import array
+import fcntl
 import json
+import mmap
 import os
 import re
 import signal
@@ -113,6 +115,52 @@ def test_ten_processes_hold_the_pages_once(ipfs, tmp_path, at):
     finally:
         for r in receivers:
             r.__exit__()
+
+
+def seals(path):
+    with open(path, "rb") as f:
+        return fcntl.fcntl(f, 1034)  # F_GET_SEALS
+
+
+def test_sealed_memory_is_nobodys_to_change(ipfs, tmp_path, at):
+    """Not even its receiver's or root's, who have the repo's files as they like."""
+    cid, size = add(ipfs, tmp_path / "a", HF), sum(len(v) for v in HF.values())
+    configure(ipfs, "shm", socket=at, sealed="true")
+    with Receiver(at, 2) as receiver:
+        for _ in range(2):  # each has memory of its own
+            done = dispatch(ipfs, cid, "--name=org/m")
+            assert receiver.line() == "org/m %s %d 1 65536 65536 sealed" % (cid, len(HF))
+            assert (done["Source"], done["Way"], done["Bytes"], done["Place"], done["Ready"]) == ("store", "sealed", size, str(at), True)
+        assert not (ipfs.repo / "materialised").exists() or os.listdir(ipfs.repo / "materialised") == []  # nothing on the disk
+        ipfs("pin", "rm", cid)
+        ipfs("repo", "gc", "--quiet")
+        fds = ["/proc/%d/fd/%s" % (receiver.process.pid, f) for f in os.listdir("/proc/%d/fd" % receiver.process.pid)]
+        held = [f for f in fds if "memfd:ipfsa-model" in os.readlink(f)]
+        assert len(held) == len(HF)
+        assert sorted(open(f, "rb").read() for f in held) == sorted(v if isinstance(v, bytes) else v.encode() for v in HF.values())
+        for f in held:
+            assert seals(f) == 0xf  # SEAL, SHRINK, GROW, WRITE
+            info = open(f.replace("/fd/", "/fdinfo/")).read()
+            assert int(re.search(r"flags:\s+([0-7]+)", info)[1], 8) & os.O_ACCMODE == os.O_RDONLY
+            again = os.open(f, os.O_RDWR)  # its mode does not forbid that, its seals do
+            try:
+                for change in (lambda: os.pwrite(again, b"x", 0), lambda: os.ftruncate(again, 1), lambda: os.ftruncate(again, 1 << 20), lambda: mmap.mmap(again, 0),
+                               lambda: fcntl.fcntl(again, 1033, 0x10)):
+                    with pytest.raises(PermissionError):
+                        change()
+            finally:
+                os.close(again)
+
+
+def test_sealed_memory_of_a_file_and_of_parts(ipfs, tmp_path, at):
+    split = add(ipfs, tmp_path / "b", parts([[("a", (8,), 24)], [("b", (8,), 24)]]))
+    configure(ipfs, "shm", socket=at, sealed="true")
+    with Receiver(at, 2) as receiver:
+        dispatch(ipfs, split, "--name=split")
+        assert receiver.line() == "split %s 2 2 0 16 sealed" % split
+        dispatch(ipfs, add(ipfs, tmp_path / "a", HF) + "/model.safetensors")
+        assert re.match(r"model baf\w+ 1 1 65536 65536 sealed$", receiver.line())
+    assert "nobody receives at" in fails(ipfs, split)
 
 
 def test_a_socket_is_replaced_only_when_nobody_listens(tmp_path, at):
@@ -250,7 +298,7 @@ def test_senders_that_lie(ipfs, tmp_path, at):
     (tmp_path / "w").write_bytes(blob)
     cid = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
     head = {"version": 1, "cid": cid, "model": "m", "folder": False, "files": [{"name": "m.safetensors", "size": len(blob)}]}
-    with open(tmp_path / "w", "rb") as good, open("/dev/null", "rb") as null:
+    with open(tmp_path / "w", "rb") as good, open(tmp_path / "w", "r+b") as writable, open("/dev/null", "rb") as null:
         cases = [
             ([b"GET / HT"], "no sender of models"), ([b"IPFSAHND", struct.pack(">I", (4 << 20) + 1)], "at most 4194304"), ([b"IPFSAHND", text(b"{")], "is no JSON"),
             ([b"IPFSAHND", text({**head, "version": 2})], "expected version 1"), ([b"IPFSAHND", text({**head, "cid": "x"})], "no CID"),
@@ -261,6 +309,7 @@ def test_senders_that_lie(ipfs, tmp_path, at):
             ([b"IPFSAHND", text(head), (b"F", null.fileno())], "is no file of"),
             ([b"IPFSAHND", text({**head, "files": [{"name": "x", "size": len(blob) + 1}]}), (b"F", good.fileno())], "is no file of"),
             ([b"IPFSAHND", text({**head, "folder": True, "files": [{"name": "../x", "size": len(blob)}]}), (b"F", good.fileno())], "no checkpoint"),
+            ([b"IPFSAHND", text(head), (b"F", writable.fileno())], "is open for more than reading"),
             ([b"IPFSAHND", text(head)], "went away in the middle"), ([b"IPF"], "went away in the middle"),
         ]
         with Receiver(at, len(cases) + 1) as receiver:

@@ -9,6 +9,7 @@
 
 #include "../support.h"
 #include "base/fault.h"
+#include "dispatch/sealed.h"
 #include "node/node.h"
 
 typedef struct place {
@@ -32,7 +33,7 @@ static void write_model(const char *folder) {
   fclose(out);
 }
 
-static place *place_new(void) {
+static place *place_new(bool sealed) {
   char text[400];
   const char *path = text;
   ipfsa_error err = {0};
@@ -44,6 +45,7 @@ static place *place_new(void) {
   assert_ok(ipfsa_node_open(&(ipfsa_node_options){.struct_size = sizeof(ipfsa_node_options), .repo_path = text, .create = true}, &p->node, NULL, &err));
   assert_ok(ipfsa_node_config_set(p->node, "endpoints.local.kind", "shm", false, &err));
   assert_ok(ipfsa_node_config_set(p->node, "endpoints.local.socket", p->socket, false, &err));
+  assert_ok(ipfsa_node_config_set(p->node, "endpoints.local.sealed", sealed ? "true" : "false", true, &err));
   snprintf(text, sizeof text, "%s/m", p->dir);
   write_model(text);
   assert_ok(ipfsa_add(p->node, &path, 1, -1, &(ipfsa_add_options){.struct_size = sizeof(ipfsa_add_options), .recursive = true}, &cid, &err));
@@ -86,13 +88,14 @@ static ipfsa_status take(place *p, const sender *s, ipfsa_received **ret, ipfsa_
   return status;
 }
 
-static void look_at(const ipfsa_received *got) {
+static void look_at(const ipfsa_received *got, bool sealed) {
   ipfsa_tensor tensor;
   ipfsa_view view;
   ipfsa_error err = {0};
   assert_string_equal(got->model, "m");
   assert_int_equal(got->n_files, 1);
   assert_string_equal(got->files[0].name, "model.safetensors");
+  assert_true(got->files[0].is_sealed == sealed && ipfsa_sealed_is(got->files[0].fd) == sealed);
   assert_true(ipfsa_checkpoint_find(got->checkpoint, "w", 1, &tensor));
   assert_ok(ipfsa_checkpoint_view(got->checkpoint, &tensor, 0, tensor.size, &view, &err));
   assert_int_equal(view.mapped, 9000);
@@ -108,9 +111,8 @@ static void open_again(place *p) {
   assert_ok(ipfsa_node_open(&(ipfsa_node_options){.struct_size = sizeof(ipfsa_node_options), .repo_path = repo}, &p->node, NULL, &err));
 }
 
-static void both_ends_hear_of_it(void **state) {
-  (void)state;
-  place *p = place_new();
+static void both_ends_hear(bool sealed) {
+  place *p = place_new(sealed);
   for (int kind = 0; kind < 2; kind++) {
     bool fired = true;
     unsigned n_failed = 0;
@@ -129,7 +131,7 @@ static void both_ends_hear_of_it(void **state) {
       if (s.status && !*s.err.message) fail_msg("kind %d, call %llu: the sender failed without a word", kind, (unsigned long long)n);
       if (s.status == IPFSA_OK && status) fail_msg("kind %d, call %llu: only the sender thinks that it went well: %s", kind, (unsigned long long)n, err.message);
       if (!fired && (s.status || status)) fail_msg("kind %d, call %llu: %s; %s", kind, (unsigned long long)n, s.err.message, err.message);
-      if (got && !fired) look_at(got);
+      if (got && !fired) look_at(got, sealed);
       n_failed += s.status != IPFSA_OK;
       if (kind && fired) open_again(p); /* a failed sync has poisoned it */
       ipfsa_received_free(got);
@@ -139,9 +141,33 @@ static void both_ends_hear_of_it(void **state) {
   place_free(p);
 }
 
+static void both_ends_hear_of_it(void **state) {
+  (void)state;
+  both_ends_hear(false);
+}
+
+static void both_ends_hear_of_sealed_memory(void **state) {
+  (void)state;
+  both_ends_hear(true);
+}
+
+/* At the bytes that are available, and with one less. */
+static void memory_for_sealed_files(void **state) {
+  (void)state;
+  ipfsa_error err = {0};
+  ipfsa_endpoint endpoint = {.name = (char[]){"gpu"}};
+  ipfsa_model_file files[] = {{NULL, 1000}, {NULL, 234}};
+  ipfsa_delivery d = {.endpoint = &endpoint, .files = files, .n_files = 2};
+  assert_ok(ipfsa_sealed_check(&d, 1234, &err));
+  assert_status(ipfsa_sealed_check(&d, 1233, &err), IPFSA_E_NO_SPACE);
+  assert_non_null(strstr(err.message, "endpoints.gpu.sealed"));
+  files[0].size = UINT64_MAX - 100;
+  assert_status(ipfsa_sealed_check(&d, 1 << 30, &err), IPFSA_E_NO_SPACE);
+}
+
 static void waiting_ends(void **state) {
   (void)state;
-  place *p = place_new();
+  place *p = place_new(false);
   ipfsa_error err = {0};
   ipfsa_received *got = NULL;
   assert_status(ipfsa_receiver_take(p->receiver, 20, &got, &err), IPFSA_E_TIMEOUT);
@@ -157,6 +183,6 @@ static void waiting_ends(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(both_ends_hear_of_it), cmocka_unit_test(waiting_ends)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(both_ends_hear_of_it), cmocka_unit_test(both_ends_hear_of_sealed_memory), cmocka_unit_test(memory_for_sealed_files), cmocka_unit_test(waiting_ends)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -16,6 +17,8 @@ PEERS = pathlib.Path(os.environ.get("IPFSA_PEERS", CACHE / "ipfs-accelerate/peer
 PACKAGE = ROOT / "python"
 LIBRARY = PROGRAM.parent / "libipfsa.so.0"
 SHARED_VECTORS = pathlib.Path(os.environ.get("IPFSA_VECTORS", ROOT.parent / "shared/vectors"))
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it, and so would all that tests start
 
 ABSENT = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"  # of content that no store here has
 

@@ -32,16 +32,9 @@ def fio(place, mib):
                              "--ioengine=psync", "--output-format=json"], before=place.clear, seconds_of=fio_seconds)
 
 
-def kernel_rate(place):
-    """GB/s of the sha2-256 kernel that is used, one core, now."""
-    rates = [float(line.split()[2]) for line in place.ours.text("stats", "hash").splitlines() if " yes" in line]
-    return rates[0] if rates else None
-
-
-def kernels(place, recorder, row, size, cores):
-    """The time all cores need to hash that many bytes at the kernel's rate, asked for as often as the row is run."""
-    for turn in range(settings.RUNS):
-        rate = kernel_rate(place)
-        if rate:
-            recorder.write({"kind": "run", "group": recorder.group, "row": row, "who": "kernel x cores", "turn": turn, "bytes": size,
-                            "seconds": size / rate / 1e9 / cores, "command": "ipfs-accelerate stats hash: %.2f GB/s, %d cores" % (rate, cores)})
+def kernels(place, size, cores):
+    """The time all cores need to hash that many bytes at the rate of the kernel that is used, of one core, as it is in that turn: the machine is not always as fast."""
+    def seconds(output):
+        rates = [float(line.split()[2]) for line in output.decode().splitlines() if " yes" in line]
+        return size / rates[0] / 1e9 / cores
+    return Contender("kernel x cores", place.ours.command("stats", "hash"), place.ours.env, seconds_of=seconds)

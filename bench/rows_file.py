@@ -16,17 +16,15 @@ def measure(place, recorder):
     def add(node, *options, fresh=True):
         return of(node, "add", *node.base, *options, big, before=node.fresh if fresh else None, warm=(big,))
 
-    recorder.row("add --only-hash", [add(node, "-n") for node in nodes], size)
-    limits.kernels(place, recorder, "add --only-hash", size, cores)
-    recorder.row("add --nocopy", [add(node, "--nocopy") for node in nodes], size)
-    limits.kernels(place, recorder, "add --nocopy", size, cores)
+    kernels = limits.kernels(place, size, cores)
+    recorder.row("add --only-hash", [add(node, "-n") for node in nodes] + [kernels], size)
+    recorder.row("add --nocopy", [add(node, "--nocopy") for node in nodes] + [kernels], size)
     synced = [place.kubo_synced] if place.kubo_synced else []
     recorder.row("add", [add(node) for node in nodes + synced] + [limits.fio(place, settings.MB)], size)
     place.clear()
     if synced:
         place.forget(place.kubo_synced.repo)
-    recorder.row("add again", [add(node, fresh=False) for node in nodes], size)
-    limits.kernels(place, recorder, "add again", size, cores)
+    recorder.row("add again", [add(node, fresh=False) for node in nodes] + [kernels], size)
     cids = {node.text("add", *node.base, "-n", big) for node in nodes}
     if len(cids) != 1:
         raise SystemExit("the programs do not agree about the CID: %s" % cids)

@@ -59,7 +59,6 @@ def measure(place, recorder):
         node.fresh()
         node.text("add", *node.base, big)
     verify = ["repo", "verify"]
-    recorder.row("repo verify", [Contender(node.name, node.command(*verify), node.env, warm=(node.data(),)) for node in nodes], size)
-    limits.kernels(place, recorder, "repo verify", size, os.cpu_count())
+    recorder.row("repo verify", [Contender(node.name, node.command(*verify), node.env, warm=(node.data(),)) for node in nodes] + [limits.kernels(place, size, os.cpu_count())], size)
     recorder.row("repo verify, cold", [Contender(node.name, node.command(*verify), node.env, cold=(node.data(),)) for node in nodes] + [fio_read(place, big)], size)
     place.forget(*[node.repo for node in nodes])

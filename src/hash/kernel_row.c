@@ -9,7 +9,7 @@
 
 static const char *reason_of(const ipfsa_sha256_kernel *k, const ipfsa_sha256_kernel *chosen, bool forced) {
   if (!k->usable()) return "this processor or system lacks the instructions";
-  if (k == chosen) return forced ? "forced by $IPFSA_SHA256" : "fastest when measured at the first batch";
+  if (k == chosen) return forced ? "forced by $IPFSA_SHA256" : "best when measured at the first batch";
   if (forced) return "another one is forced by $IPFSA_SHA256";
   const ipfsa_sha256_plan *p = ipfsa_sha256_plan_for(SIZE_MAX);
   if (k == p->pair) return "for batches too small for the chosen one";

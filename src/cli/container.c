@@ -46,28 +46,31 @@ static void print_ports(cli_context *ctx, const ipfsa_container *c, const char *
 
 /* Options that only name something dangerous or special: "--pid=host" is handed on as "pid=host". */
 static const char *const extra_names[] = {"pid", "ipc", "uts", "userns", "cgroupns", "device", "device-cgroup-rule", "cap-add", "security-opt", "oom-score-adj", "sysctl",
-                                          "runtime", "cgroup-parent", "volumes-from", "link", "privileged", "oom-kill-disable"};
-#define N_EXTRAS (sizeof extra_names / sizeof *extra_names)
+                                          "runtime", "cgroup-parent", "volumes-from", "link"};
+static const char *const extra_switches[] = {"privileged", "oom-kill-disable"};
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static bool add_extra(cli_context *ctx, ipfsa_texts *to, const char *name, const char *value) {
+  char **more = realloc((void *)(uintptr_t)to->items, (to->n + 1) * sizeof *more);
+  size_t len = strlen(name) + strlen(value) + 2;
+  if (more) to->items = (const char *const *)more;
+  char *text = more ? malloc(len) : NULL;
+  if (!text) return cli_fail_text(ctx, "out of memory"), false;
+  snprintf(text, len, "%s=%s", name, value);
+  more[to->n++] = text;
+  return true;
+}
 
 static bool gather_extras(cli_context *ctx, ipfsa_texts *ret) {
-  char **all = NULL;
-  size_t n = 0;
   *ret = (ipfsa_texts){0};
-  for (size_t i = 0; i < N_EXTRAS; i++) {
+  for (size_t i = 0; i < COUNT(extra_names); i++) {
     const char *const *list;
     size_t n_values = cli_strings(ctx, extra_names[i], &list);
-    for (size_t k = 0; k < n_values; k++) {
-      char **more = realloc(all, (n + 1) * sizeof *all);
-      size_t len = strlen(extra_names[i]) + strlen(list[k]) + 2;
-      if (more) all = more;
-      char *text = more ? malloc(len) : NULL;
-      *ret = (ipfsa_texts){(const char *const *)all, n};
-      if (!text) return cli_fail_text(ctx, "out of memory"), false;
-      snprintf(text, len, "%s=%s", extra_names[i], list[k]);
-      all[n++] = text;
-      *ret = (ipfsa_texts){(const char *const *)all, n};
-    }
+    for (size_t k = 0; k < n_values; k++)
+      if (!add_extra(ctx, ret, extra_names[i], list[k])) return false;
   }
+  for (size_t i = 0; i < COUNT(extra_switches); i++)
+    if (cli_bool(ctx, extra_switches[i]) && !add_extra(ctx, ret, extra_switches[i], "true")) return false;
   return true;
 }
 
@@ -216,13 +219,13 @@ static int run_start_ipfs(cli_context *ctx) {
   {CLI_UINT, "probe-threshold", NULL, "3", "Failures in a row that make it unhealthy"},                                                             \
   {CLI_STRINGS, "cap-add", NULL, NULL, "Capability; those that reach past the container are refused"},                                              \
   {CLI_STRINGS, "runtime", NULL, NULL, "OCI runtime: runc, crun or nvidia"},                                                                        \
-  {CLI_STRINGS, "privileged", NULL, NULL, "Refused unless docker.allow_dangerous names it, as all that follow"},                                    \
+  {CLI_BOOL, "privileged", NULL, NULL, "Refused unless docker.allow_dangerous names it, as all that follow"},                                    \
   {CLI_STRINGS, "pid", NULL, NULL, "Process namespace"}, {CLI_STRINGS, "ipc", NULL, NULL, "IPC namespace"},                                         \
   {CLI_STRINGS, "uts", NULL, NULL, "UTS namespace"}, {CLI_STRINGS, "userns", NULL, NULL, "User namespace"},                                         \
   {CLI_STRINGS, "cgroupns", NULL, NULL, "Control group namespace"}, {CLI_STRINGS, "device", NULL, NULL, "Device of the host"},                      \
   {CLI_STRINGS, "device-cgroup-rule", NULL, NULL, "Rule for devices"}, {CLI_STRINGS, "security-opt", NULL, NULL, "Security option"},                \
   {CLI_STRINGS, "oom-score-adj", NULL, NULL, "Order of killing when memory runs out; below 0 is refused"},                                          \
-  {CLI_STRINGS, "oom-kill-disable", NULL, NULL, "Never kill when memory runs out"}, {CLI_STRINGS, "sysctl", NULL, NULL, "Kernel setting"},          \
+  {CLI_BOOL, "oom-kill-disable", NULL, NULL, "Never kill when memory runs out"}, {CLI_STRINGS, "sysctl", NULL, NULL, "Kernel setting"},          \
   {CLI_STRINGS, "cgroup-parent", NULL, NULL, "Parent control group"}, {CLI_STRINGS, "volumes-from", NULL, NULL, "Volumes of another container"},    \
   {CLI_STRINGS, "link", NULL, NULL, "Link to another container"}
 
@@ -267,41 +270,35 @@ static void print_done(cli_context *ctx, const char *name, const char *what, boo
   } else cli_out(ctx, "%s %s\n", name, what);
 }
 
-static int run_stop(cli_context *ctx) {
-  ipfsa_engine *engine = cli_engine(ctx);
-  int64_t grace = cli_is_set(ctx, "time") ? cli_int(ctx, "time") : -1;
-  for (size_t i = 0; i < cli_n_args(ctx); i++) {
-    ipfsa_error err = {0};
-    bool changed = false;
-    if (!engine) return 1;
-    if (ipfsa_container_stop(engine, cli_arg_at(ctx, i), grace, &changed, &err) != IPFSA_OK) return cli_fail(ctx, &err);
-    print_done(ctx, cli_arg_at(ctx, i), changed ? "stopped" : "was stopped already", changed);
-  }
-  return 0;
+static int64_t grace_of(cli_context *ctx) { return cli_is_set(ctx, "time") ? cli_int(ctx, "time") : -1; }
+
+static ipfsa_status stop_one(cli_context *ctx, ipfsa_engine *engine, const char *name, ipfsa_error *err) {
+  bool changed = false;
+  ipfsa_status status = ipfsa_container_stop(engine, name, grace_of(ctx), &changed, err);
+  if (status == IPFSA_OK) print_done(ctx, name, changed ? "stopped" : "was stopped already", changed);
+  return status;
 }
 
-static int run_restart(cli_context *ctx) {
-  ipfsa_engine *engine = cli_engine(ctx);
-  int64_t grace = cli_is_set(ctx, "time") ? cli_int(ctx, "time") : -1;
-  for (size_t i = 0; i < cli_n_args(ctx); i++) {
-    ipfsa_error err = {0};
-    if (!engine) return 1;
-    if (ipfsa_container_restart(engine, cli_arg_at(ctx, i), grace, &err) != IPFSA_OK) return cli_fail(ctx, &err);
-    print_done(ctx, cli_arg_at(ctx, i), "restarted", true);
-  }
-  return 0;
+static ipfsa_status restart_one(cli_context *ctx, ipfsa_engine *engine, const char *name, ipfsa_error *err) {
+  ipfsa_status status = ipfsa_container_restart(engine, name, grace_of(ctx), err);
+  if (status == IPFSA_OK) print_done(ctx, name, "restarted", true);
+  return status;
 }
+
+static ipfsa_status rm_one(cli_context *ctx, ipfsa_engine *engine, const char *name, ipfsa_error *err) {
+  ipfsa_status status = ipfsa_container_rm(engine, name, cli_bool(ctx, "force"), err);
+  if (status == IPFSA_OK) print_done(ctx, name, "removed", true);
+  return status;
+}
+
+static int run_stop(cli_context *ctx) { return cli_each_name(ctx, stop_one); }
+static int run_restart(cli_context *ctx) { return cli_each_name(ctx, restart_one); }
 
 static int run_rm(cli_context *ctx) {
+  int code = cli_each_name(ctx, rm_one);
   ipfsa_engine *engine = cli_engine(ctx);
-  for (size_t i = 0; i < cli_n_args(ctx); i++) {
-    ipfsa_error err = {0};
-    if (!engine) return 1;
-    if (ipfsa_container_rm(engine, cli_arg_at(ctx, i), cli_bool(ctx, "force"), &err) != IPFSA_OK) return cli_fail(ctx, &err);
-    print_done(ctx, cli_arg_at(ctx, i), "removed", true);
-  }
-  cli_release_content(ctx, engine);
-  return 0;
+  if (engine) cli_release_content(ctx, engine);
+  return code;
 }
 
 static const cli_arg names_args[] = {{"name", CLI_ARG_REQUIRED | CLI_ARG_VARIADIC, "Name of the container."}, {0}};

@@ -18,6 +18,18 @@ ipfsa_engine *cli_engine(cli_context *ctx) {
   return ctx->engine;
 }
 
+int cli_each_name(cli_context *ctx, cli_named one) {
+  ipfsa_engine *engine = cli_engine(ctx);
+  ipfsa_status status = IPFSA_OK;
+  int code = engine ? 0 : 1;
+  for (size_t i = 0; engine && i < cli_n_args(ctx) && status != IPFSA_E_CANCELLED; i++) {
+    ipfsa_error err = {0};
+    status = one(ctx, engine, cli_arg_at(ctx, i), &err);
+    if (status) code = cli_fail(ctx, &err);
+  }
+  return code;
+}
+
 void cli_release_content(cli_context *ctx, ipfsa_engine *engine) {
   ipfsa_error err = {0};
   if (ipfsa_mounts_release_unused(engine, cli_given(ctx, "repo-dir"), NULL, &err) != IPFSA_OK)

@@ -14,6 +14,10 @@
 /* The engine of this call, opened on first use and closed at the end; on failure the error is already printed and NULL comes back: return 1. */
 ipfsa_engine *cli_engine(cli_context *ctx);
 
+/* For every argument. One that fails is told, and the others follow; the exit code is then 1. */
+typedef ipfsa_status (*cli_named)(cli_context *ctx, ipfsa_engine *engine, const char *name, ipfsa_error *err);
+int cli_each_name(cli_context *ctx, cli_named one);
+
 /* After containers may have gone: content that none shows any more is released. A failure is only said: what was asked for was done. */
 void cli_release_content(cli_context *ctx, ipfsa_engine *engine);
 

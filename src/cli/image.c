@@ -67,20 +67,18 @@ static int run_ls(cli_context *ctx) {
   return ipfsa_image_list(engine, list_one, ctx, &err) ? cli_fail(ctx, &err) : 0;
 }
 
-static int run_rm(cli_context *ctx) {
-  ipfsa_engine *engine = cli_engine(ctx);
-  for (size_t i = 0; i < cli_n_args(ctx); i++) {
-    ipfsa_error err = {0};
-    if (!engine) return 1;
-    if (ipfsa_image_rm(engine, cli_arg_at(ctx, i), cli_bool(ctx, "force"), &err) != IPFSA_OK) return cli_fail(ctx, &err);
-    if (cli_json(ctx)) {
-      cli_out(ctx, "{");
-      cli_json_member(ctx, true, "Name", cli_arg_at(ctx, i));
-      cli_out(ctx, "}\n");
-    } else cli_out(ctx, "removed %s\n", cli_arg_at(ctx, i));
-  }
-  return 0;
+static ipfsa_status rm_one(cli_context *ctx, ipfsa_engine *engine, const char *name, ipfsa_error *err) {
+  ipfsa_status status = ipfsa_image_rm(engine, name, cli_bool(ctx, "force"), err);
+  if (status) return status;
+  if (cli_json(ctx)) {
+    cli_out(ctx, "{");
+    cli_json_member(ctx, true, "Name", name);
+    cli_out(ctx, "}\n");
+  } else cli_out(ctx, "removed %s\n", name);
+  return IPFSA_OK;
 }
+
+static int run_rm(cli_context *ctx) { return cli_each_name(ctx, rm_one); }
 
 static const cli_option pull_options[] = {{CLI_STRING, "platform", NULL, NULL, "Platform, such as linux/arm64"},
                                           {CLI_STRING, "username", NULL, NULL, "User of the registry. Default: the login of 'docker login'"},

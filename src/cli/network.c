@@ -47,16 +47,13 @@ static int run_ls(cli_context *ctx) {
   return ipfsa_network_list(engine, cli_bool(ctx, "foreign"), list_one, ctx, &err) ? cli_fail(ctx, &err) : 0;
 }
 
-static int run_rm(cli_context *ctx) {
-  ipfsa_engine *engine = cli_engine(ctx);
-  for (size_t i = 0; i < cli_n_args(ctx); i++) {
-    ipfsa_error err = {0};
-    if (!engine) return 1;
-    if (ipfsa_network_rm(engine, cli_arg_at(ctx, i), &err) != IPFSA_OK) return cli_fail(ctx, &err);
-    print_done(ctx, cli_arg_at(ctx, i), "removed", true);
-  }
-  return 0;
+static ipfsa_status rm_one(cli_context *ctx, ipfsa_engine *engine, const char *name, ipfsa_error *err) {
+  ipfsa_status status = ipfsa_network_rm(engine, name, err);
+  if (status == IPFSA_OK) print_done(ctx, name, "removed", true);
+  return status;
 }
+
+static int run_rm(cli_context *ctx) { return cli_each_name(ctx, rm_one); }
 
 static const cli_option create_options[] = {{CLI_BOOL, "internal", NULL, NULL, "Without a way out"}, CLI_ENGINE_OPTIONS};
 static const cli_option ls_options[] = {{CLI_BOOL, "foreign", NULL, NULL, "Those of others, too"}, CLI_ENGINE_OPTIONS};

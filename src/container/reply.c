@@ -109,11 +109,11 @@ static const hint hints[] = {
     {"is in use by", IPFSA_E_BUSY, "remove the containers that use it first"},
     {"is being used by", IPFSA_E_BUSY, "remove the containers that use it first"},
     {"manifest unknown", IPFSA_E_NOT_FOUND, "see whether name and tag are right"},
-    {"No such image", IPFSA_E_NOT_FOUND, "pull it first with 'image pull'"},
+    {"No such image", IPFSA_E_NOT_FOUND, "'image ls' tells what is here, and 'image pull' brings more"},
     {"pull access denied", IPFSA_E_DENIED, "see whether the name is right, or log in to the registry"},
     {"no basic auth credentials", IPFSA_E_DENIED, "log in to the registry"},
     {"unauthorized", IPFSA_E_DENIED, "log in to the registry"},
-    {"no such host", IPFSA_E_IO, "the engine cannot reach the registry"},
+    {"dial tcp", IPFSA_E_IO, "the engine cannot reach the registry"},
     {"No command specified", IPFSA_E_INVALID, "the image names none: give one after the image"},
 };
 

@@ -24,6 +24,7 @@ typedef struct waiting {
   uint64_t deadline;
   const char *current; /* the rule, for messages */
   ipfsa_texts env;     /* its values are in none */
+  char why[IPFSA_PROBE_WHY]; /* it is not so yet */
 } waiting;
 
 static ipfsa_status with_last_words(waiting *w, ipfsa_status status, ipfsa_error *err) {
@@ -34,7 +35,7 @@ static ipfsa_status with_last_words(waiting *w, ipfsa_status status, ipfsa_error
 }
 
 static ipfsa_status not_in_time(waiting *w, ipfsa_error *err) {
-  ipfsa_fail(err, IPFSA_E_TIMEOUT, "container %s: \"%.80s\" did not come true in time", w->name, w->current);
+  ipfsa_fail(err, IPFSA_E_TIMEOUT, "container %s: \"%.80s\" did not come true in time%s%.150s", w->name, w->current, *w->why ? ": " : "", w->why);
   return with_last_words(w, IPFSA_E_TIMEOUT, err);
 }
 
@@ -53,7 +54,6 @@ static ipfsa_status look(waiting *w, ipfsa_container **ret, ipfsa_error *err) {
 
 static ipfsa_status try_once(waiting *w, const ipfsa_probe *probe, bool *ret, ipfsa_error *err) {
   ipfsa_container *c = NULL;
-  char why[IPFSA_PROBE_WHY];
   bool is_port = probe->kind == IPFSA_PROBE_HTTP || probe->kind == IPFSA_PROBE_TCP;
   if (is_port && !ipfsa_engine_is_local(w->engine))
     return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "wait \"%.80s\": the engine is on another machine, whose ports are not reached from here; wait for log:, exec: or healthy", w->current);
@@ -62,7 +62,7 @@ static ipfsa_status try_once(waiting *w, const ipfsa_probe *probe, bool *ret, ip
   uint64_t soon = ipfsa_clock_monotonic_ns() + PROBE_NS, deadline = is_port && soon < w->deadline ? soon : w->deadline;
   if (probe->kind == IPFSA_PROBE_HEALTHY && !*c->health)
     status = ipfsa_fail(err, IPFSA_E_INVALID, "container %s has no health check to wait for: give it one with --health-cmd", w->name);
-  else status = ipfsa_probe_run(w->engine, c, probe, deadline, NULL, ret, why, err);
+  else status = ipfsa_probe_run(w->engine, c, probe, deadline, NULL, ret, w->why, err);
   ipfsa_container_free(c);
   return status;
 }
@@ -107,10 +107,11 @@ ipfsa_status ipfsa_container_wait_ready(ipfsa_engine *engine, const char *name, 
   ipfsa_error local = {0};
   if (!err) err = &local;
   uint64_t ms = timeout_ms > 0 && timeout_ms < INT32_MAX ? (uint64_t)timeout_ms : timeout_ms > 0 ? INT32_MAX : DEFAULT_WAIT_MS;
-  waiting w = {engine, name, ipfsa_clock_monotonic_ns() + ms * 1000000, "", env};
+  waiting w = {engine, name, ipfsa_clock_monotonic_ns() + ms * 1000000, "", env, ""};
   for (size_t i = 0; i < waits.n; i++) {
     ipfsa_probe probe;
     w.current = waits.items[i];
+    w.why[0] = '\0';
     ipfsa_status status = ipfsa_probe_parse("wait", waits.items[i], &probe, err);
     if (status == IPFSA_OK) status = probe.kind == IPFSA_PROBE_LOG ? wait_for_line(&w, &probe, err) : wait_probing(&w, &probe, err);
     if (status) return status;

@@ -62,7 +62,8 @@ def test_start_stop_restart_remove(box):
     assert rows(box("container", "ls", "--json"))[0]["State"] == "running"
     done = box("container", "rm", "sleeper", check=False)
     assert done.code == 1 and "--force" in done.err
-    box("container", "rm", "--force", "sleeper")
+    done = box("container", "rm", "--force", "gone", "sleeper", check=False)  # one that fails does not keep the others
+    assert done.code == 1 and "container gone" in done.err and done.out == "sleeper removed\n"
     assert rows(box("container", "ls", "--all", "--json")) == []
     done = box("container", "rm", "sleeper", check=False)
     assert done.code == 1 and "none of this name" in done.err
@@ -152,6 +153,8 @@ def test_a_failed_wait_leaves_nothing_behind(box):
     assert box.engine.containers() == [] and rows(box("volume", "ls", "--json")) == []
     done = box("container", "start", "dies", IMAGE, "--wait=tcp:80", "--", "sh", "-c", "echo my last words; exit 9", check=False)
     assert done.code == 1 and "exit code 9" in done.err and "my last words" in done.err
+    done = box("container", "start", "deaf", IMAGE, "--wait=tcp:80", "--wait-timeout=300ms", "--", "sleep", "600", check=False)
+    assert done.code == 1 and "in time: nobody listens" in done.err, done.err
     done = box("container", "start", "bad-entry", IMAGE, "--init=false", "--", "/no/such/program", check=False)
     assert done.code == 1 and "the engine says" in done.err and "/no/such/program" in done.err
     done = box("container", "start", "bad-entry", IMAGE, "--wait=exec:true", "--", "/no/such/program", check=False)

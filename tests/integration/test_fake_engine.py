@@ -243,7 +243,7 @@ def test_half_a_secret_is_hidden_as_well(fake, run):
 
 def test_a_refusal_asks_the_engine_nothing(fake, run):
     engine = fake()
-    done = run(engine, "container", "start", "web", "busybox", "--privileged=true")
+    done = run(engine, "container", "start", "web", "--privileged", "busybox")
     assert done.code == 1 and "docker.allow_dangerous" in done.err
     assert [t for _, t, _ in engine.requests] == ["/_ping"]
     done = run(engine, "container", "start", "web", "busybox", "--privileged=true", env={"IPFSA_DOCKER_ALLOW_DANGEROUS": '["privileged"]'})

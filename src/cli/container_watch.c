@@ -2,7 +2,9 @@
 #include <ipfsa/watch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/engine.h"
 
@@ -70,25 +72,45 @@ static void describe(const ipfsa_watch_event *e, char *ret, size_t room) {
   else snprintf(ret, room, "%s %s%s%s", when, e->state, before, e->what);
 }
 
+/* What fits the line: one that wraps would be two, and the next drawing would begin too low. */
+static void put_cut(cli_context *ctx, const char *text, size_t room) {
+  char cut[sizeof ((row *)0)->last];
+  size_t n = strlen(text);
+  if (n > room) n = room;
+  if (n >= sizeof cut) n = sizeof cut - 1;
+  while (n && text[n] && ((unsigned char)text[n] & 0xc0) == 0x80) n--; /* not in the middle of a character */
+  memcpy(cut, text, n);
+  cut[n] = '\0';
+  cli_name(ctx, cut, 0);
+}
+
+#define FIXED_COLUMNS 54 /* before the last one */
+#define FIXED_LINES 3    /* the head, the engine's, and the one the cursor stands in */
+
 static void draw(screen *s) {
   cli_context *ctx = s->ctx;
+  struct winsize size = {.ws_col = 80, .ws_row = 24};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) size = (struct winsize){.ws_col = 80, .ws_row = 24};
+  size_t room = size.ws_col > FIXED_COLUMNS + 1 ? size.ws_col - FIXED_COLUMNS - 1u : 0, most = size.ws_row > FIXED_LINES + 1 ? size.ws_row - FIXED_LINES - 1u : 1;
+  size_t n = s->n > most ? most : s->n;
   if (s->n_drawn) cli_out(ctx, "\033[%zuA", s->n_drawn);
   cli_out(ctx, "\033[K%-20s %-11s %-10s %8s  %s\n", "NAME", "STATE", "HEALTH", "RESTARTS", "LAST");
-  for (size_t i = 0; i < s->n; i++) {
+  for (size_t i = 0; i < n; i++) {
     const row *r = &s->rows[i];
     cli_out(ctx, "\033[K");
     cli_name(ctx, r->name, 20);
     cli_out(ctx, " ");
     cli_name(ctx, r->state, 11);
     cli_out(ctx, " %-10s %8llu  ", r->health, r->n_restarts);
-    cli_name(ctx, r->last, 0);
+    put_cut(ctx, r->last, room);
     cli_out(ctx, "\n");
   }
   cli_out(ctx, "\033[K");
   if (*s->engine) cli_out(ctx, "engine: ");
-  cli_name(ctx, s->engine, 0);
+  else if (s->n > n) cli_out(ctx, "and %zu more", s->n - n);
+  put_cut(ctx, s->engine, size.ws_col > 9 ? size.ws_col - 9u : 0);
   cli_out(ctx, "\n");
-  s->n_drawn = s->n + 2;
+  s->n_drawn = n + 2;
 }
 
 static int on_event(void *arg, const ipfsa_watch_event *e) {

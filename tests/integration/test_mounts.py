@@ -1,9 +1,14 @@
 """Content out of the store in containers, and containers watched, on real engines."""
+import fcntl
 import json
 import os
 import pathlib
+import pty
+import select
 import signal
+import struct
 import subprocess
+import termios
 import threading
 import time
 import urllib.request
@@ -295,6 +300,35 @@ def test_making_the_files_is_shown_on_a_terminal(docker_box, tmp_path):
     words = ["container", "start", "big", IMAGE, "--mount=%s:/model" % cid, "--", "sleep", "600"]
     code, shown = on_terminal(box, words, subprocess.DEVNULL)
     assert code == 0 and "mount " in shown and "B/s" in shown and shown.endswith("\r\x1b[K"), shown
+
+
+def test_a_table_on_a_terminal(docker_box):
+    """Redrawn in its place: what is longer than a line is cut, so that each row stays one."""
+    box = docker_box
+    own, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 70, 0, 0))
+    box("container", "start", "web", IMAGE, "--probe=exec:test -e /tmp/a-file-with-a-rather-long-name-that-is-not-there", "--probe-interval=100ms", "--probe-threshold=1",
+        "--probe-start-period=1ms", "--", "sleep", "600")
+    process = subprocess.Popen([box.program, "container", "watch", "--every=100ms", "web"], env=box.env, cwd=box.cwd, stdin=subprocess.DEVNULL, stdout=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while b"removed" not in shown:
+            assert select.select([own], [], [], 30)[0], shown
+            shown += os.read(own, 65536)
+            if b"unhealthy" in shown and box.engine.containers():
+                box("container", "rm", "--force", "web")
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(own)
+    tables = shown.decode().split("\x1b[3A")
+    assert len(tables) >= 3, tables
+    for table in tables:
+        lines = table.replace("\x1b[K", "").split("\r\n")
+        assert lines[0].startswith("NAME") and lines[1].startswith("web ") and len(lines) == 4 and all(len(line) < 70 for line in lines), table
+    assert any(" unhealthy " in table for table in tables) and " removed " in tables[-1]
 
 
 def test_probes_and_watches_that_are_refused(box):

@@ -47,5 +47,7 @@ const char *ipfsa_network_key(const ipfsa_engine *engine); /* of a list's entry:
 
 /* Is the image here? *ret (may be NULL) its inspection. E_NOT_FOUND. */
 ipfsa_status ipfsa_image_look(ipfsa_engine *engine, const ipfsa_reference *ref, json_t **ret, ipfsa_error *err);
+/* E_WRONG_TYPE: it is for another architecture than `platform` ("linux/arm64"; NULL: any) says. */
+ipfsa_status ipfsa_image_check_platform(const json_t *inspect, const ipfsa_reference *ref, const char *platform, ipfsa_error *err);
 
 #endif

@@ -61,8 +61,8 @@ static void put_time(const follower *f, ipfsa_buf *target, const char *key, int6
 static ipfsa_status follow_once(ipfsa_engine *engine, follower *f, const ipfsa_container_events_options *o, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf target = {0};
   ipfsa_buf_str(&target, "/events");
-  int64_t since = f->last_ns ? f->last_ns : f->since_ns;
-  if (since || o->since) put_time(f, &target, "since", since);
+  if (f->last_ns) f->since_ns = f->last_ns;
+  if (f->since_ns || o->since) put_time(f, &target, "since", f->since_ns);
   if (o->until) put_time(f, &target, "until", f->until_ns + (f->is_podman ? 999999999 : 0));
   /* Podman 4 finds nothing by a label that its events hold; what is not ours is left out above as well. */
   if (!f->foreign && !f->is_podman) ipfsa_engine_put_filters(&target, json_pack("{s:[s]}", "label", IPFSA_CONTAINER_LABEL "=1"));

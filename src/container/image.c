@@ -20,6 +20,13 @@ ipfsa_status ipfsa_image_look(ipfsa_engine *engine, const ipfsa_reference *ref, 
   return IPFSA_OK;
 }
 
+ipfsa_status ipfsa_image_check_platform(const json_t *inspect, const ipfsa_reference *ref, const char *platform, ipfsa_error *err) {
+  const char *wanted = platform ? strchr(platform, '/') : NULL, *got = ipfsa_json_text(inspect, "Architecture");
+  size_t len = wanted ? strcspn(wanted + 1, "/") : 0;
+  if (!wanted || (strlen(got) == len && memcmp(got, wanted + 1, len) == 0)) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "image %.200s: it is for %.20s, not for %.40s", ref->path, got, platform);
+}
+
 /* --- pull --- */
 
 typedef struct puller {
@@ -58,11 +65,7 @@ static ipfsa_status check_pulled(ipfsa_engine *engine, const ipfsa_reference *re
     has_digest = has_digest || (at && strcmp(at + 1, ref->digest) == 0);
   }
   if (!has_digest) return ipfsa_fail(err, IPFSA_E_CORRUPT, "image %.200s: what was pulled does not have digest %s", ref->path, ref->digest);
-  const char *wanted = platform ? strchr(platform, '/') : NULL, *got = ipfsa_json_text(json, "Architecture");
-  size_t len = wanted ? strcspn(wanted + 1, "/") : 0;
-  if (wanted && (strlen(got) != len || memcmp(got, wanted + 1, len) != 0))
-    return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "image %.200s: it is for %.20s, not for %.40s", ref->path, got, platform);
-  return IPFSA_OK;
+  return ipfsa_image_check_platform(json, ref, platform, err);
 }
 
 static void put_pull(ipfsa_buf *target, const ipfsa_reference *ref, const char *platform) {

@@ -109,6 +109,7 @@ static const hint hints[] = {
     {"is in use by", IPFSA_E_BUSY, "remove the containers that use it first"},
     {"is being used by", IPFSA_E_BUSY, "remove the containers that use it first"},
     {"manifest unknown", IPFSA_E_NOT_FOUND, "see whether name and tag are right"},
+    {"image not known", IPFSA_E_NOT_FOUND, "'image ls' tells what is here, and 'image pull' brings more"},
     {"No such image", IPFSA_E_NOT_FOUND, "'image ls' tells what is here, and 'image pull' brings more"},
     {"pull access denied", IPFSA_E_DENIED, "see whether the name is right, or log in to the registry"},
     {"no basic auth credentials", IPFSA_E_DENIED, "log in to the registry"},

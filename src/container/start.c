@@ -25,7 +25,10 @@ typedef struct starting {
 static ipfsa_status ensure_image(starting *s, const ipfsa_reference *ref, json_t **ret, ipfsa_error *err) {
   const ipfsa_container_start_options *o = s->o;
   ipfsa_status status = o->pull == IPFSA_PULL_ALWAYS ? IPFSA_E_NOT_FOUND : ipfsa_image_look(s->engine, ref, ret, err);
-  if (status != IPFSA_E_NOT_FOUND || o->pull == IPFSA_PULL_NEVER) return status;
+  if (status == IPFSA_OK) status = ipfsa_image_check_platform(*ret, ref, o->platform, err); /* Podman would take any without a word */
+  if ((status != IPFSA_E_NOT_FOUND && status != IPFSA_E_WRONG_TYPE) || o->pull == IPFSA_PULL_NEVER) return status;
+  json_decref(*ret);
+  *ret = NULL;
   ipfsa_image_pull_options pull = {.struct_size = sizeof pull, .platform = o->platform, .cb = o->on_pull, .ctx = o->pull_ctx};
   status = ipfsa_image_pull(s->engine, s->image, &pull, err);
   return status ? status : ipfsa_image_look(s->engine, ref, ret, err);
@@ -193,6 +196,18 @@ static ipfsa_status check_alive(starting *s, const ipfsa_container *c, ipfsa_err
   return ipfsa_fail(err, IPFSA_E_IO, "container %s ended at once with exit code %lld%s%s", s->name, (long long)c->exit_code, *words ? "; it said: " : "", words);
 }
 
+/* Podman's side of Docker's API passes over requests for GPUs; a container without them is not what was asked for. */
+static ipfsa_status look_for_gpus(const starting *s, ipfsa_error *err) {
+  if (!s->o->gpus || !*s->o->gpus || !ipfsa_engine_is_podman(s->engine)) return IPFSA_OK;
+  IPFSA_AUTO_JSON json_t *inspect = NULL;
+  ipfsa_status status = ipfsa_container_look(s->engine, s->name, false, &inspect, err);
+  if (status) return status;
+  const json_t *host = ipfsa_json_at(inspect, "HostConfig", NULL);
+  if (json_array_size(json_object_get(host, "DeviceRequests")) || json_array_size(json_object_get(host, "Devices"))) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "container %s: this Podman passes over the request for GPUs (%.60s), so it would run without; use a newer one, or Docker", s->name,
+                    s->o->gpus);
+}
+
 static ipfsa_status run_steps(starting *s, ipfsa_container **ret, ipfsa_error *err) {
   IPFSA_AUTO_JSON json_t *inspect = NULL;
   ipfsa_status status = s->image ? build_body(s, err) : IPFSA_OK;
@@ -200,6 +215,7 @@ static ipfsa_status run_steps(starting *s, ipfsa_container **ret, ipfsa_error *e
   status = ipfsa_container_look(s->engine, s->name, false, &inspect, err);
   if (status == IPFSA_OK) status = reuse(s, inspect, err);
   else if (status == IPFSA_E_NOT_FOUND) status = make_new(s, err);
+  if (status == IPFSA_OK && s->made) status = look_for_gpus(s, err);
   if (status == IPFSA_OK) status = ipfsa_container_wait_ready(s->engine, s->name, s->o->waits, s->o->wait_timeout_ms, s->o->env, err);
   json_t *now = NULL;
   if (status == IPFSA_OK) status = ipfsa_container_look(s->engine, s->name, false, &now, err);

@@ -271,6 +271,20 @@ def test_events_go_on_after_a_restart_without_repeating(fake, run):
     assert since == [None, ["1700000000.000000003"], ["1700000001.000000000"]]
 
 
+def test_podmans_events_are_asked_for_by_whole_seconds(fake, run):
+    """Its fractions and its filter by label find nothing: what comes too much is left out here."""
+    engine = fake()
+    engine.ping_headers.append(("Libpod-Api-Version", "4.3.1"))
+    at = 1700000000 * 10**9
+    first = [event("create", at + 1), *(event("start", at + 2 + i, "c%d" % i) for i in range(100))]
+    foreign = event("start", at + 200).replace(LABEL.encode(), b"other")
+    engine.script["GET", "/events"] = [lambda c: c.sendall(chunked(*first, end=False)), chunked(*first, foreign, event("die", at + 10**9 + 5)), answer(400, {"message": "that was all"})]
+    done = run(engine, "container", "events", "--json", "--since=1700000000.000000002", timeout=60)
+    assert [(json.loads(line)["Action"], json.loads(line)["Name"]) for line in done.out.splitlines()] == [("start", "c%d" % i) for i in range(100)] + [("die", "web")]
+    asked = [urllib.parse.parse_qs(t.split("?")[1]) for t in engine.targets() if "/events" in t]
+    assert [a["since"] for a in asked] == [["1700000000"], ["1700000000"], ["1700000001"]] and not any("filters" in a for a in asked)
+
+
 def test_a_kept_connection_that_ended_is_made_again(fake, run):
     engine = fake()
     answers = [answer(200, container("web")), answer(404, {"message": "gone"})]

@@ -90,7 +90,7 @@ static void server_listen_at_path(server *s) {
   assert_true(snprintf(at.sun_path, sizeof at.sun_path, "%s", s->path) < (int)sizeof at.sun_path);
   s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   assert_int_equal(bind(s->fd, (struct sockaddr *)&at, sizeof at), 0);
-  assert_int_equal(listen(s->fd, 16), 0);
+  assert_int_equal(listen(s->fd, 512), 0);
 }
 
 static void server_listen(server *s) {
@@ -98,7 +98,7 @@ static void server_listen(server *s) {
   socklen_t len = sizeof at;
   s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   assert_int_equal(bind(s->fd, (struct sockaddr *)&at, sizeof at), 0);
-  assert_int_equal(listen(s->fd, 16), 0);
+  assert_int_equal(listen(s->fd, 512), 0);
   assert_int_equal(getsockname(s->fd, (struct sockaddr *)&at, &len), 0);
   s->port = ntohs(at.sin_port);
 }

@@ -219,13 +219,13 @@ static int run_start_ipfs(cli_context *ctx) {
   {CLI_UINT, "probe-threshold", NULL, "3", "Failures in a row that make it unhealthy"},                                                             \
   {CLI_STRINGS, "cap-add", NULL, NULL, "Capability; those that reach past the container are refused"},                                              \
   {CLI_STRINGS, "runtime", NULL, NULL, "OCI runtime: runc, crun or nvidia"},                                                                        \
-  {CLI_BOOL, "privileged", NULL, NULL, "Refused unless docker.allow_dangerous names it, as all that follow"},                                    \
+  {CLI_BOOL, "privileged", NULL, NULL, "Refused unless docker.allow_dangerous names it, as all that follow"},                                       \
   {CLI_STRINGS, "pid", NULL, NULL, "Process namespace"}, {CLI_STRINGS, "ipc", NULL, NULL, "IPC namespace"},                                         \
   {CLI_STRINGS, "uts", NULL, NULL, "UTS namespace"}, {CLI_STRINGS, "userns", NULL, NULL, "User namespace"},                                         \
   {CLI_STRINGS, "cgroupns", NULL, NULL, "Control group namespace"}, {CLI_STRINGS, "device", NULL, NULL, "Device of the host"},                      \
   {CLI_STRINGS, "device-cgroup-rule", NULL, NULL, "Rule for devices"}, {CLI_STRINGS, "security-opt", NULL, NULL, "Security option"},                \
   {CLI_STRINGS, "oom-score-adj", NULL, NULL, "Order of killing when memory runs out; below 0 is refused"},                                          \
-  {CLI_BOOL, "oom-kill-disable", NULL, NULL, "Never kill when memory runs out"}, {CLI_STRINGS, "sysctl", NULL, NULL, "Kernel setting"},          \
+  {CLI_BOOL, "oom-kill-disable", NULL, NULL, "Never kill when memory runs out"}, {CLI_STRINGS, "sysctl", NULL, NULL, "Kernel setting"},             \
   {CLI_STRINGS, "cgroup-parent", NULL, NULL, "Parent control group"}, {CLI_STRINGS, "volumes-from", NULL, NULL, "Volumes of another container"},    \
   {CLI_STRINGS, "link", NULL, NULL, "Link to another container"}
 

@@ -3,12 +3,13 @@ import base64
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
 
-from engines import IMAGE
-from registries import MANIFEST, PASSWORD, USER, digest_of, login, start_registry
+from engines import IMAGE, wait_until
+from registries import MANIFEST, PASSWORD, USER, Scripted, digest_of, login, start_registry
 from test_containers import box, docker_box, engine, program_for, rows  # noqa: F401 (fixtures)
 from test_terminal import on_terminal
 
@@ -106,6 +107,17 @@ def test_a_pull_on_a_terminal_shows_how_far_it_is(docker_box, tmp_path):  # noqa
         forget(docker_box.engine, name + ":1")
         process.terminate()
         process.wait(30)
+
+
+def test_an_interrupted_pull(box):  # noqa: F811
+    answer = lambda path, headers: "hang" if "/manifests/" in path else (200, {"Docker-Distribution-Api-Version": "registry/2.0"}, b"{}")
+    with Scripted(answer, port=getattr(box.engine, "registry_port", 0)) as scripted:
+        process = subprocess.Popen([box.program, "container", "start", "web", scripted.host + "/slow/image:1", "--", "true"], env=box.env, cwd=box.cwd, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        assert wait_until(lambda: any("/manifests/" in path for path in scripted.paths()), 30, 0.02)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1 and "cancelled" in err and box.engine.containers() == [], err
 
 
 def test_words_that_are_refused(docker_box):  # noqa: F811

@@ -7,6 +7,7 @@
 #include "base/error.h"
 
 #define DEFAULT_ALIGNMENT 32
+#define HEAD 24            /* bytes before the first key */
 #define SMALLEST_PAIR 14   /* bytes: a key of one, its length, a type, a value of one */
 #define SMALLEST_TENSOR 25 /* bytes: a name of one, its length, no dimensions, type, offset */
 
@@ -18,6 +19,7 @@ typedef struct parse {
   ipfsa_pairs *metadata;
   ipfsa_buf names;
   uint64_t n_tensors, n_pairs;
+  uint64_t infos; /* where the first tensor is told of */
   uint64_t end; /* of the tensors so far, padded; from the start of the data */
   ipfsa_error *err;
 } parse;
@@ -51,6 +53,18 @@ static ipfsa_status read_head(parse *p) {
   return status ? status : read_count(p, "the number of keys", IPFSA_MAX_GGUF_PAIRS, SMALLEST_PAIR, &p->n_pairs);
 }
 
+/* Of one that is to be told of; where it stands was not kept. */
+static uint64_t offset_of_pair(const parse *p, size_t n) {
+  IPFSA_AUTO(ipfsa_window_release) ipfsa_window w = {0};
+  IPFSA_AUTO(ipfsa_pairs_release) ipfsa_pairs passed = {0};
+  ipfsa_gguf g = {0};
+  ipfsa_error none = {0};
+  ipfsa_status status = ipfsa_window_open(p->w.source, p->w.size, &w, &none);
+  if (status == IPFSA_OK) status = ipfsa_window_skip(&w, HEAD, "the head", &none);
+  for (size_t i = 0; status == IPFSA_OK && i < n; i++) status = ipfsa_gguf_read_pair(&w, &g, &passed, &none);
+  return status == IPFSA_OK ? ipfsa_window_offset(&w) : 0;
+}
+
 static ipfsa_status read_pairs(parse *p) {
   ipfsa_status status = IPFSA_OK;
   size_t twice = SIZE_MAX;
@@ -59,14 +73,22 @@ static ipfsa_status read_pairs(parse *p) {
   if (status == IPFSA_OK) status = ipfsa_pairs_find_twice(p->metadata, &twice, p->err);
   if (status || twice == SIZE_MAX) return status;
   ipfsa_bytes key = ipfsa_pairs_key(p->metadata, twice);
-  return ipfsa_fail(p->err, IPFSA_E_MALFORMED, "key \"%.*s\" comes twice", key.len < 80 ? (int)key.len : 80, (const char *)key.data);
+  uint64_t at = offset_of_pair(p, twice);
+  return ipfsa_fail_at(p->err, IPFSA_E_MALFORMED, at, "key \"%.*s\", byte %llu: a key that comes twice", key.len < 80 ? (int)key.len : 80, (const char *)key.data, (ull)at);
 }
 
 /* ---- tensors ---- */
 
+/* Where it is told of: names and dimensions of those before it have different lengths, and records stand in the order of the file. */
+static uint64_t offset_of_tensor(const parse *p, const ipfsa_tensor_record *r) {
+  uint64_t at = p->infos;
+  for (const ipfsa_tensor_record *o = p->g->tensors.items; o < r; o++) at += SMALLEST_TENSOR - 1 + o->name_len + 8u * o->rank;
+  return at;
+}
+
 static ipfsa_status IPFSA_PRINTF(4, 5) fail_tensor(parse *p, const ipfsa_tensor_record *r, ipfsa_status status, const char *format, ...) {
   char why[160];
-  uint64_t at = ipfsa_window_offset(&p->w);
+  uint64_t at = offset_of_tensor(p, r);
   va_list args;
   va_start(args, format);
   vsnprintf(why, sizeof why, format, args);
@@ -128,6 +150,7 @@ static ipfsa_status read_place(parse *p, ipfsa_tensor_record *r, uint64_t fastes
 
 static ipfsa_status read_tensors(parse *p) {
   ipfsa_status status = IPFSA_OK;
+  p->infos = ipfsa_window_offset(&p->w);
   for (uint64_t i = 0; status == IPFSA_OK && i < p->n_tensors; i++) {
     ipfsa_tensor_record *r;
     uint64_t fastest = 1;

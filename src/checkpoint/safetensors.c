@@ -189,7 +189,8 @@ static ipfsa_status check_bytes(const ipfsa_tensors *t, uint64_t data_len, ipfsa
 static ipfsa_status parse_all(ipfsa_tensors *t, ipfsa_pairs *metadata, uint64_t data_len, ipfsa_error *err) {
   parse p = {.text = ipfsa_json_text_over(t->text, t->text_len), .tensors = t, .metadata = metadata, .err = err};
   const ipfsa_tensor_record *twice = NULL;
-  if (!ipfsa_is_utf8(ipfsa_bytes_of(t->text, t->text_len))) return ipfsa_fail(err, IPFSA_E_MALFORMED, "invalid UTF-8 in header");
+  size_t good = ipfsa_utf8_len(ipfsa_bytes_of(t->text, t->text_len));
+  if (good < t->text_len) return ipfsa_fail_at(err, IPFSA_E_MALFORMED, LENGTH + good, "invalid UTF-8 in header: byte %zu", LENGTH + good);
   ipfsa_status status = parse_header(&p);
   if (status) return status;
   ipfsa_tensors_sort(t);

@@ -1,4 +1,5 @@
 /* Checkpoints of several files: those that an index names, and the numbered parts of GGUF. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -37,7 +38,7 @@ static ipfsa_status add_entry(index_file *x, ipfsa_bytes key, bool beside) {
   ipfsa_bytes value;
   ipfsa_tensor_record *r;
   if (!ipfsa_json_text_string(&x->text, &value)) return fail_json(x);
-  if (key.len > IPFSA_MAX_TENSOR_NAME) return ipfsa_fail(x->err, IPFSA_E_LIMIT, "a name of %zu bytes, at most %d are taken", key.len, IPFSA_MAX_TENSOR_NAME);
+  if (key.len > IPFSA_MAX_TENSOR_NAME) return ipfsa_fail_at(x->err, IPFSA_E_LIMIT, ipfsa_json_text_at(&x->text), "byte %zu: before it a name of %zu bytes, at most %d are taken", ipfsa_json_text_at(&x->text), key.len, IPFSA_MAX_TENSOR_NAME);
   ipfsa_status status = ipfsa_tensors_add(&x->map, &r, x->err);
   if (status) return status;
   r->name = (uint32_t)(key.data - x->text.data);
@@ -124,6 +125,16 @@ static bool is_file_name(ipfsa_bytes n) {
   return !ipfsa_bytes_equal(n, ipfsa_bytes_str(".")) && !ipfsa_bytes_equal(n, ipfsa_bytes_str(".."));
 }
 
+/* What is wrong with one tensor of it, and where it stands there. */
+static ipfsa_status IPFSA_PRINTF(3, 4) fail_entry(const index_file *x, const ipfsa_tensor_record *r, const char *format, ...) {
+  char why[2 * IPFSA_MAX_SHARD_NAME + 100];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(why, sizeof why, format, args);
+  va_end(args);
+  return ipfsa_fail_at(x->err, IPFSA_E_MALFORMED, r->name, "tensor \"%.*s\", byte %u: %s", r->name_len < SHOWN ? (int)r->name_len : SHOWN, (const char *)x->map.text + r->name, (unsigned)r->name, why);
+}
+
 static ipfsa_status collect_files(index_file *x) {
   ipfsa_tensors *map = &x->map;
   size_t n = 0;
@@ -132,7 +143,7 @@ static ipfsa_status collect_files(index_file *x) {
   map->n = n;
   for (size_t i = 0; i < n; i++) {
     ipfsa_bytes name = file_of(x, &map->items[i]);
-    if (!is_file_name(name)) return ipfsa_fail(x->err, IPFSA_E_MALFORMED, "\"%.*s\" is no name of a file in the same folder", name.len < SHOWN ? (int)name.len : SHOWN, (const char *)name.data);
+    if (!is_file_name(name)) return fail_entry(x, &map->items[i], "\"%.*s\" is no name of a file in the same folder", name.len < SHOWN ? (int)name.len : SHOWN, (const char *)name.data);
     size_t at = place_of(x, name);
     if (at < x->n_files && ipfsa_bytes_equal(x->files[at], name)) continue;
     if (x->n_files == IPFSA_MAX_SHARDS) return ipfsa_fail(x->err, IPFSA_E_LIMIT, "more than %d files", IPFSA_MAX_SHARDS);
@@ -144,13 +155,13 @@ static ipfsa_status collect_files(index_file *x) {
   const ipfsa_tensor_record *twice = NULL;
   ipfsa_status status = ipfsa_tensors_index(map, &twice, x->err);
   if (status || !twice) return status;
-  return ipfsa_fail(x->err, IPFSA_E_MALFORMED, "tensor \"%.*s\" comes twice", twice->name_len < SHOWN ? (int)twice->name_len : SHOWN, (const char *)map->text + twice->name);
+  return fail_entry(x, twice, "a name that comes twice");
 }
 
 /* is: the file that has it, "" = none. */
-static ipfsa_status fail_place(index_file *x, ipfsa_bytes tensor, const char *is, ipfsa_bytes said) {
-  return ipfsa_fail(x->err, IPFSA_E_MALFORMED, "tensor \"%.*s\" is %s%s, and the index says %.*s", tensor.len < SHOWN ? (int)tensor.len : SHOWN, (const char *)tensor.data,
-                    *is ? "in " : "not there", is, (int)said.len, (const char *)said.data);
+static ipfsa_status fail_place(const index_file *x, const ipfsa_tensor_record *r, const char *is) {
+  ipfsa_bytes said = x->files[r->begin];
+  return fail_entry(x, r, "it is %s%s, and the index says %.*s", *is ? "in " : "not there", is, (int)said.len, (const char *)said.data);
 }
 
 /* Every tensor is where the index says; one that is in no map is told. */
@@ -164,13 +175,12 @@ static ipfsa_status check_map(index_file *x, ipfsa_checkpoint *cp) {
       bytes += t->items[k].end - t->items[k].begin;
       n_found += r != NULL;
       n_unnamed += r == NULL;
-      if (r && r->begin != i) return fail_place(x, name, cp->shards[i].name, x->files[r->begin]);
+      if (r && r->begin != i) return fail_place(x, r, cp->shards[i].name);
     }
   }
   for (size_t i = 0; n_found < x->map.n && i < x->map.n; i++) {
     const ipfsa_tensor_record *r = &x->map.items[i];
-    ipfsa_bytes name = ipfsa_tensors_name(&x->map, r);
-    if (!ipfsa_tensors_find(&cp->shards[r->begin].tensors, name)) return fail_place(x, name, "", x->files[r->begin]);
+    if (!ipfsa_tensors_find(&cp->shards[r->begin].tensors, ipfsa_tensors_name(&x->map, r))) return fail_place(x, r, "");
   }
   ipfsa_status status = IPFSA_OK;
   if (n_unnamed) status = ipfsa_checkpoint_warn(cp, x->err, "%llu tensors of the files are not in the index", (ull)n_unnamed);
@@ -198,8 +208,9 @@ static ipfsa_status read_index(ipfsa_source *source, ipfsa_tensors *map, ipfsa_e
   if (!map->text) return ipfsa_fail_nomem(err);
   map->text_len = (size_t)n;
   ipfsa_status status = n ? source->read_at(source, map->text, map->text_len, 0, err) : IPFSA_OK;
-  if (status == IPFSA_OK && !ipfsa_is_utf8(ipfsa_bytes_of(map->text, map->text_len))) status = ipfsa_fail(err, IPFSA_E_MALFORMED, "invalid UTF-8");
-  return status;
+  if (status) return status;
+  size_t good = ipfsa_utf8_len(ipfsa_bytes_of(map->text, map->text_len));
+  return good < map->text_len ? ipfsa_fail_at(err, IPFSA_E_MALFORMED, good, "invalid UTF-8, byte %zu", good) : IPFSA_OK;
 }
 
 ipfsa_status ipfsa_checkpoint_load_index(ipfsa_checkpoint_place *place, const char *name, ipfsa_checkpoint *cp, ipfsa_error *err) {

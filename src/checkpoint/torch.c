@@ -206,10 +206,20 @@ static int by_begin(const void *a, const void *b) {
   return x->begin < y->begin ? -1 : x->begin > y->begin;
 }
 
+/* Its name is in its local header. */
+static ipfsa_status fail_overlap(zip *z, uint64_t begin) {
+  uint8_t head[LOCAL], name[SHOWN];
+  member m = {.header = begin};
+  ipfsa_status status = z->source->read_at(z->source, head, LOCAL, begin, z->err);
+  m.name = ipfsa_bytes_of(name, status || le(head + 26, 2) < SHOWN ? le(head + 26, 2) : SHOWN);
+  if (status == IPFSA_OK) status = z->source->read_at(z->source, name, m.name.len, begin + LOCAL, z->err);
+  return status ? status : fail_member(z, &m, IPFSA_E_MALFORMED, "it overlaps the member before it");
+}
+
 static ipfsa_status check_apart(zip *z) {
   if (z->n_regions) qsort(z->regions, z->n_regions, sizeof *z->regions, by_begin);
   for (size_t i = 1; i < z->n_regions; i++)
-    if (z->regions[i].begin < z->regions[i - 1].end) return fail_zip(z, z->regions[i].begin, "two members overlap");
+    if (z->regions[i].begin < z->regions[i - 1].end) return fail_overlap(z, z->regions[i].begin);
   return z->has_pickle ? IPFSA_OK : ipfsa_fail(z->err, IPFSA_E_WRONG_TYPE, "a zip without data.pkl, which torch.save always writes");
 }
 
@@ -230,7 +240,7 @@ static ipfsa_status read_all(zip *z) {
   ipfsa_tensors_sort(z->tensors);
   status = ipfsa_tensors_index(z->tensors, &twice, z->err);
   if (status || !twice) return status;
-  return ipfsa_fail(z->err, IPFSA_E_MALFORMED, "member \"%.*s\" comes twice", twice->name_len < SHOWN ? (int)twice->name_len : SHOWN, (const char *)z->tensors->text + twice->name);
+  return fail_member(z, &(member){.name = ipfsa_tensors_name(z->tensors, twice), .header = twice->begin}, IPFSA_E_MALFORMED, "a name that comes twice; these are the bytes of the later one");
 }
 
 ipfsa_status ipfsa_torch_parse(ipfsa_source *source, uint64_t size, ipfsa_tensors *ret, ipfsa_error *err) {

@@ -30,7 +30,7 @@ ipfsa_status ipfsa_value_add(ipfsa_value *value, const ipfsa_value_item *item, s
   return IPFSA_OK;
 }
 
-bool ipfsa_is_utf8(ipfsa_bytes text) {
+size_t ipfsa_utf8_len(ipfsa_bytes text) {
   const uint8_t *p = text.data, *end = p + text.len;
   while (p < end) {
     if (*p < 0x80) {
@@ -38,14 +38,14 @@ bool ipfsa_is_utf8(ipfsa_bytes text) {
       continue;
     }
     size_t n = *p >= 0xc2 && *p < 0xe0 ? 1 : *p >= 0xe0 && *p < 0xf0 ? 2 : *p >= 0xf0 && *p < 0xf5 ? 3 : 0;
-    if (n == 0 || (size_t)(end - p) <= n) return false;
+    if (n == 0 || (size_t)(end - p) <= n) return (size_t)(p - text.data);
     if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] >= 0xa0) || (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] >= 0x90))
-      return false;
+      return (size_t)(p - text.data);
     for (size_t i = 1; i <= n; i++)
-      if ((p[i] & 0xc0) != 0x80) return false;
+      if ((p[i] & 0xc0) != 0x80) return (size_t)(p - text.data);
     p += n + 1;
   }
-  return true;
+  return text.len;
 }
 
 typedef struct sort_order {

@@ -41,7 +41,8 @@ void ipfsa_value_release(ipfsa_value *value);
 ipfsa_status ipfsa_value_reserve_arena(ipfsa_value *value, size_t n, ipfsa_error *err); /* once, before the first item */
 /* Appends; *ret_index may be NULL. E_LIMIT over IPFSA_MAX_VALUE_ITEMS. */
 ipfsa_status ipfsa_value_add(ipfsa_value *value, const ipfsa_value_item *item, size_t *ret_index, ipfsa_error *err);
-bool ipfsa_is_utf8(ipfsa_bytes text);
+size_t ipfsa_utf8_len(ipfsa_bytes text); /* bytes of its beginning that are well-formed */
+static inline bool ipfsa_is_utf8(ipfsa_bytes text) { return ipfsa_utf8_len(text) == text.len; }
 
 /* Indexes of a map's children sorted: bytewise, or (cbor) by length first. *ret owned, ipfsa_free. E_MALFORMED on duplicate keys. */
 ipfsa_status ipfsa_value_sorted_keys(const ipfsa_value *value, size_t map, bool length_first, uint32_t **ret, ipfsa_error *err);

@@ -49,7 +49,7 @@ def test_what_is_odd_is_told(ipfs, tmp_path):
 
 
 WRONG = {
-    "missing file": ({"x": A, "z": "other.safetensors"}, "other.safetensors"), "in another": ({"x": A, "y": B, "z": B}, 'tensor "y" is in ' + A), "nowhere": ({"x": A, "z": B, "w": B}, 'tensor "w" is not there'),
+    "missing file": ({"x": A, "z": "other.safetensors"}, "other.safetensors"), "in another": ({"x": A, "y": B, "z": B}, 'it is in ' + A), "nowhere": ({"x": A, "z": B, "w": B}, 'it is not there'),
     "parent": ({"x": "../" + A}, "no name of a file"), "dots": ({"x": ".."}, "no name of a file"), "absolute": ({"x": "/etc/passwd"}, "no name of a file"), "empty name": ({"x": ""}, "no name of a file"),
     "nul": ({"x": "a\0b"}, "no name of a file"), "backslash": ({"x": "a\\b"}, "no name of a file"), "long": ({"x": "a" * 256}, "no name of a file"), "none": ({}, "names no tensors"), "no text": ({"x": 1}, "expected a text"),
 }
@@ -75,7 +75,7 @@ def test_mixed_and_doubled(ipfs, tmp_path):
     write(tmp_path / "mixed", {A: files()[A], B: gguf([("z", [2], 0)])}, index())
     assert "a gguf file in a set of safetensors files" in ipfs("checkpoint", "inspect", "mixed", check=False).err
     write(tmp_path / "double", {A: files()[A], B: safetensors({"z": tensor("F32", [2], 0, 8), "x": tensor("U8", [0], 8, 8)}, bytes(8))}, index())
-    assert 'tensor "x" is in ' + B in ipfs("checkpoint", "inspect", "double", check=False).err
+    assert 'it is in ' + B in ipfs("checkpoint", "inspect", "double", check=False).err
     (tmp_path / "two").mkdir()
     for name, blob in files().items():
         (tmp_path / "two" / name).write_bytes(blob)

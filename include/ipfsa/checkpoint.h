@@ -81,6 +81,8 @@ IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_checkpoint_view(ipfsa_checkpoint *check
 
 /* Before the first view: views may be written, as those of ipfsa_file_set_views_writable (read.h). */
 IPFSA_API void ipfsa_checkpoint_set_views_writable(ipfsa_checkpoint *checkpoint);
+/* Who is asked in the middle of a view: as ipfsa_file_set_view_progress (read.h). */
+IPFSA_API void ipfsa_checkpoint_set_view_progress(ipfsa_checkpoint *checkpoint, ipfsa_progress_cb progress, void *ctx);
 
 /* What of its files is in the store; of files of the disk everything is here. Leaves are looked up, not read. */
 typedef struct ipfsa_checkpoint_local {

@@ -51,6 +51,10 @@ IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_file_view(ipfsa_file *file, uint64_t of
  * The store never changes. Call it before the first view. Pages count as memory when they are written. */
 IPFSA_API void ipfsa_file_set_views_writable(ipfsa_file *file);
 
+/* Asked in the middle of a view, about every 16 MiB that had to be looked at: other than 0 ends it with E_CANCELLED; what was verified by then stays so. done_bytes
+ * and total_bytes are those of the view. NULL: nobody is asked. Threads: as reads; the call comes from the thread that makes the view. */
+IPFSA_API void ipfsa_file_set_view_progress(ipfsa_file *file, ipfsa_progress_cb progress, void *ctx);
+
 typedef enum ipfsa_entry_type { IPFSA_ENTRY_UNKNOWN = 0, IPFSA_ENTRY_DIRECTORY = 1, IPFSA_ENTRY_FILE = 2, IPFSA_ENTRY_SYMLINK = 4 } ipfsa_entry_type;
 typedef struct ipfsa_entry { /* borrowed for the call */
   const char *name;

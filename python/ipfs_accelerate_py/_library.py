@@ -14,6 +14,7 @@ _NAME = "libipfsa.so.0"
 ONLY_MAIN = "ipfs_accelerate_py runs in the main interpreter only: call it there, in a thread of it, or in another process"
 _lock = threading.Lock()
 _lib = None
+_bytes_made = None  # two functions of the interpreter
 
 
 def _native(name):
@@ -225,6 +226,16 @@ def with_calls(calls):
     return lib
 
 
+def new_bytes(length):
+    """-> bytes of that length and where they lie, to be filled before anybody else sees them: as the C interface of Python has it, without a copy."""
+    global _bytes_made
+    if _bytes_made is None:
+        _bytes_made = (c.PYFUNCTYPE(c.py_object, c.c_void_p, c.c_ssize_t)(("PyBytes_FromStringAndSize", c.pythonapi)),
+                       c.PYFUNCTYPE(c.c_void_p, c.py_object)(("PyBytes_AsString", c.pythonapi)))
+    made = _bytes_made[0](None, length)
+    return made, _bytes_made[1](made)
+
+
 def check(status, err, cid=None):
     if status:
         raise errors.of_status(status, err.message.decode(errors="replace"), cid)
@@ -255,7 +266,7 @@ class Callbacks:
             if self.raised is not None:
                 return 1
             try:
-                return 1 if function(*arguments[1:]) else 0
+                return 1 if function(*arguments[1:]) or self.raised is not None else 0
             except BaseException as why:  # nothing may leave a callback
                 self.raised = why
                 return 1
@@ -280,9 +291,13 @@ class Callbacks:
                 status = function(*arguments)
             finally:
                 signal.signal(signal.SIGINT, handler)
-        if self.raised is not None:
-            raise self.raised
-        return status
+        why, self.raised = self.raised, None
+        if why is None:
+            return status
+        try:
+            raise why
+        finally:
+            del why  # its frames know this one: what they hold is to go with the exception
 
 
 _own(globals())

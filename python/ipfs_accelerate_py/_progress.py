@@ -1,4 +1,5 @@
 """What a long call tells its caller, and when it has to stop: a time limit, the end of a task that waited for it."""
+import contextlib
 import threading
 import time
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
     Progress = Union[Callable[[dict[str, Any]], object], bool, None]  # True: a bar of tqdm
 
+STEP = 16 << 20  # bytes that are read in one call: a tenth of a second of a slow disk; after each a call may end before its end
 INTERVAL = 0.1  # seconds between two calls of a progress callback
 _thread = threading.local()  # .stop: an Event of whoever waits for the call that this thread makes
 
@@ -36,6 +38,18 @@ def _bar(phase):
     return show
 
 
+@contextlib.contextmanager
+def turn(lock, look):
+    """With the lock; who waits for it looks whether he still has to."""
+    if not lock.acquire(False):
+        while not lock.acquire(timeout=0.1):
+            look()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class Watch:
     """progress: None, True (a bar, where tqdm is installed) or a function that is called with {"phase", "done", "total", "rate", "eta", "cid"} at most ten times a
     second, and at the end. timeout: seconds, None for as long as it takes. A context manager."""
@@ -45,6 +59,10 @@ class Watch:
         self.progress = _bar(phase) if progress is True else progress or None
         self.deadline = None if timeout is None else self.started + timeout
         self.done, self.total, self.stop = 0, 0, getattr(_thread, "stop", None)
+
+    def of(self, total):
+        self.total = total
+        return self
 
     def look(self):
         """Raises when the call has to end."""
@@ -70,6 +88,10 @@ class Watch:
         if self.progress is not None and time.monotonic() - self.told >= INTERVAL:
             self.tell()
 
+    def reach(self, done):
+        """So much of what was known before as the whole."""
+        self.at(done, self.total)
+
     def add(self, done):
         self.at(self.done + done, self.total)
 
@@ -84,6 +106,7 @@ class Watch:
             return
         try:
             if kind is None:
+                self.done = max(self.done, self.total)
                 self.tell()
         finally:
             getattr(self.progress, "close", lambda: None)()

@@ -5,13 +5,16 @@ import ctypes as c
 import os
 import threading
 
-from . import _library as l, _node, _own, errors
+from . import _library as l, _node, _own, _progress, errors
 
 node, path_bytes = _node.node, _node.path_bytes
+STEP, Watch, turn = _progress.STEP, _progress.Watch, _progress.turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from ._progress import Progress
 
 
 class Tensor(c.Structure):
@@ -46,6 +49,7 @@ _CALLS = {
     "ipfsa_checkpoint_metadata_row": (c.c_bool, [_P, c.c_size_t, c.POINTER(Pair)]),
     "ipfsa_checkpoint_warning": (c.c_char_p, [_P, c.c_size_t]),
     "ipfsa_checkpoint_set_views_writable": (None, [_P]),
+    "ipfsa_checkpoint_set_view_progress": (None, [_P, l.PROGRESS_CB, _P]),
     "ipfsa_checkpoint_view": (c.c_int, [_P, c.POINTER(Tensor), c.c_uint64, c.c_uint64, c.POINTER(View), _ERR]),
     "ipfsa_checkpoint_read": (c.c_int, [_P, c.POINTER(Tensor), c.c_uint64, _P, c.c_size_t, _ERR]),
 }
@@ -167,38 +171,66 @@ class Checkpoint:
         """-> {"dtype", "shape", "shard", "offset", "size"}. KeyError."""
         return _about(self._find(name))
 
-    def read_into(self, name: str, buffer: Any, offset: int = 0) -> None:
-        """Fills a writable buffer with bytes of a tensor from `offset` on, verified: all of them, or an error."""
+    def _fill(self, found, offset, address, length, reached):
+        """All of it, or an error; a step after the other: an interrupt, or what `reached` raises, ends it between two."""
+        call, err = _library().ipfsa_checkpoint_read, l.Error()
+        for done in range(0, length, STEP):
+            if done:
+                reached(done)
+            with turn(self._lock, lambda: reached(done)):
+                status = call(self._open(), c.byref(found), offset + done, address + done, min(STEP, length - done), c.byref(err))
+            l.check(status, err, self.path)
+
+    def _show(self, found, offset, length, reached):
+        """-> a view, and what keeps it. The library asks in the middle of a long one."""
+        view, err, callbacks, library = View(), l.Error(), l.Callbacks(), _library()
+        with turn(self._lock, lambda: reached(0)):
+            pointer, handle = self._open(), self._handle
+            if length <= STEP:
+                status = library.ipfsa_checkpoint_view(pointer, c.byref(found), offset, length, c.byref(view), c.byref(err))
+            else:
+                library.ipfsa_checkpoint_set_view_progress(pointer, callbacks.make(l.PROGRESS_CB, lambda at: reached(at.contents.done_bytes)), None)
+                try:
+                    status = callbacks.call(library.ipfsa_checkpoint_view, pointer, c.byref(found), offset, length, c.byref(view), c.byref(err))
+                finally:
+                    library.ipfsa_checkpoint_set_view_progress(pointer, l.PROGRESS_CB(), None)
+        l.check(status, err, self.path)
+        return view, handle
+
+    def read_into(self, name: str, buffer: Any, offset: int = 0, *, progress: Progress = None, timeout: float | None = None) -> None:
+        """Fills a writable buffer with bytes of a tensor from `offset` on, verified: all of them, or an error. timeout: seconds."""
         view = memoryview(buffer).cast("B")
         if len(view) == 0:
             return
-        found, err, place = self._find(name), l.Error(), (c.c_char * len(view)).from_buffer(view)
-        with self._lock:
-            status = _library().ipfsa_checkpoint_read(self._open(), c.byref(found), offset, c.byref(place), len(view), c.byref(err))
-        l.check(status, err, self.path)
+        found, place = self._find(name), (c.c_char * len(view)).from_buffer(view)
+        with Watch("read", progress, timeout, self.path).of(len(view)) as watch:
+            self._fill(found, offset, c.addressof(place), len(view), watch.reach)
 
-    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+    def read(self, name: str, offset: int = 0, length: int | None = None, *, progress: Progress = None, timeout: float | None = None) -> bytes:
         """Bytes [offset, offset + length) of a tensor; length None: to its end."""
-        size = self._find(name).size
-        data = bytearray(max(size - offset, 0) if length is None else length)
-        self.read_into(name, data, offset)
-        return bytes(data)
+        found = self._find(name)
+        data, place = l.new_bytes(max(found.size - offset, 0) if length is None else length)
+        with Watch("read", progress, timeout, self.path).of(len(data)) as watch:
+            self._fill(found, offset, place, len(data), watch.reach)
+        return data
 
-    def memory(self, name: str, offset: int = 0, length: int | None = None) -> tuple[Any, int]:
+    def memory(self, name: str, offset: int = 0, length: int | None = None, *, progress: Progress = None, timeout: float | None = None) -> tuple[Any, int]:
         """Bytes [offset, offset + length) of a tensor of content, verified, without a copy where they lie in the store so -> (buffer, address). The buffer is
         longer: take no more than asked for. Writing there changes this process's copy of the page, never the store. length is not 0."""
-        found, view, err = self._find(name), View(), l.Error()
-        with self._lock:
-            handle = self._open() and self._handle
-            status = _library().ipfsa_checkpoint_view(handle.pointer, c.byref(found), offset, found.size - offset if length is None else length, c.byref(view), c.byref(err))
-        l.check(status, err, self.path)
+        found = self._find(name)
+        with Watch("read", progress, timeout, self.path).of(found.size - offset if length is None else length) as watch:
+            return self._memory(found, offset, watch.total, watch.reach)
+
+    def _memory(self, found, offset, length, reached):
+        view, handle = self._show(found, offset, length, reached)
         memory = _Memory.from_address(view.data)
         memory.handle = handle
         return memory, view.data
 
-    def _part(self, name, rows, width):
+    def _part(self, name, rows, width, reached):
         """-> shape, elements, and memory that has them: of the store, else new."""
-        shape, offset = _part(self.tensor(name)["shape"], rows, width)
+        found = self._find(name)
+        shape, offset = _part(list(found.shape[:found.rank]), rows, width)
         n = 1
         for dim in shape:
             n *= dim
@@ -206,41 +238,57 @@ class Checkpoint:
             return shape, 0, None
         if self._is_content:
             try:
-                memory, address = self.memory(name, offset, n * width)
+                memory, address = self._memory(found, offset, n * width, reached)
                 if address % width == 0:
                     return shape, n, memory
             except (errors.NotFound, errors.Corrupt):
                 pass  # a view of a small tensor takes in its neighbours, which may be what is missing or damaged: reading tells
         memory = bytearray(n * width)
-        self.read_into(name, memory, offset)
+        self._fill(found, offset, c.addressof((c.c_char * len(memory)).from_buffer(memory)), len(memory), reached)
         return shape, n, memory
 
-    def numpy(self, name: str, rows: tuple[int, int] | None = None) -> Any:
+    def _watch(self, name, rows, progress, timeout):
+        """Of one tensor, or some rows of it."""
+        about = self.tensor(name)
+        if rows is None or not about["shape"] or not about["shape"][0]:
+            return Watch("read", progress, timeout, self.path).of(about["size"])
+        return Watch("read", progress, timeout, self.path).of(about["size"] // about["shape"][0] * max(rows[1] - rows[0], 0))
+
+    def numpy(self, name: str, rows: tuple[int, int] | None = None, *, progress: Progress = None, timeout: float | None = None) -> Any:
         """An array with the tensor, or rows (begin, end) of its first dimension; of content its memory is that of the store, without a copy. It may be written: the
         pages that are become this process's own. TypeError: NumPy has no such dtype."""
+        with self._watch(name, rows, progress, timeout) as watch:
+            return self._numpy(name, rows, watch.reach)
+
+    def _numpy(self, name, rows, reached):
         import numpy
 
         dtype = self.tensor(name)["dtype"]
         kind = _DTYPES.get(dtype, (None, None))[0]
         if kind is None:
             raise TypeError("numpy has no dtype for %s of tensor %s; read() gives its bytes" % (dtype, name))
-        shape, n, memory = self._part(name, rows, numpy.dtype(kind).itemsize)
+        shape, n, memory = self._part(name, rows, numpy.dtype(kind).itemsize, reached)
         return numpy.empty(shape, dtype=kind) if n == 0 else numpy.frombuffer(memory, dtype=kind, count=n).reshape(shape)
 
-    def torch(self, name: str, rows: tuple[int, int] | None = None) -> Any:
+    def torch(self, name: str, rows: tuple[int, int] | None = None, *, progress: Progress = None, timeout: float | None = None) -> Any:
         """The same as a torch tensor on the CPU."""
+        with self._watch(name, rows, progress, timeout) as watch:
+            return self._torch(name, rows, watch.reach)
+
+    def _torch(self, name, rows, reached):
         import torch
 
         dtype = self.tensor(name)["dtype"]
         kind = getattr(torch, _DTYPES.get(dtype, (None, ""))[1] or "", None)
         if kind is None:
             raise TypeError("this torch has no dtype for %s of tensor %s; read() gives its bytes" % (dtype, name))
-        shape, n, memory = self._part(name, rows, torch.empty(0, dtype=kind).element_size())
+        shape, n, memory = self._part(name, rows, torch.empty(0, dtype=kind).element_size(), reached)
         return torch.empty(shape, dtype=kind) if n == 0 else torch.frombuffer(memory, dtype=kind, count=n).reshape(shape)
 
-    def dlpack(self, name: str, rows: tuple[int, int] | None = None) -> Any:
+    def dlpack(self, name: str, rows: tuple[int, int] | None = None, *, progress: Progress = None, timeout: float | None = None) -> Any:
         """An object with __dlpack__, for from_dlpack of whatever library: the array, or where NumPy has no such dtype the torch tensor."""
-        return self.numpy(name, rows) if _DTYPES.get(self.tensor(name)["dtype"], (None,))[0] else self.torch(name, rows)
+        take = self.numpy if _DTYPES.get(self.tensor(name)["dtype"], (None,))[0] else self.torch
+        return take(name, rows, progress=progress, timeout=timeout)
 
 
 def _text(pointer, length):
@@ -262,6 +310,11 @@ def _part(shape, rows, width):
     for dim in shape[1:]:
         row *= dim
     return [end - begin] + shape[1:], begin * row
+
+
+def _go_on(done):
+    """Nobody limits it but the task that waits for it."""
+    Watch("read").look()
 
 
 class _Slice:
@@ -320,29 +373,40 @@ class safe_open:
     def metadata(self) -> dict[str, str] | None:
         return self._checkpoint.metadata()
 
-    def _load(self, name, rows=None):
+    def _load(self, name, rows=None, reached=_go_on):
         if not self._torch:
-            return self._checkpoint.numpy(name, rows)
-        tensor = self._checkpoint.torch(name, rows)
+            return self._checkpoint._numpy(name, rows, reached)
+        tensor = self._checkpoint._torch(name, rows, reached)
         return tensor if self._device == "cpu" else tensor.to(self._device)
 
     def get_tensor(self, name: str) -> Any:
+        return self._get(name, _go_on)
+
+    def _get(self, name, reached):
         try:
-            return self._load(name)
+            return self._load(name, None, reached)
         except KeyError:
             raise errors.make("not_found", "File does not contain tensor %s" % name, self._checkpoint.path) from None
 
     def get_slice(self, name: str) -> _Slice:
         return _Slice(self._load, self._checkpoint.tensor(name), name)
 
-    def get_tensors(self) -> dict[str, Any]:
-        return {name: self.get_tensor(name) for name in self.offset_keys()}
+    def get_tensors(self, *, progress: Progress = None, timeout: float | None = None) -> dict[str, Any]:
+        """All of them, in the order of their bytes. progress counts bytes of tensors; timeout: seconds for all."""
+        found = {}
+        with Watch("load", progress, timeout, self._checkpoint.path).of(self._checkpoint.tensor_bytes) as watch:
+            for name, about in self._checkpoint.tensors().items():
+                before = watch.done
+                found[name] = self._get(name, lambda done: watch.reach(before + done))
+                watch.reach(before + about["size"])
+        return found
 
 
-def load_file(filename: str | bytes | os.PathLike[str], *, framework: str = "np", device: Any = "cpu", repo: str | os.PathLike[str] | None = None) -> dict[str, Any]:
-    """All tensors -> {name: array}, as safetensors.numpy.load_file and safetensors.torch.load_file."""
+def load_file(filename: str | bytes | os.PathLike[str], *, framework: str = "np", device: Any = "cpu", progress: Progress = None, timeout: float | None = None,
+              repo: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """All tensors -> {name: array}, as safetensors.numpy.load_file and safetensors.torch.load_file. progress: as of add; timeout: seconds."""
     with safe_open(filename, framework, device, repo=repo) as file:
-        return file.get_tensors()
+        return file.get_tensors(progress=progress, timeout=timeout)
 
 
 _own(globals())

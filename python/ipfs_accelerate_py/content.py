@@ -1,14 +1,14 @@
 """Content in and out of the store: add, get, cat, open, list, pin, check. Sizes are bytes, times seconds."""
 from __future__ import annotations
 
-import contextlib
 import ctypes as c
 import io
 import os
 
 from . import _library as l, _node, _own, _progress, errors
 
-close, node, path_bytes, Watch = _node.close, _node.node, _node.path_bytes, _progress.Watch  # close is for users
+close, node, path_bytes = _node.close, _node.node, _node.path_bytes  # close is for users
+STEP, Watch, turn = _progress.STEP, _progress.Watch, _progress.turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,24 +38,13 @@ def add(path: str | bytes | os.PathLike[str], *, profile: str | None = None, rec
     option = {None: l.UNSET, False: l.OFF, True: l.ON}
     paths = (c.c_char_p * 1)(os.fsencode(path))
     root, err = l.Cid(), l.Error()
-    with Watch("add", progress, timeout) as watch, _turn(n, watch):
+    with Watch("add", progress, timeout) as watch, turn(n.adding, watch.look):
         options = l.AddOptions(struct_size=c.sizeof(l.AddOptions), recursive=recursive, hidden=hidden, nocopy=nocopy, only_hash=only_hash,
                                cid_version_1=option[None if cid_version is None else bool(cid_version)], raw_leaves=option[raw_leaves], pin=option[bool(pin)],
                                chunker=chunker.encode() if chunker else None, pin_name=pin_name.encode() if pin_name else None, profile=profile.encode() if profile else None,
                                event=callbacks.make(l.ADD_CB, event), progress=watch.callback(callbacks))
         l.check(callbacks.call(l.library().ipfsa_add, n.handle, paths, 1, -1, c.byref(options), c.byref(root), c.byref(err)), err)
     return {"cid": l.cid_text(root), "size": size[0], "files": len(names - folders)}
-
-
-@contextlib.contextmanager
-def _turn(n, watch):
-    """Threads of one process that add take turns."""
-    while not n.adding.acquire(timeout=0.1):
-        watch.look()
-    try:
-        yield
-    finally:
-        n.adding.release()
 
 
 def get(cid: str | bytes | os.PathLike[str], path: str | bytes | os.PathLike[str], *, any_symlink: bool = False, progress: Progress = None, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> str | bytes:
@@ -75,27 +64,44 @@ def cat(cid: str | bytes | os.PathLike[str], offset: int = 0, length: int | None
         raise ValueError("offset and length are not negative")
     n = node(repo)
     name = path_bytes(n, cid)
-    callbacks, pieces, err = l.Callbacks(), [], l.Error()
-    write = callbacks.make(l.WRITE_CB, lambda data, size: pieces.append(c.string_at(data, size)))
+    whole, err = c.c_uint64(), l.Error()
+    l.check(l.library().ipfsa_file_size(n.handle, name, c.byref(whole), c.byref(err)), err, name.decode())
+    total, done = max(min(whole.value - offset, whole.value if length is None else length), 0), 0
+    data, place = l.new_bytes(total)
+    callbacks = l.Callbacks()
+
+    def write(piece, size):
+        nonlocal done
+        if size > total - done:
+            raise errors.make("internal", "%s gave more than the %d bytes that it has" % (name.decode(), whole.value))
+        c.memmove(place + done, piece, size)
+        done += size
+
     with Watch("cat", progress, timeout, name.decode()) as watch:
-        status = callbacks.call(l.library().ipfsa_cat, n.handle, name, offset, _ALL if length is None else length, write, None, watch.callback(callbacks), None, c.byref(err))
+        status = callbacks.call(l.library().ipfsa_cat, n.handle, name, offset, total, callbacks.make(l.WRITE_CB, write), None, watch.callback(callbacks), None, c.byref(err))
         l.check(status, err, name.decode())
-    return b"".join(pieces)
+    return data if done == total else data[:done]
 
 
 class File(io.RawIOBase):
-    """A file of the store, open for reading anywhere: what is in memory costs no more than a plain file. One thread at a time."""
+    """A file of the store, open for reading anywhere: what is in memory costs no more than a plain file. One thread at a time. timeout: seconds that one read may take."""
 
-    def __init__(self, cid: str | bytes | os.PathLike[str], repo: str | os.PathLike[str] | None = None) -> None:
-        self._node, self._repo = node(repo), repo
+    def __init__(self, cid: str | bytes | os.PathLike[str], repo: str | os.PathLike[str] | None = None, *, timeout: float | None = None) -> None:
+        self._node, self._repo, self._timeout = node(repo), repo, timeout
         self.cid = path_bytes(self._node, cid).decode()
         self._handle, self._at, err = c.c_void_p(), 0, l.Error()
         l.check(l.library().ipfsa_file_open(self._node.handle, self.cid.encode(), c.byref(self._handle), c.byref(err)), err, self.cid)
         self.size = l.library().ipfsa_file_length(self._handle)
         self._node.users.add(self)
 
+    def _look(self):
+        """It is open; in a forked child with a node of its own."""
+        if self.closed:
+            raise ValueError("the file is closed")
+        if not self._node.is_usable():
+            self._reopen()
+
     def _reopen(self):
-        """In a forked child: with a node of its own."""
         self._node, err = node(self._repo), l.Error()
         l.check(l.library().ipfsa_file_open(self._node.handle, self.cid.encode(), c.byref(self._handle), c.byref(err)), err, self.cid)
         self._node.users.add(self)
@@ -118,17 +124,32 @@ class File(io.RawIOBase):
 
     def readinto_at(self, offset: int, buffer: Any) -> int:
         """Fills a writable buffer from `offset` on -> bytes, fewer at the end of the file."""
-        if self.closed:
-            raise ValueError("the file is closed")
-        if not self._node.is_usable():
-            self._reopen()
+        self._look()
         view = memoryview(buffer).cast("B")
         if len(view) == 0 or offset >= self.size:
             return 0
-        got, err = c.c_size_t(), l.Error()
         place = (c.c_char * len(view)).from_buffer(view)
+        if len(view) > STEP or self._timeout is not None:
+            return self._fill(offset, c.addressof(place), len(view))
+        got, err = c.c_size_t(), l.Error()
         l.check(l.library().ipfsa_file_read_at(self._handle, offset, c.byref(place), len(view), c.byref(got), c.byref(err)), err, self.cid)
         return got.value
+
+    def _fill(self, offset, address, length):
+        """A step after the other: an interrupt or the time limit ends it between two."""
+        watch, got, err, done = Watch("read", None, self._timeout, self.cid), c.c_size_t(), l.Error(), 0
+        length = max(min(length, self.size - offset), 0)
+        while done < length:
+            watch.look()
+            l.check(l.library().ipfsa_file_read_at(self._handle, offset + done, address + done, min(STEP, length - done), c.byref(got), c.byref(err)), err, self.cid)
+            done += got.value
+        return done
+
+    def readall(self) -> bytes:
+        self._look()
+        data, place = l.new_bytes(max(self.size - self._at, 0))
+        self._at += self._fill(self._at, place, len(data))
+        return data
 
     def readinto(self, buffer: Any) -> int:
         n = self.readinto_at(self._at, buffer)
@@ -144,9 +165,10 @@ class File(io.RawIOBase):
         super().close()
 
 
-def open_file(cid: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> File:
-    """A binary file object, unbuffered: `with open_file("ipfs://bafy…/model.safetensors") as f: f.seek(8); f.read(100)`."""
-    return File(cid, repo)
+def open_file(cid: str | bytes | os.PathLike[str], *, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> File:
+    """A binary file object, unbuffered: `with open_file("ipfs://bafy…/model.safetensors") as f: f.seek(8); f.read(100)`. timeout: seconds that one read may
+    take."""
+    return File(cid, repo, timeout=timeout)
 
 
 def ls(cid: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:

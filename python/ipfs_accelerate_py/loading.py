@@ -117,7 +117,8 @@ def _files(place, checkpoint):
 class _Shard:
     """One file: names, and tensors by name. Those of safetensors are read when they are asked for; a pickle is loaded whole."""
 
-    def __init__(self, place, path, allow_pickle, repo):
+    def __init__(self, place, path, allow_pickle, repo, watch):
+        self._reached = lambda done: watch.look()
         if place.kind(path) is None:
             raise FileNotFoundError("No such file or directory: %s" % path)
         self._checkpoint, self._tensors = None, None
@@ -153,7 +154,7 @@ class _Shard:
             raise ValueError("The checkpoint passed was saved with %s, we need a the pt format." % form)
 
     def tensor(self, name):
-        return self._tensors[name] if self._tensors is not None else self._checkpoint.torch(name)
+        return self._tensors[name] if self._tensors is not None else self._checkpoint._torch(name, None, self._reached)
 
     def close(self):
         if self._checkpoint:
@@ -240,7 +241,7 @@ def _load(loading, place, files, checkpoint, allow_pickle, repo, watch):
         tied = modeling.find_tied_parameters(loading.model)
         modeling.check_tied_parameters_on_same_device(tied, loading.device_map)
     for path in files:
-        shard = _Shard(place, path, allow_pickle, repo)
+        shard = _Shard(place, path, allow_pickle, repo, watch)
         watch.total += sum(shard.sizes.values())
         try:
             (loading.whole if loading.device_map is None else loading.mapped)(shard, watch.add)

@@ -27,6 +27,7 @@ struct ipfsa_source {
    * closed. NULL: no. */
   bool (*rest)(ipfsa_source *self);
   bool (*wake)(ipfsa_source *self);
+  void (*view_progress)(ipfsa_source *self, ipfsa_progress_cb progress, void *ctx); /* with view: who is asked in the middle of one */
   /* NULL: all is here, or: which ranges would have to be fetched first, in their order. */
   ipfsa_status (*missing)(ipfsa_source *self, ipfsa_range_cb cb, void *ctx, ipfsa_error *err);
   /* NULL, or: which leaf has the byte at off, known without reading it: leaves of one id have the same bytes. False: not known. */

@@ -152,6 +152,11 @@ void ipfsa_checkpoint_set_views_writable(ipfsa_checkpoint *cp) {
     if (cp->shards[i].source->views_writable) cp->shards[i].source->views_writable(cp->shards[i].source);
 }
 
+void ipfsa_checkpoint_set_view_progress(ipfsa_checkpoint *cp, ipfsa_progress_cb progress, void *ctx) {
+  for (size_t i = 0; i < cp->n_shards; i++)
+    if (cp->shards[i].source->view_progress) cp->shards[i].source->view_progress(cp->shards[i].source, progress, ctx);
+}
+
 ipfsa_status ipfsa_checkpoint_view(ipfsa_checkpoint *cp, const ipfsa_tensor *tensor, uint64_t off, uint64_t len, ipfsa_view *ret, ipfsa_error *err) {
   ipfsa_status status = check_range(cp, tensor, off, len, err);
   if (status) return status;

@@ -50,6 +50,10 @@ static ipfsa_status view_content(ipfsa_source *self, uint64_t off, uint64_t len,
 
 static void make_writable(ipfsa_source *self) { ipfsa_file_set_views_writable(((content_source *)self)->file); }
 
+static void ask_in_views(ipfsa_source *self, ipfsa_progress_cb progress, void *ctx) {
+  ipfsa_file_set_view_progress(((content_source *)self)->file, progress, ctx);
+}
+
 static ipfsa_status missing_of_content(ipfsa_source *self, ipfsa_range_cb cb, void *ctx, ipfsa_error *err) {
   return ipfsa_file_missing_ranges(((content_source *)self)->file, cb, ctx, err);
 }
@@ -73,7 +77,7 @@ static ipfsa_status open_content(ipfsa_node *node, const char *path, ipfsa_sourc
     return status;
   }
   s->base = (ipfsa_source){.read_at = read_content, .close = close_content, .size_hint = ipfsa_file_length(s->file), .map_fd = -1,
-                           .view = view_content, .views_writable = make_writable, .rest = rest_content, .wake = wake_content,
+                           .view = view_content, .views_writable = make_writable, .view_progress = ask_in_views, .rest = rest_content, .wake = wake_content,
                            .missing = missing_of_content, .leaf_at = leaf_of_content};
   *ret = &s->base;
   return IPFSA_OK;

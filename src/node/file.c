@@ -23,6 +23,8 @@ struct ipfsa_file {
   bool views_writable;
   bool failed; /* a read or a view; its reader may stay so */
   bool woken; /* views of before are there, and nobody was given one since */
+  ipfsa_progress_cb view_progress;
+  void *view_progress_ctx;
   ipfsa_blockstore *bs;
   ipfsa_file_reader *reader;
   ipfsa_span_map *spans;
@@ -116,6 +118,7 @@ bool ipfsa_file_rest(ipfsa_file *file) {
   ipfsa_views_cost(file->views, &copied, &mappings);
   if (copied > MAX_REST_COPIED || mappings > MAX_REST_MAPPINGS) return false;
   ipfsa_hold_rest(file->hold);
+  ipfsa_file_set_view_progress(file, NULL, NULL); /* who wakes it may be another */
   return true;
 }
 
@@ -128,8 +131,15 @@ void ipfsa_file_set_views_writable(ipfsa_file *file) {
   file->views = NULL;
 }
 
+void ipfsa_file_set_view_progress(ipfsa_file *file, ipfsa_progress_cb progress, void *ctx) {
+  file->view_progress = progress;
+  file->view_progress_ctx = ctx;
+}
+
 /* What is not here comes first, leaf after leaf: then it has places. */
 static ipfsa_status fetch_range(ipfsa_file *file, uint64_t off, uint64_t end, ipfsa_error *err) {
+  ipfsa_progress at = {.total_bytes = end - off};
+  uint64_t begin = off;
   uint64_t before = file->node->fetching ? ipfsa_fetching_count(file->bs) : 0;
   ipfsa_status status = IPFSA_OK;
   while (file->node->fetching && status == IPFSA_OK && off < end) {
@@ -139,6 +149,8 @@ static ipfsa_status fetch_range(ipfsa_file *file, uint64_t off, uint64_t end, ip
     if (!span && status == IPFSA_OK) status = ipfsa_file_reader_next(file->reader, &piece, err);
     if (!span && status == IPFSA_OK && piece.len == 0) status = ipfsa_fail(err, IPFSA_E_NOT_UNIXFS, "not UnixFS: the file ends early, at byte %llu", (unsigned long long)off);
     off = span ? span->start + span->place.len : off + piece.len;
+    at.done_bytes = (off < end ? off : end) - begin;
+    if (!span && status == IPFSA_OK && file->view_progress && file->view_progress(file->view_progress_ctx, &at)) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
   }
   if (file->node->fetching && ipfsa_fetching_count(file->bs) != before) ipfsa_span_map_forget(file->spans);
   return status;
@@ -155,6 +167,7 @@ ipfsa_status ipfsa_file_view(ipfsa_file *file, uint64_t off, uint64_t len, ipfsa
   ipfsa_status status = begin_views(file, err);
   if (status == IPFSA_OK) status = fetch_range(file, off, off + len, err);
   if (status == IPFSA_OK && len > PARALLEL_MIN) (void)ipfsa_node_pool(file->node, &pool, NULL); /* without one it takes longer */
+  if (file->views) ipfsa_views_set_progress(file->views, file->view_progress, file->view_progress_ctx);
   if (status == IPFSA_OK && len) status = ipfsa_views_get(file->views, pool, off, len, &data, &view.mapped, err);
   if (status) return file->failed = true, status;
   if (data) view.data = data;

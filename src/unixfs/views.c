@@ -31,6 +31,7 @@ struct ipfsa_views {
   struct view_pack { ipfsa_place place; uint64_t changed_ns; } *packs;
   size_t n_packs, packs_cap;
   bool untold; /* there was no memory for one of them */
+  ipfsa_view_ask ask;
 };
 
 ipfsa_status ipfsa_views_new(ipfsa_blockstore *bs, ipfsa_file_reader *reader, ipfsa_span_map *spans, ipfsa_views **ret, ipfsa_error *err) {
@@ -42,6 +43,10 @@ ipfsa_status ipfsa_views_new(ipfsa_blockstore *bs, ipfsa_file_reader *reader, ip
 }
 
 void ipfsa_views_set_writable(ipfsa_views *v) { v->writable = true; }
+
+void ipfsa_views_set_progress(ipfsa_views *v, ipfsa_progress_cb progress, void *ctx) {
+  v->ask = (ipfsa_view_ask){.progress = progress, .ctx = ctx};
+}
 
 static void release_image(image *img) {
   ipfsa_fs_unmap(img->room, img->room_len);
@@ -295,8 +300,9 @@ static ipfsa_status make_ready(ipfsa_views *v, ipfsa_pool *pool, const image *im
     if (p->ready) continue;
     status = copy_piece(v, img, p, err);
     if (!p->ready) todo[n++] = p;
+    else if (status == IPFSA_OK && ipfsa_view_is_stopped(&v->ask, p->end)) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
   }
-  if (status == IPFSA_OK && n) status = ipfsa_views_verify(v->bs, img, todo, n, pool, &bad, &v->hashed, err);
+  if (status == IPFSA_OK && n) status = ipfsa_views_verify(v->bs, img, todo, n, pool, &v->ask, &bad, &v->hashed, err);
   return status == IPFSA_OK && bad ? tell_why(v, bad, err) : status;
 }
 
@@ -319,6 +325,8 @@ ipfsa_status ipfsa_views_get(ipfsa_views *v, ipfsa_pool *pool, uint64_t off, uin
   ipfsa_status status = image_of(v, off, end, &img, err);
   if (status) return status;
   size_t first = piece_at(img, off);
+  v->ask.at = (ipfsa_progress){.total_bytes = len};
+  v->ask.begin = v->ask.asked = off;
   status = make_ready(v, pool, img, first, end, err);
   if (status) return status;
   go_ahead(v, pool, img, off, end);

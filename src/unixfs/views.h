@@ -10,6 +10,7 @@
 #include "unixfs/span.h"
 
 #define IPFSA_MAX_VIEW_MAPPINGS 16384 /* of one file, a quarter of what Linux gives a process; beyond, copies */
+#define IPFSA_VIEW_STEP ((uint64_t)16 << 20) /* bytes; a tenth of a second of a slow disk, and enough for all workers */
 #define IPFSA_VIEW_ALIGN 8            /* bytes, the largest element of a tensor: what is at a multiple of that in the file is so in memory */
 
 typedef struct ipfsa_views ipfsa_views;
@@ -17,6 +18,8 @@ typedef struct ipfsa_views ipfsa_views;
 ipfsa_status ipfsa_views_new(ipfsa_blockstore *bs, ipfsa_file_reader *reader, ipfsa_span_map *spans, ipfsa_views **ret, ipfsa_error *err);
 /* What is viewed for the first time after this may be written: it is a private copy, page by page when it is. */
 void ipfsa_views_set_writable(ipfsa_views *views);
+/* Asked about every IPFSA_VIEW_STEP bytes of a view that have to be looked at: other than 0: E_CANCELLED. NULL: nobody is. */
+void ipfsa_views_set_progress(ipfsa_views *views, ipfsa_progress_cb progress, void *ctx);
 void ipfsa_views_free(ipfsa_views *views); /* NULL is fine; all that was given is gone */
 /* [off, off + len) of the file, within it, len > 0. pool: may be NULL. *ret_mapped: bytes of it that are the store's pages, not copies. */
 ipfsa_status ipfsa_views_get(ipfsa_views *views, ipfsa_pool *pool, uint64_t off, uint64_t len, const uint8_t **ret, uint64_t *ret_mapped, ipfsa_error *err);

@@ -22,12 +22,27 @@ typedef struct ipfsa_view_image {
   size_t n, cap;
 } ipfsa_view_image;
 
+/* Who wants to be asked in the middle of a view, and how far it was when he was. Of the thread that makes the view. */
+typedef struct ipfsa_view_ask {
+  ipfsa_progress_cb progress; /* NULL: nobody */
+  void *ctx;
+  ipfsa_progress at;
+  uint64_t begin, asked;
+} ipfsa_view_ask;
+
+static inline bool ipfsa_view_is_stopped(ipfsa_view_ask *ask, uint64_t end) {
+  if (!ask->progress || end < ask->asked + IPFSA_VIEW_STEP) return false;
+  ask->asked = end;
+  ask->at.done_bytes = end - ask->begin < ask->at.total_bytes ? end - ask->begin : ask->at.total_bytes;
+  return ask->progress(ask->ctx, &ask->at) != 0;
+}
+
 static inline uint8_t *ipfsa_view_at(const ipfsa_view_image *img, uint64_t off) { return img->data + (off - img->start); }
 
 /* Verifies what pieces show (n > 0), in the lanes of the hash and in the threads of the pool, and marks those that match. *ret_bad: one that does not match, or
- * NULL. *ret_hashed: not all were known. */
+ * NULL. *ret_hashed: not all were known. E_CANCELLED: who was asked said so. */
 ipfsa_status ipfsa_views_verify(ipfsa_blockstore *bs, const ipfsa_view_image *img, ipfsa_view_piece *const *todo, size_t n, ipfsa_pool *pool,
-                                ipfsa_view_piece **ret_bad, bool *ret_hashed, ipfsa_error *err);
+                                ipfsa_view_ask *ask, ipfsa_view_piece **ret_bad, bool *ret_hashed, ipfsa_error *err);
 /* Pieces from one on, up to byte end of the file, are verified by a thread of the pool, who is not waited for. The pool ends before the store does. */
 void ipfsa_views_ahead(ipfsa_blockstore *bs, const ipfsa_view_image *img, size_t from, uint64_t end, ipfsa_pool *pool);
 

@@ -22,6 +22,7 @@ typedef struct run {
   size_t n, next; /* next: the first that nobody took */
   size_t batch;   /* leaves taken at a time */
   ipfsa_view_piece *bad;
+  bool stopped; /* by who was asked */
   pthread_mutex_t lock;
   pthread_cond_t moved; /* n_done or n_readers changed */
   size_t n_done;
@@ -117,10 +118,14 @@ static void tell(run *r, size_t n_done, unsigned n_readers) {
   pthread_mutex_unlock(&r->lock);
 }
 
-static void work(run *r) {
+static bool is_over(const run *r) { return __atomic_load_n(&r->bad, __ATOMIC_ACQUIRE) || __atomic_load_n(&r->stopped, __ATOMIC_RELAXED); }
+
+/* ask: NULL but in the thread that makes the view. */
+static void work(run *r, ipfsa_view_ask *ask) {
   for (size_t at; (at = __atomic_fetch_add(&r->next, r->batch, __ATOMIC_RELAXED)) < r->n;) {
     size_t end = at + r->batch < r->n ? at + r->batch : r->n;
-    if (!__atomic_load_n(&r->bad, __ATOMIC_ACQUIRE)) verify_batch(r, at, end);
+    if (!is_over(r)) verify_batch(r, at, end);
+    if (ask && !is_over(r) && ipfsa_view_is_stopped(ask, r->todo[end - 1]->end)) __atomic_store_n(&r->stopped, true, __ATOMIC_RELAXED);
     tell(r, end - at, 0);
   }
 }
@@ -134,7 +139,7 @@ static void let_go(run *r) {
 
 static void help(ipfsa_task *task) {
   helper *h = (helper *)task;
-  work(h->run);
+  work(h->run, NULL);
   let_go(h->run);
   ipfsa_free(h);
 }
@@ -153,11 +158,11 @@ static bool may_read(run *r, size_t i) {
   pthread_mutex_lock(&r->lock);
   for (;;) {
     size_t next = __atomic_load_n(&r->next, __ATOMIC_RELAXED);
-    bool all = next >= r->n || __atomic_load_n(&r->bad, __ATOMIC_ACQUIRE);
+    bool all = next >= r->n || is_over(r);
     if (all || i <= next || r->todo[i]->start - r->todo[next]->start < AHEAD) break;
     pthread_cond_wait(&r->moved, &r->lock);
   }
-  bool more = __atomic_load_n(&r->next, __ATOMIC_RELAXED) < r->n && !__atomic_load_n(&r->bad, __ATOMIC_ACQUIRE);
+  bool more = __atomic_load_n(&r->next, __ATOMIC_RELAXED) < r->n && !is_over(r);
   pthread_mutex_unlock(&r->lock);
   return more;
 }
@@ -204,7 +209,7 @@ static void wait_for_all(run *r) {
 }
 
 ipfsa_status ipfsa_views_verify(ipfsa_blockstore *bs, const ipfsa_view_image *img, ipfsa_view_piece *const *todo, size_t n, ipfsa_pool *pool,
-                                ipfsa_view_piece **ret_bad, bool *ret_hashed, ipfsa_error *err) {
+                                ipfsa_view_ask *ask, ipfsa_view_piece **ret_bad, bool *ret_hashed, ipfsa_error *err) {
   size_t known = skip_known(bs, todo, n);
   *ret_bad = NULL;
   *ret_hashed = known < n;
@@ -220,9 +225,10 @@ ipfsa_status ipfsa_views_verify(ipfsa_blockstore *bs, const ipfsa_view_image *im
     if (!submit(r, pool, read_for)) r->n_readers = 0;
   }
   for (unsigned i = 0; i < n_helpers; i++) (void)submit(r, pool, help);
-  work(r);
+  work(r, ask);
   wait_for_all(r);
+  bool stopped = r->stopped;
   *ret_bad = r->bad;
   let_go(r);
-  return IPFSA_OK;
+  return stopped && !*ret_bad ? ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled") : IPFSA_OK;
 }

@@ -3,7 +3,9 @@ import os
 import subprocess
 import sys
 
-from conftest import ABSENT, LIBRARY, PACKAGE
+import pytest
+
+from conftest import ABSENT, LIBRARY, PACKAGE, peer_python
 
 
 def test_what_a_callback_raises_stops_the_call(python, tmp_path):
@@ -101,3 +103,76 @@ async def main():
 assert asyncio.run(main())['damaged'] == []
 print(json.dumps('fine'))
 """) == "fine"
+
+
+LARGE = """
+import signal, numpy
+from ipfs_accelerate_py import _library, _progress
+library = _library.library()
+def raises(kind, call):
+    try: call()
+    except kind as why: return why
+    raise AssertionError(kind)
+def interrupted_in(name, at, call):
+    '''An interrupt comes in the middle of call number `at` of the library -> how many more came after it.'''
+    real, n = getattr(library, name), [0]
+    def counted(*arguments):
+        n[0] += 1
+        if n[0] == at: signal.raise_signal(signal.SIGINT)
+        return real(*arguments)
+    counted.argtypes = ()
+    setattr(library, name, counted)
+    try: raises(KeyboardInterrupt, call)
+    finally: setattr(library, name, real)
+    return n[0] - at
+def stop(at): signal.raise_signal(signal.SIGINT)
+data = numpy.arange(1 << 24, dtype='u4')
+from safetensors.numpy import save_file
+save_file({'big': data, 'small': data[:10]}, 'm.safetensors')
+path, whole = os.path.abspath('m.safetensors'), open('m.safetensors', 'rb').read()
+"""
+
+
+def test_one_large_read_ends_by_interrupt_and_limit(python):
+    """Not when all of it is read, and the next one gives all."""
+    assert python(LARGE + """
+cid = ia.add(path, chunker='tensor')['cid']
+with ia.open_file(cid) as f, ia.Checkpoint('ipfs://' + cid) as k, ia.Checkpoint(path) as disk:
+    room = bytearray(f.size)
+    assert interrupted_in('ipfsa_file_read_at', 2, lambda: f.readinto(room)) == 0 and f.tell() == 0
+    assert interrupted_in('ipfsa_file_read_at', 2, f.read) == 0 and f.tell() == 0
+    assert f.readinto(room) == len(whole) and room == whole and f.seek(0) == 0 and f.read() == whole and f.read() == b''
+    for c in (k, disk):
+        assert interrupted_in('ipfsa_checkpoint_read', 2, lambda: c.read('big')) == 0
+        assert c.read('big') == data.tobytes() and c.read('big', 5, 20 << 20) == data.tobytes()[5:5 + (20 << 20)] and c.read('small', 40) == b''
+        assert raises(ia.Timeout, lambda: c.read('big', timeout=0)).code == 'timeout'
+        told = []
+        c.read('big', progress=told.append)
+        assert told[-1]['done'] == told[-1]['total'] == 1 << 26 and told[-1]['phase'] == 'read'
+    assert raises(ia.Timeout, lambda: ia.open_file(cid, timeout=0).read()).code == 'timeout'
+    with ia.open_file(cid, timeout=100) as patient: assert patient.read() == whole
+print(json.dumps('fine'))
+""", interpreter=peer_python("python", "NumPy and safetensors")) == "fine"
+
+
+@pytest.mark.parametrize("chunker", ["tensor", "size-250001"])  # views of the store's pages, and copies
+def test_loading_ends_by_interrupt_and_limit(python, chunker):
+    assert python(LARGE + """
+cid = ia.add(path, chunker=sys.argv[1])['cid']
+_progress.INTERVAL = 0
+for where in ('ipfs://' + cid, path):
+    for call in (lambda: ia.load_file(where, progress=stop), lambda: ia.Checkpoint(where).numpy('big', progress=stop), lambda: ia.Checkpoint(where).numpy('big', rows=(0, 9 << 20), progress=stop)):
+        ia.content.close()
+        raises(KeyboardInterrupt, call)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert raises(ia.Timeout, lambda: ia.load_file(where, timeout=0)).code == 'timeout'
+    told = []
+    found = ia.load_file(where, progress=told.append)
+    assert numpy.array_equal(found['big'], data) and numpy.array_equal(found['small'], data[:10]) and told[-1]['done'] == told[-1]['total'] == (1 << 26) + 40
+    assert [at['done'] for at in told] == sorted(at['done'] for at in told)
+    del found
+for call in (lambda: ia.cat(cid, progress=stop), lambda: ia.get(cid, 'out', progress=stop), lambda: ia.add(path, progress=stop), lambda: ia.verify(progress=stop), lambda: ia.verify(cid, progress=stop)):
+    raises(KeyboardInterrupt, call)
+assert ia.cat(cid) == whole and ia.cat(cid, 7, 50 << 20) == whole[7:7 + (50 << 20)] and ia.cat(cid, 7, 0) == b'' and ia.cat(cid, len(whole) + 5) == b''
+print(json.dumps('fine'))
+""", chunker, interpreter=peer_python("python", "NumPy and safetensors")) == "fine"

@@ -194,6 +194,56 @@ static void what_is_written_is_private(void **state) {
   }
 }
 
+typedef struct asked {
+  unsigned n, stop_at; /* 0: never */
+  uint64_t last;
+} asked;
+
+static int ask(void *ctx, const ipfsa_progress *at) {
+  asked *a = ctx;
+  assert_true(at->done_bytes > a->last && at->done_bytes <= at->total_bytes);
+  a->last = at->done_bytes;
+  return ++a->n == a->stop_at;
+}
+
+static void a_view_that_is_stopped(void **state) {
+  world *w = *state;
+  enum { MANY = 72 << 20 };
+  ipfsa_error err = {0};
+  uint32_t *data = malloc(MANY);
+  for (uint32_t i = 0; i < MANY / 4; i++) data[i] = i;
+  const ipfsa_add_options options[] = {{.struct_size = sizeof *options, .chunker = "size-262144", .cid_version_1 = IPFSA_ON},
+                                       {.struct_size = sizeof *options, .chunker = "size-250001"}}; /* mapped pages, and copies */
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+    char cid[IPFSA_MAX_CID_TEXT];
+    ipfsa_file *file = NULL;
+    ipfsa_view view = {.size = 77};
+    add(w, (uint8_t *)data, MANY, &options[i], cid);
+    open_node(w, false); /* what was read before is not known */
+    assert_ok(ipfsa_file_open(w->node, cid, &file, &err));
+    asked first = {.stop_at = 1}, all = {0};
+    ipfsa_file_set_view_progress(file, ask, &first);
+    ipfsa_status status = ipfsa_file_view(file, 8, MANY - 8, &view, &err);
+    assert_true(first.n == 1 || i == 0); /* workers may have been so fast that nothing was left to ask for */
+    assert_int_equal(status, first.n ? IPFSA_E_CANCELLED : IPFSA_OK);
+    assert_true(first.n == 0 || (first.last >= 16 << 20 && view.size == 77));
+    ipfsa_file_set_view_progress(file, ask, &all);
+    assert_ok(ipfsa_file_view(file, 8, MANY - 8, &view, &err));
+    assert_memory_equal(view.data, (uint8_t *)data + 8, MANY - 8);
+    ipfsa_file_set_view_progress(file, NULL, NULL);
+    assert_ok(ipfsa_file_view(file, 0, 100, &view, &err));
+    ipfsa_file_close(file);
+    open_node(w, false);
+    asked whole = {0};
+    assert_ok(ipfsa_file_open(w->node, cid, &file, &err));
+    ipfsa_file_set_view_progress(file, ask, &whole);
+    assert_ok(ipfsa_file_view(file, 0, MANY, &view, &err));
+    assert_true((whole.n >= 1 || i == 0) && whole.n <= MANY / (16 << 20));
+    ipfsa_file_close(file);
+  }
+  free(data);
+}
+
 static void what_lies_outside(void **state) {
   world *w = *state;
   ipfsa_error err = {0};
@@ -416,6 +466,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(leaves_from_several_places, setup, teardown),
       cmocka_unit_test_setup_teardown(pages_that_two_pieces_share, setup, teardown),
       cmocka_unit_test_setup_teardown(what_is_written_is_private, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_view_that_is_stopped, setup, teardown),
       cmocka_unit_test_setup_teardown(what_lies_outside, setup, teardown),
       cmocka_unit_test_setup_teardown(damage_is_never_given, setup, teardown),
       cmocka_unit_test_setup_teardown(gc_keeps_what_is_viewed, setup, teardown),

@@ -33,6 +33,10 @@ typedef struct ipfsa_node_options {
   /* NULL, or asked by cat, ls, open files and checkpoints for what is missing, block by block as they get to it; copied. What came is kept in the store where
    * that can be written, without a pin; an open file leases what it consists of. All other calls tell of what is here. */
   const ipfsa_block_source *source;
+  /* NULL, or asked again and again while a call waits for another writing process, in the thread that waits, with no lock held that reading needs: other than 0
+   * ends the wait (E_LOCKED). Then lock_timeout_ms does not count. */
+  int (*lock_waiting)(void *ctx, uint64_t waited_ms);
+  void *lock_waiting_ctx;
 } ipfsa_node_options;
 
 /* E_NO_REPO when there is none (and create is off), E_FOREIGN when another program made it, E_VERSION when it is newer than this program.

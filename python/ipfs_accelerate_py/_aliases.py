@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import ctypes as c
 
-from . import _library as l, _node, _own
+from . import _library as l, _node, _own, _progress
 
 node, path_bytes = _node.node, _node.path_bytes
 
@@ -38,14 +38,15 @@ def check_alias(name: str) -> None:
     l.check(_library().ipfsa_alias_check(name.encode(errors="surrogateescape"), c.byref(err)), err)
 
 
-def set_alias(name: str, cid: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> str:
+def set_alias(name: str, cid: str | bytes | os.PathLike[str], *, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> str:
     """From now on `name` means this content, durable when it returns -> its CID. cid: also a path or another alias, as it is now."""
     from . import content
 
     check_alias(name)
     n = node(repo)
     one, err = Alias(name=name.encode(), cid=content._resolve(n, path_bytes(n, cid))), l.Error()
-    l.check(_library().ipfsa_alias_set(n.handle, c.byref(one), 1, c.byref(err)), err)
+    with _progress.Watch("alias", None, timeout):
+        l.check(l.Callbacks().call(_library().ipfsa_alias_set, n.handle, c.byref(one), 1, c.byref(err)), err)
     return l.cid_text(one.cid)
 
 
@@ -56,10 +57,11 @@ def get_alias(name: str, *, repo: str | os.PathLike[str] | None = None) -> str:
     return l.cid_text(found)
 
 
-def remove_alias(name: str, *, repo: str | os.PathLike[str] | None = None) -> None:
+def remove_alias(name: str, *, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> None:
     """The content stays until garbage is collected. NotFound."""
     err = l.Error()
-    l.check(_library().ipfsa_alias_rm(node(repo).handle, name.encode(errors="surrogateescape"), False, c.byref(err)), err)
+    with _progress.Watch("alias", None, timeout):
+        l.check(l.Callbacks().call(_library().ipfsa_alias_rm, node(repo).handle, name.encode(errors="surrogateescape"), False, c.byref(err)), err)
 
 
 def aliases(*, repo: str | os.PathLike[str] | None = None) -> dict[str, str]:

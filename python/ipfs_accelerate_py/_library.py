@@ -59,9 +59,12 @@ PROGRESS_CB = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(Progress))
 WRITE_CB = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_size_t)
 
 
+WAITING_CB = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_uint64)
+
+
 class NodeOptions(c.Structure):
     _fields_ = [("struct_size", c.c_size_t), ("repo_path", c.c_char_p), ("read_only", c.c_bool), ("create", c.c_bool), ("profile", c.c_char_p),
-                ("lock_timeout_ms", c.c_int64), ("source", c.c_void_p)]
+                ("lock_timeout_ms", c.c_int64), ("source", c.c_void_p), ("lock_waiting", WAITING_CB), ("lock_waiting_ctx", c.c_void_p)]
 
 
 class AddEvent(c.Structure):
@@ -236,7 +239,41 @@ def new_bytes(length):
     return made, _bytes_made[1](made)
 
 
+class _Waiting(threading.local):
+    """What this thread is told when it waits for another process that writes, and what was raised there."""
+
+    watch, raised = None, None
+
+
+waiting = _Waiting()
+LOCK_WAIT = 10.0  # seconds that a call waits which has no time limit
+
+
+def _while_locked(ctx, waited_ms):
+    """Called by the library in the thread that waits -> not 0: it is to wait no longer."""
+    try:
+        if waiting.raised is not None:
+            return 1
+        if waiting.watch is None:
+            return waited_ms >= LOCK_WAIT * 1000
+        waiting.watch.look_but_for_time()
+        left = waiting.watch.left()
+        return waited_ms >= LOCK_WAIT * 1000 if left is None else left <= 0
+    except BaseException as why:  # nothing may leave a callback
+        waiting.raised = why
+        return 1
+
+
+lock_waiting = WAITING_CB(_while_locked)
+
+
 def check(status, err, cid=None):
+    if waiting.raised is not None:
+        why, waiting.raised = waiting.raised, None
+        try:
+            raise why
+        finally:
+            del why
     if status:
         raise errors.of_status(status, err.message.decode(errors="replace"), cid)
 
@@ -284,7 +321,7 @@ class Callbacks:
                 try:
                     handler(number, frame)
                 except BaseException as why:
-                    self.raised = why
+                    self.raised = waiting.raised = why
 
             signal.signal(signal.SIGINT, interrupted)
             try:
@@ -294,6 +331,7 @@ class Callbacks:
         why, self.raised = self.raised, None
         if why is None:
             return status
+        waiting.raised = None
         try:
             raise why
         finally:

@@ -58,7 +58,7 @@ def node(repo=None):
         return found
     with _lock:
         if path not in _nodes:
-            options = l.NodeOptions(struct_size=c.sizeof(l.NodeOptions), repo_path=os.fsencode(path), create=True)
+            options = l.NodeOptions(struct_size=c.sizeof(l.NodeOptions), repo_path=os.fsencode(path), create=True, lock_waiting=l.lock_waiting)
             handle, err = c.c_void_p(), l.Error()
             l.check(l.library().ipfsa_node_open(c.byref(options), c.byref(handle), None, c.byref(err)), err)
             _nodes[path] = Node(handle, path)

@@ -64,10 +64,13 @@ class Watch:
         self.total = total
         return self
 
-    def look(self):
-        """Raises when the call has to end."""
+    def look_but_for_time(self):
         if self.stop is not None and self.stop.is_set():
             raise errors.make("cancelled", "%s was cancelled" % self.phase, self.cid)
+
+    def look(self):
+        """Raises when the call has to end."""
+        self.look_but_for_time()
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise errors.make("timeout", "%s took longer than %g seconds" % (self.phase, self.deadline - self.started), self.cid)
 
@@ -99,9 +102,11 @@ class Watch:
         return callbacks.make(l.PROGRESS_CB, lambda at: self.at(at.contents.done_bytes, at.contents.total_bytes))
 
     def __enter__(self):
+        self._above, l.waiting.watch = l.waiting.watch, self
         return self
 
     def __exit__(self, kind, *_):
+        l.waiting.watch = self._above
         if self.progress is None:
             return
         try:

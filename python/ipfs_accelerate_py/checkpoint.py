@@ -187,7 +187,7 @@ class Checkpoint:
         with turn(self._lock, lambda: reached(0)):
             pointer, handle = self._open(), self._handle
             if length <= STEP:
-                status = library.ipfsa_checkpoint_view(pointer, c.byref(found), offset, length, c.byref(view), c.byref(err))
+                status = callbacks.call(library.ipfsa_checkpoint_view, pointer, c.byref(found), offset, length, c.byref(view), c.byref(err))
             else:
                 library.ipfsa_checkpoint_set_view_progress(pointer, callbacks.make(l.PROGRESS_CB, lambda at: reached(at.contents.done_bytes)), None)
                 try:

@@ -211,11 +211,12 @@ def pin(cid: str | bytes | os.PathLike[str], *, name: str | None = None, recursi
     return l.cid_text(found)
 
 
-def unpin(cid: str | bytes | os.PathLike[str], *, recursive: bool = True, repo: str | os.PathLike[str] | None = None) -> str:
+def unpin(cid: str | bytes | os.PathLike[str], *, recursive: bool = True, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> str:
     n = node(repo)
     path = path_bytes(n, cid)
     found, err = _resolve(n, path), l.Error()
-    l.check(l.library().ipfsa_pin_rm(n.handle, c.byref(found), recursive, c.byref(err)), err, path.decode())
+    with Watch("unpin", None, timeout, path.decode()):
+        l.check(l.Callbacks().call(l.library().ipfsa_pin_rm, n.handle, c.byref(found), recursive, c.byref(err)), err, path.decode())
     return l.cid_text(found)
 
 

@@ -56,6 +56,8 @@ static ipfsa_status open_rooms(ipfsa_node *node, const ipfsa_node_options *optio
   store.lock_timeout_ms = options->lock_timeout_ms < 0    ? 0
                           : options->lock_timeout_ms == 0 ? DEFAULT_LOCK_TIMEOUT_MS
                                                           : (unsigned)options->lock_timeout_ms;
+  store.lock_waiting = options->lock_waiting;
+  store.lock_waiting_ctx = options->lock_waiting_ctx;
   status = ipfsa_store_open(node->repo_fd, &store, &node->store, err);
   if (status) return ipfsa_error_prefix(err, status, "%s", node->repo_path);
   node->bs = ipfsa_store_blockstore(node->store);

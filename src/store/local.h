@@ -31,6 +31,7 @@ struct ipfsa_store {
   pthread_mutex_t flock_lock; /* over the next two */
   int lock_fd;
   unsigned lock_count;
+  bool opening; /* where nobody is asked, and nobody waits */
 };
 
 /* packs and index (the caller holds the lock, shared unless it says exclusive) */

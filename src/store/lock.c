@@ -18,13 +18,18 @@ static long holder_of(int fd) {
   return strtol(text, NULL, 10);
 }
 
+static bool waits_on(const ipfsa_store *s, uint64_t waited_ms) {
+  if (s->options.lock_waiting && !s->opening) return s->options.lock_waiting(s->options.lock_waiting_ctx, waited_ms) == 0;
+  return waited_ms < s->options.lock_timeout_ms;
+}
+
 ipfsa_status ipfsa_store__wait_for_lock(ipfsa_store *s, int fd, ipfsa_error *err) {
-  uint64_t end = ipfsa_clock_monotonic_ns() + (uint64_t)s->options.lock_timeout_ms * 1000000;
+  uint64_t begin = ipfsa_clock_monotonic_ns();
   for (long pause_ms = FIRST_POLL_MS; flock(fd, LOCK_EX | LOCK_NB) != 0;) {
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return ipfsa_fail_errno(err, errno, "lock the repo");
-    if (ipfsa_clock_monotonic_ns() >= end)
-      return ipfsa_fail(err, IPFSA_E_LOCKED, "the repo is in use by process %ld; wait for it, or raise --lock-timeout", holder_of(fd));
+    if (!waits_on(s, (ipfsa_clock_monotonic_ns() - begin) / 1000000))
+      return ipfsa_fail(err, IPFSA_E_LOCKED, "the repo is in use by process %ld; wait for it, or give it more time (--lock-timeout, lock_timeout_ms)", holder_of(fd));
     nanosleep(&(struct timespec){0, pause_ms * 1000000}, NULL);
     pause_ms = pause_ms * 2 < LAST_POLL_MS ? pause_ms * 2 : LAST_POLL_MS;
   }
@@ -49,9 +54,22 @@ static ipfsa_status take(ipfsa_store *s, ipfsa_error *err) {
   return IPFSA_OK;
 }
 
+/* Another thread may be waiting for another process, with a limit of its own. */
+static ipfsa_status enter(ipfsa_store *s, ipfsa_error *err) {
+  uint64_t begin = ipfsa_clock_monotonic_ns();
+  for (;;) {
+    uint64_t now = ipfsa_clock_monotonic_ns(), until = now + LAST_POLL_MS * 1000000;
+    struct timespec at = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
+    if (pthread_mutex_clocklock(&s->flock_lock, CLOCK_MONOTONIC, &at) == 0) return IPFSA_OK;
+    if (!waits_on(s, (now - begin) / 1000000))
+      return ipfsa_fail(err, IPFSA_E_LOCKED, "the repo is in use by another process, for which another thread waits; wait for it, or give it more time (--lock-timeout, lock_timeout_ms)");
+  }
+}
+
 ipfsa_status ipfsa_store_lock(ipfsa_store *s, ipfsa_error *err) {
-  pthread_mutex_lock(&s->flock_lock);
-  ipfsa_status status = s->lock_count ? IPFSA_OK : take(s, err);
+  ipfsa_status status = enter(s, err);
+  if (status) return status;
+  status = s->lock_count ? IPFSA_OK : take(s, err);
   if (status == IPFSA_OK) s->lock_count++;
   pthread_mutex_unlock(&s->flock_lock);
   return status;

@@ -276,7 +276,9 @@ static ipfsa_status open_index(ipfsa_store *s, ipfsa_error *err) {
   if (may_write) {
     unsigned wait = s->options.lock_timeout_ms;
     s->options.lock_timeout_ms = 0;
+    s->opening = true;
     may_write = ipfsa_store_lock(s, NULL) == IPFSA_OK;
+    s->opening = false;
     s->options.lock_timeout_ms = wait;
   }
   if (worth == IPFSA_INDEX_OLD && may_write) status = ipfsa_store__restore_index(s, err);

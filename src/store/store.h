@@ -15,6 +15,8 @@ typedef struct ipfsa_store_options {
   uint64_t max_pack_size;    /* 0 = 4 GiB */
   unsigned lock_timeout_ms;  /* how long begin waits for another writing process; 0 = fail at once → E_LOCKED
                                 "the repo is in use by process N" */
+  int (*lock_waiting)(void *ctx, uint64_t waited_ms); /* NULL, or asked instead: other than 0 ends the wait */
+  void *lock_waiting_ctx;
   bool no_sync;              /* tests and only tests: skips fdatasync */
   bool allow_external;       /* filestore enabled */
   uint64_t checkpoint_every; /* entries between syncs of the index; 0 = about a million */

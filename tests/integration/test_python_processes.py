@@ -110,3 +110,67 @@ with ia.Checkpoint(cid) as k, ia.content.open_file(cid + '/model.safetensors') a
         finally: os._exit(0 if ok else 1)
     print(json.dumps(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))
 """) == 0
+
+
+WRITER = """
+import os, sys, ipfs_accelerate_py as ia
+def held(at):
+    if not told:
+        told.append(print(os.getpid(), flush=True))
+        sys.stdin.readline()
+told = []
+print(ia.add('held', progress=held)['cid'], flush=True)
+"""
+
+
+def test_who_waits_for_another_process_has_his_own_limit(package_env, python, tmp_path):
+    """One process is in the middle of adding, and another calls what has to wait for it: its time limit counts, an interrupt and the end of a task too, and without a limit there is a
+    usual one."""
+    for name in ("f", "g", "held"):
+        (tmp_path / name).write_bytes(os.urandom(300000))
+    assert python("""
+import asyncio, signal, subprocess, threading
+from ipfs_accelerate_py import _library, aio
+cid = ia.add('f')['cid']
+ia.set_alias('mine', cid)
+writer = subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+pid = int(writer.stdout.readline())
+def raises(kind, call):
+    try: call()
+    except kind as why: return why
+    raise AssertionError(call)
+calls = [lambda **how: ia.add('g', **how), lambda **how: ia.pin(cid, **how), lambda **how: ia.unpin(cid, **how), lambda **how: ia.set_alias('other', cid, **how),
+         lambda **how: ia.remove_alias('mine', **how)]
+for call in calls:
+    why = raises(ia.Timeout, lambda: call(timeout=0.05))
+    assert (why.code, why.status) == ('timeout', -11) and 'in use by process %d' % pid in str(why), (why.code, why.status, str(why))
+    _library.LOCK_WAIT = 0.05
+    assert raises(ia.Timeout, call).status == -11
+    _library.LOCK_WAIT = 10.0
+    main = threading.get_ident()
+    timer = threading.Timer(0.1, lambda: signal.pthread_kill(main, signal.SIGINT))
+    timer.start()
+    raises(KeyboardInterrupt, call)
+    timer.join()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler and _library.waiting.raised is None and _library.waiting.watch is None
+assert ia.cat(cid) == open('f', 'rb').read() and ia.stat(cid)['pinned'] and ia.aliases() == {'mine': cid}  # who reads does not wait
+async def cancelled():
+    for call in (aio.add('g'), aio.unpin(cid)):
+        task = asyncio.ensure_future(call)
+        await asyncio.sleep(0.1)
+        task.cancel()
+        try: await task
+        except asyncio.CancelledError: continue
+        raise AssertionError
+asyncio.run(cancelled())
+_library.LOCK_WAIT, done = 0.0, []
+waiter = threading.Thread(target=lambda: done.append(ia.add('g', timeout=100)['cid']))
+waiter.start()
+waiter.join(0.2)
+assert waiter.is_alive()  # a limit longer than the usual one
+writer.stdin.write('go on\\n'); writer.stdin.flush()
+waiter.join(100)
+assert len(done) == 1 and ia.cat(done[0]) == open('g', 'rb').read() and ia.cat(writer.stdout.readline().strip()) == open('held', 'rb').read()
+writer.stdin.close(); writer.stdout.close()
+print(json.dumps([writer.wait(), len(ia.pins(kind='recursive')), ia.verify()['damaged']]))
+""", WRITER) == [0, 3, []]

@@ -55,7 +55,7 @@ _FROM = {
     "EndpointError": ("errors", "EndpointError"),
 }
 _MODULES = {"aio", "checkpoint", "content", "errors", "hub", "loading"}  # used as ia.content.…, without an import of their own
-_INNER = {"_aliases", "_dispatch", "_engine", "_library", "_node", "_progress", "filesystem", "p2p", "rpc", "system"}  # how modules here find each other
+_INNER = {"_aliases", "_dispatch", "_engine", "_fork", "_library", "_node", "_progress", "filesystem", "p2p", "rpc", "system"}  # how modules here find each other
 __all__ = sorted(_FROM) + ["__version__"]
 
 

@@ -139,6 +139,10 @@ def options_for(host, timeout):
     return EngineOptions(struct_size=c.sizeof(EngineOptions), host=host.encode() if host else None, timeout_ms=int(timeout * 1000) if timeout else 0)
 
 
+_OVER = threading.Event()
+_OVER.set()
+
+
 class Session:
     """An engine that is open for one call of the package. What blocks runs in a thread of its own, so that an interrupt, a time limit or a cancelled task ends it: what a call
     that ends so has begun is tidied up before the exception goes on."""
@@ -151,6 +155,7 @@ class Session:
         done, ended = [], threading.Event()  # a join that is interrupted takes a running thread for one that has ended
 
         def run():
+            l.waiting.watch = self.watch  # of this thread
             done.append(function(*arguments))
             ended.set()
 
@@ -160,7 +165,7 @@ class Session:
             while not ended.wait(LOOK):
                 self.watch.look()
         except BaseException:
-            self.ended = True
+            self.ended, self.watch.stop = True, _OVER
             library().ipfsa_engine_cancel(self.engine)
             while thread.ident is not None and not ended.is_set():  # the engine must not be closed under it, however often it is interrupted
                 try:

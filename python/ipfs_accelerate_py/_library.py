@@ -17,6 +17,14 @@ _lib = None
 _bytes_made = None  # two functions of the interpreter
 
 
+def _in_child():
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_in_child)
+
+
 def _native(name):
     """What an installed wheel brings along."""
     return os.path.join(os.path.dirname(os.path.abspath(__file__)), "native", name)

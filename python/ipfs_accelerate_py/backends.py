@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import threading
 
-from . import _own, errors
+from . import _fork, _own, errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class backends:
 
     def __init__(self, config_instance: Any = None) -> None:
         self._config = config_instance
+        self._renew()
+        _fork.renew(self)
+
+    def _renew(self):
+        """Tunnels are of the process that opened them."""
         self._tunnels, self._lock = {}, threading.Lock()
 
     @property

@@ -5,7 +5,7 @@ import ctypes as c
 import os
 import threading
 
-from . import _library as l, _node, _own, _progress, errors
+from . import _fork, _library as l, _node, _own, _progress, errors
 
 node, path_bytes = _node.node, _node.path_bytes
 STEP, Watch, turn = _progress.STEP, _progress.Watch, _progress.turn
@@ -98,12 +98,16 @@ class Checkpoint:
 
     def __init__(self, path: str | bytes | os.PathLike[str], *, repo: str | os.PathLike[str] | None = None) -> None:
         self._lock, self._repo, self._handle = threading.Lock(), repo, None
+        _fork.renew(self)
         self._is_content = _is_content(path)
         name = os.fsencode(path)
         if self._is_content:
             name = path_bytes(node(repo), path)
         self.path = name.decode(errors="surrogateescape")
         self._handle = _Handle(name, node(repo) if self._is_content else None)
+
+    def _renew(self):
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         with self._lock:

@@ -21,6 +21,14 @@ _cache = {}  # path -> (identity of the file, its document)
 _cache_lock = threading.Lock()
 
 
+def _in_child():
+    global _cache_lock
+    _cache_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_in_child)
+
+
 def _copy(value):
     if isinstance(value, dict):
         return {k: _copy(v) for k, v in value.items()}

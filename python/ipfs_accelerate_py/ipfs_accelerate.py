@@ -5,7 +5,7 @@ import os
 import threading
 import time
 
-from . import _own, errors
+from . import _fork, _own, errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ class IPFSAccelerate:
 
     def __init__(self, config_instance: Any = None, backends_instance: Any = None, p2p_optimizer_instance: Any = None) -> None:
         self._config, self._backends, self._p2p = config_instance, backends_instance, p2p_optimizer_instance
+        self._lock = threading.RLock()
+        _fork.renew(self)
+
+    def _renew(self):
         self._lock = threading.RLock()
 
     def close(self) -> None:

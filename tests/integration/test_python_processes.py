@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from conftest import ABSENT
+
 
 def test_threads_and_children(python, tmp_path):
     for i in range(8):
@@ -29,28 +31,116 @@ print(json.dumps([wrong, child, len(ia.pins(kind='recursive'))]))
 """) == [[], 0, 8]
 
 
+# In a subinterpreter: the package is imported, calls are refused with the reason; the main one goes on as before, whether it called before or not.
 INSIDE = """
-import %s as interpreters
+def inside(script):
+    if sys.argv[1] == '_testcapi':  # one that shares the lock of the main interpreter
+        import _testcapi
+        assert _testcapi.run_in_subinterp(script) == 0
+    else:  # an isolated one
+        import importlib
+        interpreters = importlib.import_module(sys.argv[1])
+        made = interpreters.create()
+        try: assert interpreters.run_string(made, script) is None
+        finally: interpreters.destroy(made)
 read, write = os.pipe()
-interpreters.run_string(interpreters.create(), '''
+def said():
+    inside('''
 import os
 try:
-    import ipfs_accelerate_py as ia
-    assert ia.__version__
-    ia.pins()
-    said = "nothing"
-except Exception as why: said = type(why).__name__ + ": " + str(why)
-os.write(%%d, said.encode())
-''' %% write)
-ia.pins()
-print(json.dumps(os.read(read, 1000).decode()))
+    import ipfs_accelerate_py as ia, ipfs_accelerate_py.config
+    assert ia.__version__ and isinstance(ia.config, type) and ipfs_accelerate_py.config is ia.config and ia.config().get("endpoints", "default") == "local"
+    try: ia.pins()
+    except Exception as why: said = type(why).__name__ + ": " + str(why)
+    else: said = "nothing"
+except Exception as why: said = "import: " + type(why).__name__ + ": " + str(why)
+os.write(%d, said.encode())
+''' % write)
+    return os.read(read, 1000).decode()
+first = said()
+cid = ia.add('f')['cid']
+file, checkpoint = ia.open_file(cid), ia.Checkpoint(os.path.abspath('model/model.safetensors'))
+second = said()
+assert file.read() == open('f', 'rb').read() and checkpoint.read('one') == b'\\x07' and ia.cat(cid) == open('f', 'rb').read()
+file.close(); checkpoint.close()
+print(json.dumps([first, second]))
 """
 
 
-def test_a_subinterpreter_is_told(python):
-    module = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
-    pytest.importorskip(module, reason="skipped: this Python makes no subinterpreters")
-    assert re.match(r"(IPFSError|ImportError): ipfs_accelerate_py runs in the main interpreter only", python(INSIDE % module))
+@pytest.mark.parametrize("way", ["_testcapi", "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"])
+def test_a_subinterpreter_is_told(python, model, tmp_path, way):
+    pytest.importorskip(way, reason="skipped: this Python makes no subinterpreters in this way")
+    (tmp_path / "f").write_text("hello")
+    for said in python(INSIDE, way):
+        assert re.match(r"(IPFSError|ImportError): ipfs_accelerate_py runs in the main interpreter only", said), said
+
+
+def test_forks_in_the_middle_of_calls(python, model, tmp_path):
+    """Threads are in all sorts of calls when children are forked, which use what the parent has open and what it has not, and end as interpreters do."""
+    for i in range(3):
+        (tmp_path / ("f%d" % i)).write_bytes(os.urandom(300000))
+    assert python("""
+import multiprocessing, threading
+cid, folder = ia.add('f0')['cid'], ia.add('model')['cid']
+checkpoint, file, data = ia.Checkpoint('ipfs://' + folder), ia.open_file(cid), open('f0', 'rb').read()
+over, wrong = threading.Event(), []
+def busy(call):
+    try:
+        while not over.is_set(): call()
+    except BaseException as why: wrong.append(repr(why))
+calls = [lambda: ia.cat(cid), lambda: ia.add('f1'), lambda: checkpoint.read('a.weight'), lambda: ia.Checkpoint('ipfs://' + folder).memory('a.weight'), ia.verify, lambda: ia.set_alias('a', cid),
+         lambda: ia.config().get('cache', 'path'), lambda: ia.IPFSAccelerate().config]
+threads = [threading.Thread(target=busy, args=(call,)) for call in calls]
+for thread in threads: thread.start()
+def child(i):
+    assert ia.cat(cid) == data and checkpoint.read('a.weight') == bytes(range(24)) and len(file.read(100)) == 100
+    assert ia.ipfs_accelerate.config.get('cache', 'path') and ia.add('f2', timeout=100)['cid'] and ia.stat(cid)['local']
+    with ia.Checkpoint('ipfs://' + folder) as k: assert k.memory('a.weight')
+context, codes = multiprocessing.get_context('fork'), []
+for i in range(12):
+    process = context.Process(target=child, args=(i,))
+    process.start()
+    process.join(100)
+    codes.append(process.exitcode)
+    process.kill()
+over.set()
+for thread in threads: thread.join()
+print(json.dumps([codes, wrong, ia.verify()['damaged']]))
+""") == [[0] * 12, [], []]
+
+
+@pytest.mark.parametrize("way", ["spawn", "forkserver", "fork"])
+def test_calls_go_to_other_processes(python, tmp_path, way):
+    """A pool of workers reads, and adds, and what it raises comes back as it is."""
+    (tmp_path / "f").write_bytes(os.urandom(300000))
+    assert python("""
+import multiprocessing
+cid = ia.add('f')['cid']
+with multiprocessing.get_context(sys.argv[1]).Pool(3) as pool:
+    assert pool.map(ia.cat, [cid] * 9) == [open('f', 'rb').read()] * 9
+    assert {made['cid'] for made in pool.map(ia.add, ['f'] * 6)} == {cid}
+    try: pool.apply(ia.cat, [%r])
+    except ia.NotFound as why: print(json.dumps([why.code, why.cid]))
+    pool.close(); pool.join()
+""" % ABSENT, way) == ["not_found", ABSENT]
+
+
+@pytest.mark.parametrize("last", ["raise SystemExit(3)", "asyncio.run(main())", "asyncio.run(main()); os.kill(os.getpid(), 15)", "arrays = ia.Checkpoint('ipfs://' + folder).memory('a.weight')", "1 / 0"])
+def test_an_interpreter_ends_in_any_way(python, model, tmp_path, last):
+    """Open files, checkpoints, memory of the store, a loop with calls under way: the exit code is the one that it would be, and nothing is said but what is to be."""
+    (tmp_path / "f").write_bytes(os.urandom(300000))
+    done = python("""
+import asyncio
+from ipfs_accelerate_py import aio
+cid, folder = ia.add('f')['cid'], ia.add('model')['cid']
+file, checkpoint, engine = ia.open_file(cid), ia.Checkpoint('ipfs://' + folder), ia.backends()
+async def main():
+    tasks = [asyncio.ensure_future(aio.cat(cid)) for _ in range(20)]
+    await asyncio.sleep(0)  # and the loop ends with them
+""" + last, check=False)
+    codes = {"raise": 3, "1 / 0": 1}
+    assert done.returncode == (-15 if "kill" in last else codes.get(last.partition(" S")[0], 0)), done.stderr
+    assert done.stderr == "" or last == "1 / 0" and done.stderr.rstrip().endswith("ZeroDivisionError: division by zero"), done.stderr
 
 
 @pytest.mark.parametrize("held", ["ia.content.open_file(cid)", "open('f', 'rb')"])

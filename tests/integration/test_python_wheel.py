@@ -1,9 +1,14 @@
 """What pip builds and installs, used alone."""
+import base64
+import hashlib
+import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import types
+import zipfile
 
 import pytest
 
@@ -19,6 +24,39 @@ def test_the_program_by_the_package(python, program):
 def test_a_wheel_holds_every_file():
     listed = set(re.findall(r"package / '([\w.]+)'", (PACKAGE / "meson.build").read_text())) - {"native"}
     assert listed == {p.name for p in (PACKAGE / "ipfs_accelerate_py").iterdir() if p.is_file()}
+
+
+def other_pythons():
+    """Those that run here beside the one of the tests."""
+    found = [shutil.which("python3.%d" % minor) for minor in range(9, 16)]
+    return [path for path in found if path and subprocess.run([path, "-c", "import ctypes"], stderr=subprocess.DEVNULL).returncode == 0]
+
+
+def test_the_tag_of_a_wheel(tmp_path, monkeypatch):
+    """The back end changes it, and what says so in the wheel, and nothing else."""
+    hooks = types.SimpleNamespace(**dict.fromkeys(("build_editable", "build_sdist", "get_requires_for_build_editable", "get_requires_for_build_sdist", "get_requires_for_build_wheel")))
+    monkeypatch.setitem(sys.modules, "mesonpy", hooks)
+    monkeypatch.syspath_prepend(str(ROOT / "tools/back_end"))
+    back_end = importlib.import_module("ipfsa_wheel")
+    inside = {"x/native/x": b"program", "x-1.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp311-cp311-linux_x86_64",
+              "x-1.dist-info/RECORD": b"x/native/x,sha256=abc,7\nx-1.dist-info/WHEEL,sha256=old,60\nx-1.dist-info/RECORD,,\n"}
+
+    def build_wheel(folder, *_):
+        with zipfile.ZipFile(os.path.join(folder, "x-1-cp311-cp311-linux_x86_64.whl"), "w") as made:
+            for name, data in inside.items():
+                item = zipfile.ZipInfo(name)
+                item.external_attr = 0o100755 << 16
+                made.writestr(item, data)
+        return "x-1-cp311-cp311-linux_x86_64.whl"
+    hooks.build_wheel = build_wheel
+    assert back_end.build_wheel(str(tmp_path)) == "x-1-py3-none-linux_x86_64.whl" and os.listdir(tmp_path) == ["x-1-py3-none-linux_x86_64.whl"]
+    with zipfile.ZipFile(tmp_path / "x-1-py3-none-linux_x86_64.whl") as made:
+        got = {item.filename: made.read(item) for item in made.infolist()}
+        assert [item.external_attr >> 16 for item in made.infolist()] == [0o100755] * 3
+    about = inside["x-1.dist-info/WHEEL"].replace(b"cp311-cp311", b"py3-none")
+    digest = base64.urlsafe_b64encode(hashlib.sha256(about).digest()).rstrip(b"=").decode()
+    assert got == {**inside, "x-1.dist-info/WHEEL": about, "x-1.dist-info/RECORD": inside["x-1.dist-info/RECORD"].replace(b"sha256=old,60", b"sha256=%s,%d" % (digest.encode(), len(about)))}
+    assert back_end.retag(str(tmp_path), "x-1-py3-none-linux_x86_64.whl") == "x-1-py3-none-linux_x86_64.whl"
 
 
 def test_what_pip_installs_works_alone(tmp_path):
@@ -47,6 +85,12 @@ def test_what_pip_installs_works_alone(tmp_path):
     points = "import importlib.metadata as m; print(sorted(e.name for e in m.distribution('ipfs-accelerate-py').entry_points if e.group == 'fsspec.specs'))"
     assert run(python, "-c", points) == "['ipfs', 'ipns']\n"
     assert "it goes into the store, durable: ipfs://" in run(python, ROOT / "examples/quickstart.py", QUICKSTART_MB="2", DOCKER_HOST="unix:///nowhere")
+    # Nothing of it is of one interpreter: others take the same files.
+    packages = next((tmp_path / "venv/lib").glob("python3.*/site-packages"))
+    about = next(packages.glob("ipfs_accelerate_py-*.dist-info/WHEEL")).read_text()
+    assert re.findall(r"^Tag: (.*)$", about, re.M) and all(tag.startswith("py3-none-linux_") for tag in re.findall(r"^Tag: (.*)$", about, re.M)), about
+    for other in other_pythons():
+        assert run(other, "-c", script, PYTHONPATH=str(packages)).splitlines()[0] == said, other
     # A library of the system is used when it is of the same version, and the package's own when it is not.
     (tmp_path / "system").mkdir()
     shutil.copy(LIBRARY, tmp_path / "system/libipfsa.so.0")

@@ -200,18 +200,19 @@ def _resolve(n, name):
     return found
 
 
-def pin(cid: str | bytes | os.PathLike[str], *, name: str | None = None, recursive: bool = True, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> str:
+def pin(cid: str | bytes | os.PathLike[str], *, name: str | None = None, recursive: bool = True, progress: Progress = None, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> str:
     """Keeps content when garbage is collected; everything below it must be here."""
     n = node(repo)
     path = path_bytes(n, cid)
     found, callbacks, err = _resolve(n, path), l.Callbacks(), l.Error()
-    with Watch("pin", None, timeout, path.decode()) as watch:
+    with Watch("pin", progress, timeout, path.decode()) as watch:
         options = l.PinAddOptions(struct_size=c.sizeof(l.PinAddOptions), direct=not recursive, name=name.encode() if name else None, progress=watch.callback(callbacks))
         l.check(callbacks.call(l.library().ipfsa_pin_add, n.handle, c.byref(found), c.byref(options), c.byref(err)), err, path.decode())
     return l.cid_text(found)
 
 
 def unpin(cid: str | bytes | os.PathLike[str], *, recursive: bool = True, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> str:
+    """Garbage collection may take it again, unless something else keeps it -> its CID. IPFSError: it has no such pin."""
     n = node(repo)
     path = path_bytes(n, cid)
     found, err = _resolve(n, path), l.Error()

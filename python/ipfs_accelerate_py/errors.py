@@ -20,27 +20,27 @@ class IPFSError(Exception):
 
 
 class NotFound(IPFSError):
-    pass
+    """It is not in the store (not_found), or would have to come from elsewhere (offline)."""
 
 
 class Timeout(IPFSError):
-    pass
+    """The time limit of the call passed, also while it waited for another process that writes (timeout)."""
 
 
 class Corrupt(IPFSError):
-    pass
+    """Bytes of the store are not those that they were (corrupt); none of them was given."""
 
 
 class Denied(IPFSError):
-    pass
+    """Not allowed: by the system, the repo, or the rules for containers (denied)."""
 
 
 class FormatError(IPFSError):
-    pass
+    """Not what it should be (bad_format), of a kind that is not known (unsupported_format), or a pickle that was not allowed (pickle_refused)."""
 
 
 class EndpointError(IPFSError):
-    pass
+    """A server or an engine cannot be reached, refused, or was not ready in time (endpoint_unreachable, endpoint_refused, not_ready)."""
 
 
 CLASSES = {"not_found": NotFound, "offline": NotFound, "timeout": Timeout, "corrupt": Corrupt, "denied": Denied, "bad_format": FormatError,

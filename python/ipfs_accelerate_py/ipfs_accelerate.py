@@ -185,6 +185,7 @@ class IPFSAccelerate:
         return name, None
 
     def get_p2p_network_analytics(self) -> dict[str, Any]:
+        """-> {"status": "disabled", "message"}: this build talks to no peers."""
         return {"status": "disabled", "message": "P2P network optimization is disabled"}
 
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 
 class P2PNetworkOptimizer:
+    """It is asked what the old package asked it, and knows of no peer. config: what was given; peers: {}; running: False; stats: as get_performance_stats."""
+
     def __init__(self, config_instance: Any = None) -> None:
         self.config = config_instance
         self.peers = {}
@@ -37,15 +39,19 @@ class P2PNetworkOptimizer:
         return []
 
     def analyze_network_topology(self) -> dict[str, Any]:
+        """-> {"status": "error", "message"}: there are no peers."""
         return {"status": "error", "message": "No peers available"}
 
     def optimize_content_placement(self, cid: str | bytes | os.PathLike[str], replica_count: int = 3) -> dict[str, Any]:
+        """-> {"status": "error", "message"}: there are no peers."""
         return {"status": "error", "message": "No peers available"}
 
     def optimize_retrieval(self, cid: str | bytes | os.PathLike[str], timeout_seconds: float = 5.0) -> dict[str, Any]:
+        """-> {"status": "error", "message"}: nobody is known to have it. timeout_seconds: seconds."""
         return {"status": "error", "message": "Content %s not found in the network" % cid}
 
     def get_performance_stats(self) -> dict[str, Any]:
+        """-> seven figures of transfers; none was made. average_transfer_speed: KB/s."""
         return dict(self.stats)
 
 

@@ -1,8 +1,10 @@
 """load_checkpoint_and_dispatch of the package: with a model it does what the real accelerate does, from content as from a folder; with a CID it dispatches."""
+import re
+
 import pytest
 
 import fake_servers as fake
-from conftest import peer_python
+from conftest import ROOT, peer_python
 from gguf_files import gguf
 
 # One model and its checkpoints; `both` runs the real one over the folder, and ours over the folder and over its CID, and compares everything that can be seen.
@@ -93,6 +95,15 @@ def compared(python):
     def run(script):
         return python(COMPARE + script, interpreter=interpreter)
     return run
+
+
+def test_the_example_of_the_documentation(compared):
+    (example,) = re.findall(r"^    (model = ia\.load_checkpoint_and_dispatch.*)$", (ROOT / "docs/python.md").read_text(), re.M)
+    assert compared("""
+cid, model = ia.add(write('three', 3), cid_version=1)['cid'], made()
+%s
+print(json.dumps(all(torch.equal(v, made(seed=1).state_dict()[k]) for k, v in model.state_dict().items() if v.device.type != 'meta')))
+""" % example) is True
 
 
 def test_maps_types_and_folders(compared):

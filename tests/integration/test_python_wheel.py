@@ -13,6 +13,7 @@ import zipfile
 import pytest
 
 from conftest import LIBRARY, PACKAGE, ROOT
+from test_python_seed import SURFACE
 
 
 def test_the_program_by_the_package(python, program):
@@ -85,6 +86,7 @@ def test_what_pip_installs_works_alone(tmp_path):
     points = "import importlib.metadata as m; print(sorted(e.name for e in m.distribution('ipfs-accelerate-py').entry_points if e.group == 'fsspec.specs'))"
     assert run(python, "-c", points) == "['ipfs', 'ipns']\n"
     assert "it goes into the store, durable: ipfs://" in run(python, ROOT / "examples/quickstart.py", QUICKSTART_MB="2", DOCKER_HOST="unix:///nowhere")
+    run(python, "-c", SURFACE, "-")
     # Nothing of it is of one interpreter: others take the same files.
     packages = next((tmp_path / "venv/lib").glob("python3.*/site-packages"))
     about = next(packages.glob("ipfs_accelerate_py-*.dist-info/WHEEL")).read_text()

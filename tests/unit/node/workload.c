@@ -1,4 +1,4 @@
-#include "workload.h"
+#include "workload_inside.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -6,380 +6,58 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SMALL 1000
-#define LARGE 300000 /* two leaves of 256 KiB */
-#define WIDE_LEAF 65536 /* a file of as many equal leaves is what the workers take */
-#define WIDE_LEAVES ((size_t)40)
-
-/* ---- files ---- */
-
-static void path_in(char *ret, size_t cap, const char *dir, const char *name) {
-  if ((size_t)snprintf(ret, cap, "%s/%s", dir, name) >= cap) fail_msg("path %s/%s", dir, name);
-}
-
-static void put_file(const char *path, const char *seed, size_t len) {
-  uint8_t *data = malloc(len ? len : 1);
-  if (len) test_shake128(seed, data, len);
-  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  if (fd < 0 || write(fd, data, len) != (ssize_t)len) fail_msg("write %s", path);
-  close(fd);
-  free(data);
-}
-
-/* Long enough for the workers, and small in the repo: its leaves are one block. */
-static void put_wide(const char *path) {
-  uint8_t *leaf = malloc(WIDE_LEAF);
-  FILE *file = fopen(path, "wb");
-  test_shake128("wide", leaf, WIDE_LEAF);
-  for (size_t i = 0; i < WIDE_LEAVES; i++)
-    if (!file || fwrite(leaf, 1, WIDE_LEAF, file) != WIDE_LEAF) fail_msg("write %s", path);
-  fclose(file);
-  free(leaf);
-}
-
-static void copy_file(const char *from, const char *to) {
-  static char buf[1 << 16];
-  int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  if (in < 0 || out < 0) fail_msg("copy %s to %s", from, to);
-  for (ssize_t n; (n = read(in, buf, sizeof buf)) > 0;)
-    if (write(out, buf, (size_t)n) != n) fail_msg("copy %s to %s", from, to);
-  close(in);
-  close(out);
-}
-
-static void copy_tree(const char *from, const char *to) {
-  char a[700], b[700];
-  mkdir(to, 0700);
-  DIR *dir = opendir(from);
-  if (!dir) fail_msg("open %s", from);
-  for (struct dirent *e; (e = readdir(dir));) {
-    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-    path_in(a, sizeof a, from, e->d_name);
-    path_in(b, sizeof b, to, e->d_name);
-    if (e->d_type == DT_DIR) copy_tree(a, b);
-    else copy_file(a, b);
-  }
-  closedir(dir);
-}
-
-static void remove_tree(const char *path) {
-  char *copy = strdup(path);
-  test_remove_tree(copy);
-}
-
-/* ---- content ---- */
-
-typedef struct content {
-  const char *name, *seed;
-  size_t len;
-} content;
-static const content kept_files[] = {{"empty", "", 0}, {"large", "kept large", LARGE}, {"small", "kept small", SMALL}, {0}};
-static const content loose_files[] = {{"a", "loose a", SMALL}, {"b", "loose b", 20000}, {"c", "loose c", 5}, {0}};
-static const content new_files[] = {{"large", "new large", LARGE}, {"one", "new one", SMALL}, {"two", "new two", 70000}, {"zero", "", 0}, {0}};
-static const content import_files[] = {{"x", "import x", SMALL}, {"y", "import y", 40000}, {0}};
-
-static const content precious = {NULL, "precious", 5000}; /* where get over a file writes */
-
-static void put_files(const char *dir, const content *files) {
-  char path[700];
-  mkdir(dir, 0700);
-  for (; files->name; files++) {
-    path_in(path, sizeof path, dir, files->name);
-    put_file(path, files->seed, files->len);
-  }
-}
-
-typedef struct bytes_seen {
-  uint8_t *data;
-  size_t len, cap;
-} bytes_seen;
-
-static int see(void *ctx, const void *data, size_t len) {
-  bytes_seen *b = ctx;
-  if (b->len + len > b->cap) b->data = realloc(b->data, b->cap = (b->len + len) * 2);
-  if (len) memcpy(b->data + b->len, data, len);
-  b->len += len;
-  return 0;
-}
-
-static bool is_content(const bytes_seen *b, const char *seed, size_t len) {
-  uint8_t *want = malloc(len ? len : 1);
-  if (len) test_shake128(seed, want, len);
-  bool same = b->len == len && (len == 0 || memcmp(want, b->data, len) == 0);
-  free(want);
-  return same;
-}
-
-static void expect_cat(ipfsa_node *node, const ipfsa_cid *root, const content *file, const char *where) {
-  char path[IPFSA_MAX_CID_TEXT + 64];
-  ipfsa_error err = {0};
-  bytes_seen seen = {0};
-  ipfsa_cid_format(root, path);
-  if (file->name) snprintf(path + strlen(path), 64, "/%s", file->name);
-  if (ipfsa_cat(node, path, 0, UINT64_MAX, see, &seen, NULL, NULL, &err)) fail_msg("%s: cat %s: %s", where, path, err.message);
-  if (!is_content(&seen, file->seed, file->len)) fail_msg("%s: cat %s gives other bytes", where, path);
-  free(seen.data);
-}
-
-static void expect_folder(ipfsa_node *node, const ipfsa_cid *root, const content *files, const char *where) {
-  for (; files->name; files++) expect_cat(node, root, files, where);
-}
-
-static void expect_in_files(ipfsa_node *node, const char *path, const char *seed, size_t len, const char *where) {
-  ipfsa_error err = {0};
-  bytes_seen seen = {0};
-  if (ipfsa_files_read(node, path, 0, UINT64_MAX, see, &seen, &err)) fail_msg("%s: files read %s: %s", where, path, err.message);
-  if (!is_content(&seen, seed, len)) fail_msg("%s: files read %s gives other bytes", where, path);
-  free(seen.data);
-}
-
-/* 'o' old, 'n' new, '-' not there: a file of the mutable file system. */
-static char which_in_files(ipfsa_node *node, const char *path, const content *old, const content *new, const char *where) {
-  ipfsa_error err = {0};
-  bytes_seen seen = {0};
-  ipfsa_status status = ipfsa_files_read(node, path, 0, UINT64_MAX, see, &seen, &err);
-  char which = status == IPFSA_E_NOT_FOUND ? '-' : 0;
-  if (status == IPFSA_OK && old && is_content(&seen, old->seed, old->len)) which = 'o';
-  if (status == IPFSA_OK && new && is_content(&seen, new->seed, new->len)) which = 'n';
-  free(seen.data);
-  if (!which) fail_msg("%s: files read %s: %s", where, path, status ? err.message : "neither the old nor the new bytes");
-  return which;
-}
-
-static char pin_of(ipfsa_node *node, const ipfsa_cid *cid, const char *where) {
-  ipfsa_pin pin;
-  ipfsa_error err = {0};
-  ipfsa_status status = ipfsa_pin_find(node, cid, IPFSA_PIN_NONE, &pin, NULL, &err);
-  if (status == IPFSA_E_NOT_PINNED) return '-';
-  if (status) fail_msg("%s: pin find: %s", where, err.message);
-  return pin.mode == IPFSA_PIN_RECURSIVE ? 'r' : pin.mode == IPFSA_PIN_DIRECT ? 'd' : 'i';
-}
-
-/* ---- the world ---- */
-
-static ipfsa_status add(ipfsa_node *node, const char *path, const ipfsa_add_options *options, ipfsa_cid *ret, ipfsa_error *err) {
-  return ipfsa_add(node, &path, 1, -1, options, ret, err);
-}
-
-#define ADD(...) (&(ipfsa_add_options){.struct_size = sizeof(ipfsa_add_options), .recursive = true, __VA_ARGS__})
-
-static const char *src(world *w, const char *name) {
-  static char path[700];
-  snprintf(path, sizeof path, "%s/src/%s", w->dir, name);
-  return path;
-}
-
-static ipfsa_status write_files(world *w, ipfsa_node *node, const char *to, const char *from, ipfsa_error *err) {
-  int fd = open(src(w, from), O_RDONLY);
-  ipfsa_status status = ipfsa_files_write(node, to, fd, &(ipfsa_files_write_options){.struct_size = sizeof(ipfsa_files_write_options), .create = true, .truncate = true, .parents = true}, err);
-  close(fd);
-  return status;
-}
-
-static int to_file(void *ctx, const void *data, size_t len) { return fwrite(data, 1, len, ctx) == len ? 0 : 1; }
-
-static void make_car(world *w) {
-  ipfsa_error err = {0};
-  ipfsa_node *node = NULL;
-  char path[700];
-  path_in(path, sizeof path, w->dir, "elsewhere");
-  assert_ok(ipfsa_node_open(&(ipfsa_node_options){.struct_size = sizeof(ipfsa_node_options), .repo_path = path, .create = true}, &node, NULL, &err));
-  assert_ok(add(node, src(w, "import"), ADD(.cid_version_1 = IPFSA_ON), &w->imported, &err));
-  FILE *car = fopen(src(w, "import.car"), "wb");
-  assert_ok(ipfsa_dag_export(node, &w->imported, to_file, car, NULL, NULL, &err));
-  fclose(car);
-  ipfsa_node_close(node);
-}
-
-static void make_sources(world *w) {
-  mkdir(src(w, ""), 0700);
-  put_files(src(w, "kept"), kept_files);
-  put_files(src(w, "loose"), loose_files);
-  put_files(src(w, "new"), new_files);
-  put_files(src(w, "new/below"), loose_files);
-  put_files(src(w, "import"), import_files);
-  assert_int_equal(symlink("one", src(w, "new/link")), 0);
-  put_file(src(w, "other"), "other", 2000);
-  put_file(src(w, "external"), "external", LARGE);
-  put_file(src(w, "external2"), "external2", LARGE);
-  put_wide(src(w, "wide"));
-  put_file(src(w, "f"), "files f", 1500);
-  put_file(src(w, "g"), "files g", 90000);
-}
-
-static void fill_template(world *w) {
-  ipfsa_error err = {0};
-  ipfsa_node *node = NULL;
-  path_in(w->repo, sizeof w->repo, w->dir, "template");
-  assert_ok(ipfsa_node_open(&(ipfsa_node_options){.struct_size = sizeof(ipfsa_node_options), .repo_path = w->repo, .create = true}, &node, NULL, &err));
-  assert_ok(ipfsa_node_config_set(node, "filestore.enabled", "true", true, &err));
-  ipfsa_node_close(node);
-  assert_ok(world_open(w, &node, &err));
-  assert_ok(add(node, src(w, "kept"), ADD(.pin_name = "kept"), &w->kept, &err));
-  assert_ok(add(node, src(w, "other"), ADD(.pin_name = "other"), &w->other, &err));
-  assert_ok(add(node, src(w, "loose"), ADD(.pin = IPFSA_OFF, .raw_leaves = IPFSA_ON), &w->loose, &err));
-  assert_ok(add(node, src(w, "loose/b"), ADD(.pin = IPFSA_OFF, .raw_leaves = IPFSA_ON), &w->loose_file, &err));
-  assert_ok(add(node, src(w, "external"), ADD(.nocopy = true, .raw_leaves = IPFSA_ON), &w->external, &err));
-  assert_ok(add(node, src(w, "wide"), ADD(.chunker = "size-65536", .pin_name = "wide"), &w->wide, &err));
-  assert_ok(write_files(w, node, "/dir/f", "f", &err));
-  ipfsa_node_close(node);
-}
-
-/* One bit of a loose block. */
-static void damage(world *w) {
-  char path[700], pack[700];
-  uint8_t want[64], *data;
-  path_in(path, sizeof path, w->dir, "damaged");
-  path_in(pack, sizeof pack, path, "packs/00000001.pack");
-  copy_tree(w->repo, path);
-  test_shake128("loose b", want, sizeof want);
-  int fd = open(pack, O_RDWR);
-  struct stat st;
-  assert_int_equal(fstat(fd, &st), 0);
-  data = malloc((size_t)st.st_size);
-  assert_int_equal(pread(fd, data, (size_t)st.st_size, 0), st.st_size);
-  uint8_t *at = memmem(data, (size_t)st.st_size, want, sizeof want);
-  assert_non_null(at);
-  at[10000] ^= 16;
-  assert_int_equal(pwrite(fd, at + 10000, 1, at + 10000 - data), 1);
-  free(data);
-  close(fd);
-}
-
-world *world_new(void) {
-  world *w = calloc(1, sizeof *w);
-  w->dir = test_temp_dir();
-  make_sources(w);
-  make_car(w);
-  fill_template(w);
-  damage(w);
-  return w;
-}
-
-void world_free(world *w) {
-  test_remove_tree(w->dir);
-  free(w);
-}
-
-void world_reset(world *w, bool damaged) {
-  char from[700];
-  path_in(w->repo, sizeof w->repo, w->dir, "repo");
-  path_in(w->out, sizeof w->out, w->dir, "out");
-  path_in(from, sizeof from, w->dir, damaged ? "damaged" : "template");
-  remove_tree(w->repo);
-  remove_tree(w->out);
-  copy_tree(from, w->repo);
-  mkdir(w->out, 0700);
-  path_in(from, sizeof from, w->out, "got");
-  mkdir(from, 0700);
-  path_in(from, sizeof from, w->out, "over");
-  mkdir(from, 0700);
-  strcat(from, "/large");
-  put_file(from, precious.seed, precious.len);
-}
-
-ipfsa_status world_open(world *w, ipfsa_node **ret, ipfsa_error *err) {
-  return ipfsa_node_open(&(ipfsa_node_options){.struct_size = sizeof(ipfsa_node_options), .repo_path = w->repo}, ret, NULL, err);
-}
-
-static int note_bad(void *ctx, const ipfsa_pin_verdict *v) {
-  if (v->ok) return 0;
-  snprintf(ctx, 256, "%.200s", v->n_listed ? v->bad[0].message : "");
-  return 0;
-}
-
-static int note_damage(void *ctx, const ipfsa_cid *cid, const char *what) {
-  (void)cid;
-  snprintf(ctx, 256, "%.200s", what);
-  return 0;
-}
-
-static void check_pins(ipfsa_node *node, const char *where) {
-  char what[256] = "";
-  uint64_t n_bad = 0;
-  ipfsa_error err = {0};
-  if (ipfsa_pin_verify(node, note_bad, what, NULL, NULL, &n_bad, &err)) fail_msg("%s: pin verify: %s", where, err.message);
-  if (n_bad) fail_msg("%s: a pin is not complete: %s", where, what);
-}
-
-static void check_blocks(ipfsa_node *node, uint64_t at_most, const char *where) {
-  char what[256] = "";
-  ipfsa_error err = {0};
-  ipfsa_repo_verify_result result;
-  ipfsa_repo_verify_options options = {.struct_size = sizeof options, .damaged = note_damage, .damaged_ctx = what};
-  if (ipfsa_repo_verify(node, &options, &result, &err)) fail_msg("%s: verify: %s", where, err.message);
-  if (result.n_damaged > at_most) fail_msg("%s: %llu damaged: %s", where, (unsigned long long)result.n_damaged, what);
-}
-
-void world_check(world *w, ipfsa_node *node, const operation *op, bool acknowledged, const char *where) {
-  if (!(op->may & MAY_KEPT)) {
-    expect_folder(node, &w->kept, kept_files, where);
-    if (pin_of(node, &w->kept, where) != 'r') fail_msg("%s: the pin of kept is gone", where);
-  }
-  if (!(op->may & MAY_OTHER)) {
-    expect_cat(node, &w->other, &(content){NULL, "other", 2000}, where);
-    if (pin_of(node, &w->other, where) != 'r') fail_msg("%s: the pin of other is gone", where);
-  }
-  expect_cat(node, &w->external, &(content){NULL, "external", LARGE}, where);
-  if (!(op->may & MAY_FILES)) expect_in_files(node, "/dir/f", "files f", 1500, where);
-  if (!(op->may & MAY_LOOSE) && !op->damaged) expect_folder(node, &w->loose, loose_files, where);
-  check_pins(node, where);
-  check_blocks(node, op->damaged ? 1 : 0, where);
-  if (op->check) op->check(w, node, acknowledged, where);
-}
-
 /* ---- the operations ---- */
 
-static ipfsa_status add_folder(world *w, ipfsa_node *node, ipfsa_error *err) { return add(node, src(w, "new"), ADD(), &w->fresh, err); }
+static ipfsa_status add_folder(world *w, ipfsa_node *node, ipfsa_error *err) { return workload_add(node, workload_src(w, "new"), ADD(), &w->fresh, err); }
 static void check_added(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   if (!acknowledged) return; /* what is pinned is complete: looked at for all pins */
-  expect_folder(node, &w->fresh, new_files, where);
-  if (pin_of(node, &w->fresh, where) != 'r') fail_msg("%s: what was added is not pinned", where);
+  workload_expect_folder(node, &w->fresh, workload_new_files, where);
+  if (workload_pin_of(node, &w->fresh, where) != 'r') fail_msg("%s: what was added is not pinned", where);
 }
 
-static ipfsa_status add_large(world *w, ipfsa_node *node, ipfsa_error *err) { return add(node, src(w, "new/large"), ADD(.chunker = "size-65536"), &w->fresh, err); }
+static ipfsa_status add_large(world *w, ipfsa_node *node, ipfsa_error *err) { return workload_add(node, workload_src(w, "new/large"), ADD(.chunker = "size-65536"), &w->fresh, err); }
 static void check_large(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
-  if (acknowledged) expect_cat(node, &w->fresh, &(content){NULL, "new large", LARGE}, where);
+  if (acknowledged) workload_expect_cat(node, &w->fresh, &(content){NULL, "new large", LARGE}, where);
 }
 
 static ipfsa_status add_stream(world *w, ipfsa_node *node, ipfsa_error *err) {
-  int fd = open(src(w, "new/two"), O_RDONLY);
+  int fd = open(workload_src(w, "new/two"), O_RDONLY);
   ipfsa_status status = ipfsa_add(node, NULL, 0, fd, ADD(.chunker = "rabin-4096-8192-16384", .trickle = IPFSA_ON, .hash = "blake2b-256", .wrap = true, .stdin_name = "s"), &w->fresh, err);
   close(fd);
   return status;
 }
 static void check_stream(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
-  if (acknowledged) expect_cat(node, &w->fresh, &(content){"s", "new two", 70000}, where);
+  if (acknowledged) workload_expect_cat(node, &w->fresh, &(content){"s", "new two", 70000}, where);
 }
 
-static ipfsa_status add_nocopy(world *w, ipfsa_node *node, ipfsa_error *err) { return add(node, src(w, "external2"), ADD(.nocopy = true, .raw_leaves = IPFSA_ON), &w->fresh, err); }
+static ipfsa_status add_nocopy(world *w, ipfsa_node *node, ipfsa_error *err) { return workload_add(node, workload_src(w, "external2"), ADD(.nocopy = true, .raw_leaves = IPFSA_ON), &w->fresh, err); }
 static void check_nocopy(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
-  if (acknowledged) expect_cat(node, &w->fresh, &(content){NULL, "external2", LARGE}, where);
+  if (acknowledged) workload_expect_cat(node, &w->fresh, &(content){NULL, "external2", LARGE}, where);
 }
 
-static ipfsa_status add_to_files(world *w, ipfsa_node *node, ipfsa_error *err) { return add(node, src(w, "g"), ADD(.to_files = "/dir/"), &w->fresh, err); }
+static ipfsa_status add_to_files(world *w, ipfsa_node *node, ipfsa_error *err) { return workload_add(node, workload_src(w, "g"), ADD(.to_files = "/dir/"), &w->fresh, err); }
 static const content file_g = {NULL, "files g", 90000}, file_f = {NULL, "files f", 1500};
 static void check_to_files(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   (void)w;
-  if (which_in_files(node, "/dir/f", &file_f, NULL, where) != 'o') fail_msg("%s: /dir/f is gone", where);
-  if (which_in_files(node, "/dir/g", NULL, &file_g, where) != 'n' && acknowledged) fail_msg("%s: /dir/g is not there", where);
+  if (workload_which_in_files(node, "/dir/f", &file_f, NULL, where) != 'o') fail_msg("%s: /dir/f is gone", where);
+  if (workload_which_in_files(node, "/dir/g", NULL, &file_g, where) != 'n' && acknowledged) fail_msg("%s: /dir/g is not there", where);
 }
 
 static ipfsa_status import_car(world *w, ipfsa_node *node, ipfsa_error *err) {
-  int fd = open(src(w, "import.car"), O_RDONLY);
+  int fd = open(workload_src(w, "import.car"), O_RDONLY);
   ipfsa_status status = ipfsa_dag_import(node, fd, "import.car", NULL, NULL, err);
   close(fd);
   return status;
 }
 static void check_imported(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
-  bool pinned = pin_of(node, &w->imported, where) == 'r';
+  bool pinned = workload_pin_of(node, &w->imported, where) == 'r';
   if (acknowledged && !pinned) fail_msg("%s: what was imported is not pinned", where);
-  if (pinned) expect_folder(node, &w->imported, import_files, where);
+  if (pinned) workload_expect_folder(node, &w->imported, workload_import_files, where);
 }
 
 static ipfsa_status pin_loose(world *w, ipfsa_node *node, ipfsa_error *err) { return ipfsa_pin_add(node, &w->loose, NULL, err); }
 static void check_pinned(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
-  if (pin_of(node, &w->loose, where) != 'r' && acknowledged) fail_msg("%s: the new pin is not there", where);
+  if (workload_pin_of(node, &w->loose, where) != 'r' && acknowledged) fail_msg("%s: the new pin is not there", where);
 }
 
 static ipfsa_status name_loose(world *w, ipfsa_node *node, ipfsa_error *err) {
@@ -404,13 +82,13 @@ static void check_named(world *w, ipfsa_node *node, bool acknowledged, const cha
 
 static ipfsa_status unpin_other(world *w, ipfsa_node *node, ipfsa_error *err) { return ipfsa_pin_rm(node, &w->other, true, err); }
 static void check_unpinned(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
-  if (pin_of(node, &w->other, where) != '-' && acknowledged) fail_msg("%s: the pin is still there", where);
-  expect_cat(node, &w->other, &(content){NULL, "other", 2000}, where);
+  if (workload_pin_of(node, &w->other, where) != '-' && acknowledged) fail_msg("%s: the pin is still there", where);
+  workload_expect_cat(node, &w->other, &(content){NULL, "other", 2000}, where);
 }
 
 static ipfsa_status update_pin(world *w, ipfsa_node *node, ipfsa_error *err) { return ipfsa_pin_update(node, &w->other, &w->loose, true, err); }
 static void check_updated(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
-  char was = pin_of(node, &w->other, where), is = pin_of(node, &w->loose, where);
+  char was = workload_pin_of(node, &w->other, where), is = workload_pin_of(node, &w->loose, where);
   if ((was == '-') != (is == 'r')) fail_msg("%s: both or none of two pins", where);
   if (acknowledged && is != 'r') fail_msg("%s: the pin did not move", where);
 }
@@ -422,7 +100,7 @@ static ipfsa_status collect(world *w, ipfsa_node *node, ipfsa_error *err) {
 static void check_collected(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   bytes_seen seen = {0};
   ipfsa_error err = {0};
-  ipfsa_status status = ipfsa_block_get(node, &w->loose_file, see, &seen, &err);
+  ipfsa_status status = ipfsa_block_get(node, &w->loose_file, workload_see, &seen, &err);
   if (status == IPFSA_OK && acknowledged) fail_msg("%s: garbage is still there", where);
   if (status != IPFSA_OK && status != IPFSA_E_NOT_FOUND) fail_msg("%s: a garbage block: %s", where, err.message);
   free(seen.data);
@@ -435,8 +113,8 @@ static ipfsa_status put_block(world *w, ipfsa_node *node, ipfsa_error *err) {
 }
 static void check_block(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   if (!acknowledged) return;
-  expect_cat(node, &w->fresh, &(content){NULL, "block", 30000}, where);
-  if (pin_of(node, &w->fresh, where) == '-') fail_msg("%s: the block is not pinned", where);
+  workload_expect_cat(node, &w->fresh, &(content){NULL, "block", 30000}, where);
+  if (workload_pin_of(node, &w->fresh, where) == '-') fail_msg("%s: the block is not pinned", where);
 }
 
 static ipfsa_status remove_block(world *w, ipfsa_node *node, ipfsa_error *err) { return ipfsa_block_rm(node, &w->loose_file, false, err); }
@@ -454,7 +132,7 @@ static ipfsa_status repair(world *w, ipfsa_node *node, ipfsa_error *err) {
   ipfsa_status status = ipfsa_repo_verify(node, &(ipfsa_repo_verify_options){.struct_size = sizeof(ipfsa_repo_verify_options), .repair = true}, &result, err);
   if (status == IPFSA_OK && (result.n_damaged != 1 || result.n_quarantined != 1)) {
     char what[256] = "";
-    (void)!ipfsa_repo_verify(node, &(ipfsa_repo_verify_options){.struct_size = sizeof(ipfsa_repo_verify_options), .damaged = note_damage, .damaged_ctx = what}, NULL, NULL);
+    (void)!ipfsa_repo_verify(node, &(ipfsa_repo_verify_options){.struct_size = sizeof(ipfsa_repo_verify_options), .damaged = workload_note_damage, .damaged_ctx = what}, NULL, NULL);
     fail_msg("repair: %llu damaged, %llu quarantined; then: %s", (unsigned long long)result.n_damaged, (unsigned long long)result.n_quarantined, what);
   }
   return status;
@@ -462,10 +140,10 @@ static ipfsa_status repair(world *w, ipfsa_node *node, ipfsa_error *err) {
 static void check_repaired(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   char path[700];
   ipfsa_error err = {0};
-  ipfsa_status status = ipfsa_block_get(node, &w->loose_file, see, &(bytes_seen){0}, &err);
+  ipfsa_status status = ipfsa_block_get(node, &w->loose_file, workload_see, &(bytes_seen){0}, &err);
   if (status != (acknowledged ? IPFSA_E_NOT_FOUND : status == IPFSA_E_CORRUPT ? IPFSA_E_CORRUPT : IPFSA_E_NOT_FOUND)) fail_msg("%s: the damaged block: %s", where, ipfsa_status_to_string(status));
   if (status != IPFSA_E_NOT_FOUND) return;
-  path_in(path, sizeof path, w->repo, "quarantine");
+  workload_path_in(path, sizeof path, w->repo, "quarantine");
   DIR *dir = opendir(path);
   int n = 0;
   for (struct dirent *e; dir && (e = readdir(dir));) n += strstr(e->d_name, ".block") && !strstr(e->d_name, ".tmp");
@@ -473,10 +151,10 @@ static void check_repaired(world *w, ipfsa_node *node, bool acknowledged, const 
   if (n != 1) fail_msg("%s: %d blocks in quarantine", where, n);
 }
 
-static ipfsa_status overwrite(world *w, ipfsa_node *node, ipfsa_error *err) { return write_files(w, node, "/dir/f", "g", err); }
+static ipfsa_status overwrite(world *w, ipfsa_node *node, ipfsa_error *err) { return workload_write_files(w, node, "/dir/f", "g", err); }
 static void check_overwritten(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   (void)w;
-  if (which_in_files(node, "/dir/f", &file_f, &file_g, where) != 'n' && acknowledged) fail_msg("%s: /dir/f is the old one", where);
+  if (workload_which_in_files(node, "/dir/f", &file_f, &file_g, where) != 'n' && acknowledged) fail_msg("%s: /dir/f is the old one", where);
 }
 
 static ipfsa_status copy_in(world *w, ipfsa_node *node, ipfsa_error *err) {
@@ -486,8 +164,8 @@ static ipfsa_status copy_in(world *w, ipfsa_node *node, ipfsa_error *err) {
 }
 static void check_copied(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   (void)w;
-  expect_in_files(node, "/dir/f", "files f", 1500, where);
-  if (which_in_files(node, "/dir/new/other", NULL, &(content){NULL, "other", 2000}, where) != 'n' && acknowledged) fail_msg("%s: the copy is not there", where);
+  workload_expect_in_files(node, "/dir/f", "files f", 1500, where);
+  if (workload_which_in_files(node, "/dir/new/other", NULL, &(content){NULL, "other", 2000}, where) != 'n' && acknowledged) fail_msg("%s: the copy is not there", where);
 }
 
 static ipfsa_status move(world *w, ipfsa_node *node, ipfsa_error *err) {
@@ -496,7 +174,7 @@ static ipfsa_status move(world *w, ipfsa_node *node, ipfsa_error *err) {
 }
 static void check_moved(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   (void)w;
-  char from = which_in_files(node, "/dir/f", &file_f, NULL, where), to = which_in_files(node, "/h", &file_f, NULL, where);
+  char from = workload_which_in_files(node, "/dir/f", &file_f, NULL, where), to = workload_which_in_files(node, "/h", &file_f, NULL, where);
   if ((from == '-') == (to == '-')) fail_msg("%s: both or none of two names", where);
   if (acknowledged && to != 'o') fail_msg("%s: it did not move", where);
 }
@@ -507,7 +185,7 @@ static ipfsa_status remove_file(world *w, ipfsa_node *node, ipfsa_error *err) {
 }
 static void check_removed(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   (void)w;
-  if (which_in_files(node, "/dir/f", &file_f, NULL, where) != '-' && acknowledged) fail_msg("%s: /dir is still there", where);
+  if (workload_which_in_files(node, "/dir/f", &file_f, NULL, where) != '-' && acknowledged) fail_msg("%s: /dir is still there", where);
 }
 
 static ipfsa_status make_folder(world *w, ipfsa_node *node, ipfsa_error *err) {
@@ -537,7 +215,7 @@ static void check_root(world *w, ipfsa_node *node, bool acknowledged, const char
   if (ipfsa_files_stat_get(node, "/", &st, &err)) fail_msg("%s: files stat: %s", where, err.message);
   bool changed = ipfsa_cid_equal(&st.cid, &w->kept);
   if (acknowledged && !changed) fail_msg("%s: the root is not the new one", where);
-  if (!changed) expect_in_files(node, "/dir/f", "files f", 1500, where);
+  if (!changed) workload_expect_in_files(node, "/dir/f", "files f", 1500, where);
 }
 
 static ipfsa_status save_config(world *w, ipfsa_node *node, ipfsa_error *err) {
@@ -564,7 +242,7 @@ static ipfsa_status get_path(world *w, ipfsa_node *node, const char *below, cons
   char path[IPFSA_MAX_CID_TEXT + 64], target[700];
   ipfsa_cid_format(&w->kept, path);
   strcat(path, below);
-  path_in(target, sizeof target, w->out, name);
+  workload_path_in(target, sizeof target, w->out, name);
   return ipfsa_get(node, path, target, NULL, err);
 }
 
@@ -573,9 +251,9 @@ static bool file_is(const char *path, const content *want) {
   char buf[4096];
   FILE *file = fopen(path, "rb");
   if (!file) return false;
-  for (size_t n; (n = fread(buf, 1, sizeof buf, file));) see(&seen, buf, n);
+  for (size_t n; (n = fread(buf, 1, sizeof buf, file));) workload_see(&seen, buf, n);
   fclose(file);
-  bool same = is_content(&seen, want->seed, want->len);
+  bool same = workload_is_content(&seen, want->seed, want->len);
   free(seen.data);
   return same;
 }
@@ -590,7 +268,7 @@ static size_t check_out(const char *dir, const content *files, const char *where
     const content *file = files;
     while (file->name && strcmp(file->name, e->d_name) != 0) file++;
     if (!file->name) fail_msg("%s: get left %s", where, e->d_name);
-    path_in(path, sizeof path, dir, e->d_name);
+    workload_path_in(path, sizeof path, dir, e->d_name);
     if (!file_is(path, file)) fail_msg("%s: get left half of %s", where, e->d_name);
     n++;
   }
@@ -602,50 +280,50 @@ static ipfsa_status get_file(world *w, ipfsa_node *node, ipfsa_error *err) { ret
 static void check_got_file(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   char path[700];
   (void)node;
-  path_in(path, sizeof path, w->out, "got");
-  if (check_out(path, kept_files, where) != 1 && acknowledged) fail_msg("%s: get said it is there", where);
+  workload_path_in(path, sizeof path, w->out, "got");
+  if (check_out(path, workload_kept_files, where) != 1 && acknowledged) fail_msg("%s: get said it is there", where);
 }
 
 static ipfsa_status get_over(world *w, ipfsa_node *node, ipfsa_error *err) { return get_path(w, node, "/large", "over/large", err); }
 static void check_got_over(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   char path[700];
   (void)node;
-  path_in(path, sizeof path, w->out, "over/large");
-  if (!acknowledged && file_is(path, &precious)) return;
-  path_in(path, sizeof path, w->out, "over");
-  if (check_out(path, kept_files, where) != 1) fail_msg("%s: neither the old file nor the new one", where);
+  workload_path_in(path, sizeof path, w->out, "over/large");
+  if (!acknowledged && file_is(path, &workload_precious)) return;
+  workload_path_in(path, sizeof path, w->out, "over");
+  if (check_out(path, workload_kept_files, where) != 1) fail_msg("%s: neither the old file nor the new one", where);
 }
 
 static ipfsa_status get_folder(world *w, ipfsa_node *node, ipfsa_error *err) { return get_path(w, node, "", "got/kept", err); }
 static void check_got_folder(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   char path[700];
   (void)node;
-  path_in(path, sizeof path, w->out, "got/kept");
-  if (check_out(path, kept_files, where) != 3 && acknowledged) fail_msg("%s: get said it is there", where);
+  workload_path_in(path, sizeof path, w->out, "got/kept");
+  if (check_out(path, workload_kept_files, where) != 3 && acknowledged) fail_msg("%s: get said it is there", where);
 }
 
 static bool is_wide(const bytes_seen *b) {
   for (size_t at = 0; b->len == (size_t)WIDE_LEAF * WIDE_LEAVES && at < b->len; at += WIDE_LEAF)
-    if (!is_content(&(bytes_seen){.data = b->data + at, .len = WIDE_LEAF}, "wide", WIDE_LEAF)) return false;
+    if (!workload_is_content(&(bytes_seen){.data = b->data + at, .len = WIDE_LEAF}, "wide", WIDE_LEAF)) return false;
   return b->len == (size_t)WIDE_LEAF * WIDE_LEAVES;
 }
 
 static ipfsa_status get_wide(world *w, ipfsa_node *node, ipfsa_error *err) {
   char path[IPFSA_MAX_CID_TEXT], to[700];
   ipfsa_cid_format(&w->wide, path);
-  path_in(to, sizeof to, w->out, "wide");
+  workload_path_in(to, sizeof to, w->out, "wide");
   return ipfsa_get(node, path, to, NULL, err);
 }
 static void check_got_wide(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
   char path[700];
   (void)node;
-  path_in(path, sizeof path, w->out, "wide");
+  workload_path_in(path, sizeof path, w->out, "wide");
   FILE *file = fopen(path, "rb");
   if (!file && acknowledged) fail_msg("%s: get said it is there", where);
   if (!file) return;
   static uint8_t buf[1 << 16];
   bytes_seen seen = {0};
-  for (size_t n; (n = fread(buf, 1, sizeof buf, file));) see(&seen, buf, n);
+  for (size_t n; (n = fread(buf, 1, sizeof buf, file));) workload_see(&seen, buf, n);
   fclose(file);
   if (!is_wide(&seen)) fail_msg("%s: get left half of a file", where);
   free(seen.data);
@@ -655,7 +333,7 @@ static ipfsa_status cat_wide(world *w, ipfsa_node *node, ipfsa_error *err) {
   char path[IPFSA_MAX_CID_TEXT];
   bytes_seen seen = {0};
   ipfsa_cid_format(&w->wide, path);
-  ipfsa_status status = ipfsa_cat(node, path, 0, UINT64_MAX, see, &seen, NULL, NULL, err);
+  ipfsa_status status = ipfsa_cat(node, path, 0, UINT64_MAX, workload_see, &seen, NULL, NULL, err);
   if (status == IPFSA_OK && !is_wide(&seen)) fail_msg("cat gave other bytes and said OK");
   free(seen.data);
   return status;
@@ -665,7 +343,7 @@ static ipfsa_status get_tar(world *w, ipfsa_node *node, ipfsa_error *err) {
   char path[IPFSA_MAX_CID_TEXT];
   bytes_seen seen = {0};
   ipfsa_cid_format(&w->kept, path);
-  ipfsa_status status = ipfsa_get_tar(node, path, see, &seen, NULL, err);
+  ipfsa_status status = ipfsa_get_tar(node, path, workload_see, &seen, NULL, err);
   if (status == IPFSA_OK && seen.len != 512 * (1 + 1 + 1 + 1 + 2 + (LARGE + 511) / 512 + 2)) fail_msg("a tar of %zu bytes", seen.len);
   free(seen.data);
   return status;
@@ -676,8 +354,8 @@ static ipfsa_status cat_large(world *w, ipfsa_node *node, ipfsa_error *err) {
   bytes_seen seen = {0};
   ipfsa_cid_format(&w->kept, path);
   strcat(path, "/large");
-  ipfsa_status status = ipfsa_cat(node, path, 0, UINT64_MAX, see, &seen, NULL, NULL, err);
-  if (status == IPFSA_OK && !is_content(&seen, "kept large", LARGE)) fail_msg("cat gave other bytes and said OK");
+  ipfsa_status status = ipfsa_cat(node, path, 0, UINT64_MAX, workload_see, &seen, NULL, NULL, err);
+  if (status == IPFSA_OK && !workload_is_content(&seen, "kept large", LARGE)) fail_msg("cat gave other bytes and said OK");
   free(seen.data);
   return status;
 }
@@ -714,7 +392,7 @@ static ipfsa_status list_all(world *w, ipfsa_node *node, ipfsa_error *err) {
 
 static ipfsa_status export_car(world *w, ipfsa_node *node, ipfsa_error *err) {
   bytes_seen seen = {0};
-  ipfsa_status status = ipfsa_dag_export(node, &w->kept, see, &seen, NULL, NULL, err);
+  ipfsa_status status = ipfsa_dag_export(node, &w->kept, workload_see, &seen, NULL, NULL, err);
   free(seen.data);
   return status;
 }
@@ -726,7 +404,7 @@ static ipfsa_status put_node(world *w, ipfsa_node *node, ipfsa_error *err) {
   ipfsa_status status = ipfsa_dag_put(node, (ipfsa_bytes){(const uint8_t *)text, sizeof text - 1}, &(ipfsa_dag_put_options){.struct_size = sizeof(ipfsa_dag_put_options), .pin = true}, &w->fresh, err);
   if (status) return status;
   ipfsa_cid_format(&w->fresh, path);
-  status = ipfsa_dag_get(node, path, 0, see, &seen, err);
+  status = ipfsa_dag_get(node, path, 0, workload_see, &seen, err);
   if (status == IPFSA_OK && (seen.len != sizeof text - 1 || memcmp(seen.data, text, seen.len) != 0)) fail_msg("dag get: %.*s", (int)seen.len, (char *)seen.data);
   free(seen.data);
   return status;
@@ -743,7 +421,7 @@ static ipfsa_status open_again(world *w, ipfsa_node *node, ipfsa_error *err) {
 static ipfsa_status make_repo(world *w, ipfsa_node *node, ipfsa_error *err) {
   char path[700];
   (void)node;
-  path_in(path, sizeof path, w->out, "fresh");
+  workload_path_in(path, sizeof path, w->out, "fresh");
   return ipfsa_repo_init(&(ipfsa_node_options){.struct_size = sizeof(ipfsa_node_options), .repo_path = path, .profile = "unixfs-v1-2025"}, err);
 }
 static void check_made(world *w, ipfsa_node *node, bool acknowledged, const char *where) {
@@ -751,7 +429,7 @@ static void check_made(world *w, ipfsa_node *node, bool acknowledged, const char
   ipfsa_node *fresh = NULL;
   ipfsa_error err = {0};
   (void)node;
-  path_in(path, sizeof path, w->out, "fresh");
+  workload_path_in(path, sizeof path, w->out, "fresh");
   ipfsa_status status = ipfsa_node_open(&(ipfsa_node_options){.struct_size = sizeof(ipfsa_node_options), .repo_path = path, .create = !acknowledged}, &fresh, NULL, &err);
   if (status) fail_msg("%s: init, then open: %s", where, err.message);
   ipfsa_node_close(fresh);
@@ -779,12 +457,12 @@ static void check_materialised(world *w, ipfsa_node *node, bool acknowledged, co
   ipfsa_gc_options at_once = {.struct_size = sizeof at_once, .lease_grace_s = UINT64_MAX};
   if (ipfsa_repo_gc(node, &at_once, NULL, &err) || ipfsa_materialise_uses(node, count_use, &n_uses, &err)) fail_msg("%s: %s", where, err.message);
   if (acknowledged && n_uses != 1) fail_msg("%s: it is materialised, and no use is written down", where);
-  path_in(dir, sizeof dir, w->repo, "materialised");
+  workload_path_in(dir, sizeof dir, w->repo, "materialised");
   DIR *trees = opendir(dir);
   for (struct dirent *e; trees && (e = readdir(trees));) {
     if (e->d_name[0] == '.' || strcmp(e->d_name, "files") == 0) continue;
     if (snprintf(path, sizeof path, "%s/%s/content", dir, e->d_name) < 0) fail();
-    if (check_out(path, kept_files, where) != 3) fail_msg("%s: %s is not whole", where, path);
+    if (check_out(path, workload_kept_files, where) != 3) fail_msg("%s: %s is not whole", where, path);
     n_trees++;
   }
   if (trees) closedir(trees);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "cli/input.h"
 
 /* ---- stat ---- */
 
@@ -168,9 +169,9 @@ static int run_chroot(cli_context *ctx) {
   ipfsa_cid root, old, made;
   ipfsa_error err = {0};
   const char *cid = text && strncmp(text, "/ipfs/", 6) == 0 ? text + 6 : text;
-  if (text && ipfsa_cid_parse(cid, strlen(cid), &root, &err)) return cli_fail_text(ctx, "invalid CID \"%s\": %s", text, err.message);
   ipfsa_node *node = cli_node(ctx, true, false);
   if (!node) return 1;
+  if (text && cli_cid_or_alias(node, cid, &root, &err)) return cli_fail_text(ctx, "invalid CID \"%s\": %s", text, err.message);
   if (ipfsa_files_chroot(node, text ? &root : NULL, &old, &made, &err)) return cli_fail(ctx, &err);
   const char *was = cli_cid(ctx, &old);
   cli_out(ctx, "MFS root changed from %s to %s\nThe old root %s will be garbage collected unless pinned.\n", was, cli_cid(ctx, &made), was);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/input.h"
 
 typedef struct filestore_printer {
   cli_context *ctx;
@@ -53,7 +54,7 @@ static int list_external(cli_context *ctx, bool verify) {
     const char *text = cli_arg_at(ctx, i);
     ipfsa_cid cid;
     o.only = &cid;
-    status = ipfsa_cid_parse(text, strlen(text), &cid, &err);
+    status = cli_cid_or_alias(node, text, &cid, &err);
     if (status == IPFSA_OK) status = ipfsa_repo_list_external(node, &o, print_external, &p, &err);
   }
   return status ? cli_fail(ctx, &err) : 0;

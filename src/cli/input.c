@@ -1,6 +1,7 @@
 #include "cli/input.h"
 
 #include <errno.h>
+#include <ipfsa/alias.h>
 #include <ipfsa/read.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,12 @@ ipfsa_node *cli_node_for_paths(cli_context *ctx) {
   for (size_t i = 0; node && i < cli_n_args(ctx); i++)
     if (ipfsa_path_parse(node, cli_arg_at(ctx, i), NULL, &err) != IPFSA_OK) return cli_fail(ctx, &err), NULL;
   return node;
+}
+
+ipfsa_status cli_cid_or_alias(ipfsa_node *node, const char *text, ipfsa_cid *ret, ipfsa_error *err) {
+  ipfsa_error none = {0};
+  ipfsa_status status = ipfsa_cid_parse(text, strlen(text), ret, err);
+  return status && ipfsa_alias_get(node, text, ret, &none) == IPFSA_OK ? IPFSA_OK : status;
 }
 
 uint8_t *cli_read_input(cli_context *ctx, size_t i, size_t max, size_t *ret_len) {

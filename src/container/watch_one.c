@@ -17,7 +17,7 @@ typedef struct watcher {
   ipfsa_health health;
   ipfsa_health_state told;   /* health that was told last */
   ipfsa_backoff backoff;
-  char state[16], started[64], finished[64];
+  char id[80], state[16], started[64], finished[64];
   int64_t exit_code;
   bool seen_running;         /* by this watch: what was found stopped is left alone */
   bool left_alone;           /* it was stopped on purpose, or did its work */
@@ -59,13 +59,14 @@ static ipfsa_status note_start(watcher *w, const json_t *inspect, ipfsa_error *e
 }
 
 typedef struct stop_search {
-  const char *name;
+  const char *id;    /* one of this name may have been stopped and removed just before */
+  int64_t started_s; /* likewise the run before this one */
   bool stopped, killed;
 } stop_search;
 
 static int find_stop(void *ctx, const ipfsa_container_event *event) {
   stop_search *search = ctx;
-  if (strcmp(event->name, search->name) != 0) return 0;
+  if (strcmp(event->id, search->id) != 0 || event->time_ns / 1000000000 < search->started_s) return 0;
   search->stopped = search->stopped || strcmp(event->action, "stop") == 0;
   search->killed = search->killed || strcmp(event->action, "kill") == 0;
   return 0;
@@ -74,7 +75,7 @@ static int find_stop(void *ctx, const ipfsa_container_event *event) {
 /* Did somebody ask it to stop? Only the engine's events know: a kill looks the same otherwise. Docker tells of both, a stop and the kill in it;
  * Podman of kills only, so there an end by SIGTERM without one is taken for a stop. */
 static ipfsa_status was_stopped(watcher *w, bool *ret, ipfsa_error *err) {
-  stop_search search = {.name = w->self->name};
+  stop_search search = {.id = w->id, .started_s = ipfsa_engine_time_parse(w->started)};
   int64_t end = ipfsa_engine_time_parse(w->finished);
   *ret = false;
   if (end <= 0) return IPFSA_OK;
@@ -110,6 +111,7 @@ static void note_not_running(watcher *w, const json_t *state, const ipfsa_contai
 
 static ipfsa_status note_state(watcher *w, const json_t *inspect, const ipfsa_container *c, ipfsa_error *err) {
   const json_t *state = ipfsa_json_at(inspect, "State", NULL);
+  snprintf(w->id, sizeof w->id, "%s", c->id);
   bool ended_again = is_over(c->state) && strcmp(w->finished, ipfsa_json_text(state, "FinishedAt")) != 0;
   if (strcmp(c->state, "running") == 0) {
     bool changed = strcmp(w->state, "running") != 0 || strcmp(w->started, ipfsa_json_text(state, "StartedAt")) != 0;

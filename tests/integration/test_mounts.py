@@ -222,6 +222,18 @@ def test_killed_from_outside_it_is_restarted_and_serves_again(box, content, watc
     assert seen.end() == 0
 
 
+def test_a_stop_of_an_earlier_one_of_that_name_does_not_count(box, watch):
+    words = ["container", "start", "again", IMAGE, "--", "sleep", "600"]
+    box(*words)
+    box("container", "stop", "--time=0", "again")
+    box("container", "rm", "again")
+    box(*words)
+    seen = watch("--restart", "--backoff=200ms", "--every=50ms", "again")
+    seen.wait(lambda e: e["State"] == "running")
+    assert box.engine.call("POST", "/containers/again/kill?signal=KILL")[0] == 204
+    seen.wait(lambda e: e["Kind"] == "restart" and e["DelayMs"] == 0 and e["What"] == "")
+
+
 def test_a_signal_from_elsewhere_is_no_stop(box, watch):
     """Only the engine's events tell a SIGTERM of somebody from the one of a stop."""
     box("container", "start", "hit", IMAGE, "--", "sleep", "600")

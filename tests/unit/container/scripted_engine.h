@@ -106,7 +106,8 @@ static const char *choose(const char *request) {
                    ",\"Ports\":[{\"IP\":\"127.0.0.1\",\"PrivatePort\":80,\"PublicPort\":8080,\"Type\":\"tcp\"}]}]");
   if (asks(request, "GET", "/json")) return has_container ? inspection() : NOT_FOUND;
   if (asks(request, "GET", "/events"))
-    return OK_JSON("{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"c1\",\"Attributes\":{\"name\":\"web\",\"io.ipfs-accelerate.managed\":\"1\"}},\"timeNano\":1}");
+    return OK_JSON("{\"Type\":\"container\",\"Action\":\"stop\",\"Actor\":{\"ID\":\"c0\",\"Attributes\":{\"name\":\"web\",\"io.ipfs-accelerate.managed\":\"1\"}},\"timeNano\":1767225650000000000}"
+                   "{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"c1\",\"Attributes\":{\"name\":\"web\",\"io.ipfs-accelerate.managed\":\"1\"}},\"timeNano\":1}");
   return strncmp(request, "POST", 4) == 0 ? NO_CONTENT : NOT_FOUND;
 }
 

@@ -8,7 +8,7 @@
 
 static int any_container(void *ctx, const ipfsa_container *c) { return (void)ctx, strcmp(c->name, "web") != 0; }
 static int any_output(void *ctx, int stream, const void *data, size_t len) { return (void)ctx, (void)stream, (void)data, len == 0; }
-static int any_event(void *ctx, const ipfsa_container_event *e) { return (void)ctx, strcmp(e->action, "start") != 0; }
+static int any_event(void *ctx, const ipfsa_container_event *e) { return (void)ctx, strcmp(e->action, "start") != 0 && strcmp(e->action, "stop") != 0; }
 static int any_step(void *ctx, const ipfsa_pull_step *step) { return (void)ctx, step->total_bytes != 2; }
 
 static ipfsa_status start(ipfsa_engine *e, ipfsa_error *err) {

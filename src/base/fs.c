@@ -276,6 +276,11 @@ ipfsa_status ipfsa_fs_flock(int fd, bool wait, ipfsa_error *err) {
   return ipfsa_fail_errno(err, errno, "flock");
 }
 
+void ipfsa_fs_unlock_close(int *fd) {
+  if (*fd >= 0) (void)flock(*fd, LOCK_UN);
+  ipfsa_fs_close(fd);
+}
+
 ipfsa_status ipfsa_fs_unlink(int dirfd, const char *path, ipfsa_error *err) {
   if (RETRY(unlinkat(dirfd, path, 0)) == 0) return IPFSA_OK;
   return ipfsa_fail_errno(err, errno, "unlink %s", path);

@@ -55,6 +55,7 @@ ipfsa_status ipfsa_fs_exchange(int dirfd, const char *a, const char *b, ipfsa_er
 ipfsa_status ipfsa_fs_link(int from_dirfd, const char *from, int to_dirfd, const char *to, ipfsa_error *err); /* a second name of a file */
 ipfsa_status ipfsa_fs_set_mode(int fd, mode_t mode, ipfsa_error *err);
 ipfsa_status ipfsa_fs_flock(int fd, bool wait, ipfsa_error *err); /* exclusive, until fd is closed; held by another and no wait: E_LOCKED */
+void ipfsa_fs_unlock_close(int *fd); /* what closing alone does not do where a child that was forked meanwhile has it open, too */
 ipfsa_status ipfsa_fs_unlink(int dirfd, const char *path, ipfsa_error *err);
 ipfsa_status ipfsa_fs_rmdir(int dirfd, const char *path, ipfsa_error *err);
 ipfsa_status ipfsa_fs_symlink(const char *target, int dirfd, const char *path, ipfsa_error *err);

@@ -31,6 +31,11 @@ static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
 static heap_refbuf *kept[MAX_KEPT];
 static size_t n_kept, kept_bytes;
 
+/* A child that is forked by one thread has no other that could let go of it. */
+static void before_fork(void) { pthread_mutex_lock(&kept_lock); }
+static void after_fork(void) { pthread_mutex_unlock(&kept_lock); }
+__attribute__((constructor)) static void at_fork(void) { (void)pthread_atfork(before_fork, after_fork, after_fork); }
+
 static bool keep(heap_refbuf *heap) {
   if (heap->cap < LARGE || heap->cap > MAX_KEPT_BYTES) return false;
   pthread_mutex_lock(&kept_lock);

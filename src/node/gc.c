@@ -99,7 +99,7 @@ static ipfsa_status first_mark(gc_run *run, ipfsa_error *err) {
 static ipfsa_status collect(gc_run *run, ipfsa_error *err) {
   ipfsa_status status = first_mark(run, err);
   if (status == IPFSA_OK) status = ipfsa_store_sweep(run->node->store, keep_block, run, note_removed, run, err);
-  ipfsa_fs_close(&run->holds_fd);
+  ipfsa_fs_unlock_close(&run->holds_fd);
   if (run->gated) ipfsa_pins_gate_open();
   if (run->status) {
     if (err) *err = run->err;

@@ -35,7 +35,7 @@ static ipfsa_status open_folder(ipfsa_store *s, bool make, int *ret, ipfsa_error
   return *ret < 0 ? err->status : IPFSA_OK;
 }
 
-/* Until the descriptor is closed. */
+/* Until ipfsa_fs_unlock_close. */
 static ipfsa_status lock_folder(ipfsa_store *s, int fd, ipfsa_error *err) {
   ipfsa_error why = {0};
   ipfsa_status status = ipfsa_store__wait_for_lock(s, fd, &why);
@@ -74,7 +74,7 @@ ipfsa_status ipfsa_hold_new(ipfsa_store *store, const ipfsa_cid *cid, ipfsa_hold
   if (status == IPFSA_OK) status = open_folder(store, true, &folder, err);
   if (status == IPFSA_OK) status = lock_folder(store, folder, err);
   if (status == IPFSA_OK) status = make_file(hold, folder, cid, err);
-  ipfsa_fs_close(&folder);
+  ipfsa_fs_unlock_close(&folder);
   if (status) {
     ipfsa_fs_close(&hold->fd);
     ipfsa_free(hold);
@@ -168,7 +168,7 @@ ipfsa_status ipfsa_holds_shut(ipfsa_store *store, int *ret_fd, ipfsa_error *err)
   if (status) return status;
   status = lock_folder(store, scan.folder, scan.err);
   if (status == IPFSA_OK) status = scan_folder(&scan);
-  if (status) ipfsa_fs_close(&scan.folder);
+  if (status) ipfsa_fs_unlock_close(&scan.folder);
   else *ret_fd = scan.folder;
   return status;
 }

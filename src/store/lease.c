@@ -36,6 +36,10 @@ typedef struct owner {
 #define OWNER_FORM 1
 
 static pthread_rwlock_t gate = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+/* It may be had for as long as an add takes, which no fork waits for; a child begins with nobody in it. */
+static void in_child(void) { gate = (pthread_rwlock_t)PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP; }
+__attribute__((constructor)) static void at_fork(void) { (void)pthread_atfork(NULL, NULL, in_child); }
+
 void ipfsa_pins_gate_shut(void) { pthread_rwlock_wrlock(&gate); }
 void ipfsa_pins_gate_open(void) { pthread_rwlock_unlock(&gate); }
 void ipfsa_pins__enter(void) { pthread_rwlock_rdlock(&gate); }

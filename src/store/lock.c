@@ -77,9 +77,6 @@ ipfsa_status ipfsa_store_lock(ipfsa_store *s, ipfsa_error *err) {
 
 void ipfsa_store_unlock(ipfsa_store *s) {
   pthread_mutex_lock(&s->flock_lock);
-  if (s->lock_count && --s->lock_count == 0) {
-    (void)flock(s->lock_fd, LOCK_UN); /* a child that was forked meanwhile has the file open, too */
-    ipfsa_fs_close(&s->lock_fd);
-  }
+  if (s->lock_count && --s->lock_count == 0) ipfsa_fs_unlock_close(&s->lock_fd);
   pthread_mutex_unlock(&s->flock_lock);
 }

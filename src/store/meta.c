@@ -63,6 +63,11 @@ struct ipfsa_meta_txn {
 static pthread_mutex_t envs_lock = PTHREAD_MUTEX_INITIALIZER; /* over the list below, its counts, and opening */
 static shared_env *envs;
 
+/* A child that is forked by one thread has no other that could let go of it. */
+static void before_fork(void) { pthread_mutex_lock(&envs_lock); }
+static void after_fork(void) { pthread_mutex_unlock(&envs_lock); }
+__attribute__((constructor)) static void at_fork(void) { (void)pthread_atfork(before_fork, after_fork, after_fork); }
+
 static ipfsa_status fail_mdb(ipfsa_error *err, int rc, const char *what) {
   switch (rc) {
   case MDB_MAP_FULL: return ipfsa_fail(err, IPFSA_E_LIMIT, "%s " META_DIR ": the tables reached the largest size they can have", what);

@@ -90,6 +90,7 @@ def busy(call):
     except BaseException as why: wrong.append(repr(why))
 calls = [lambda: ia.cat(cid), lambda: ia.add('f1'), lambda: checkpoint.read('a.weight'), lambda: ia.Checkpoint('ipfs://' + folder).memory('a.weight'), ia.verify, lambda: ia.set_alias('a', cid),
          lambda: ia.config().get('cache', 'path'), lambda: ia.IPFSAccelerate().config]
+for call in calls: call()  # a fork in the middle of an import of Python's leaves its lock with nobody, whatever the module
 threads = [threading.Thread(target=busy, args=(call,)) for call in calls]
 for thread in threads: thread.start()
 def child(i):

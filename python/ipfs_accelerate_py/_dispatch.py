@@ -46,7 +46,7 @@ def _library():
     return l.with_calls(_CALLS)
 
 
-_KEYS = ("kind", "url", "host", "port", "model_dir", "server_dir", "layout", "token_env", "api_key", "timeout")
+_KEYS = ("kind", "url", "host", "port", "model_dir", "server_dir", "socket", "sealed", "layout", "token_env", "api_key", "timeout")
 
 
 def settings_of(name, table):

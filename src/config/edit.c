@@ -57,7 +57,7 @@ static ipfsa_status replace_range(ipfsa_buf *toml, size_t from, size_t to, const
   IPFSA_AUTO_BUF ipfsa_buf out = {0};
   ipfsa_buf_append(&out, toml->data, from);
   ipfsa_buf_append(&out, with->data, with->len);
-  ipfsa_buf_append(&out, toml->data + to, toml->len - to);
+  if (to < toml->len) ipfsa_buf_append(&out, toml->data + to, toml->len - to);
   ipfsa_status status = ipfsa_buf_status(&out, err);
   if (status) return status;
   ipfsa_buf old = *toml;

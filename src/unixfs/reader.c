@@ -102,7 +102,7 @@ static item *add_item(ipfsa_file_reader *r) {
 static ipfsa_bytes wanted(ipfsa_file_reader *r, ipfsa_bytes data) {
   uint64_t pass = r->skip < data.len ? r->skip : data.len;
   r->skip -= pass;
-  return ipfsa_bytes_of(data.data + pass, data.len - pass);
+  return pass ? ipfsa_bytes_of(data.data + pass, data.len - pass) : data;
 }
 
 /* A block that the walk has read: its own bytes come next, then its children. Takes the block. */

@@ -99,3 +99,13 @@ def test_the_stub_has_what_the_package_has():
     finally:
         sys.path.remove(str(PACKAGE))
     assert named == set(ipfs_accelerate_py.__all__) | ipfs_accelerate_py._MODULES
+
+
+def test_keys_of_endpoints_are_those_of_the_configuration():
+    sys.path.insert(0, str(PACKAGE))
+    try:
+        from ipfs_accelerate_py import _dispatch
+    finally:
+        sys.path.remove(str(PACKAGE))
+    table = (ROOT / "src/config/schema.c").read_text().split("endpoint_schema[] = {")[1].split("\n};")[0]
+    assert list(_dispatch._KEYS) == re.findall(r'^    \{"(\w+)"', table, re.M)

@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "base/fs.h"
 
+long ipfsa_write_queue_patience_ms = 2000;
 void (*ipfsa_write_queue_listener)(int fd, const void *data, size_t len, uint64_t off);
 
 typedef struct write_slot {
@@ -74,9 +75,18 @@ static int begin(ipfsa_write_queue *q, write_slot *s) {
   return rc < 0 ? -rc : 0;
 }
 
+/* Taken back before it began: done here instead. */
+static int write_plainly(ipfsa_write_queue *q, const write_slot *s) {
+  ipfsa_error err = {0};
+  if (ipfsa_fs_write_at(s->fd, s->data, s->len, s->off, &err) == IPFSA_OK) return (int)s->len;
+  if (q->status == IPFSA_OK) q->status = err.status, q->err = err;
+  return -ECANCELED;
+}
+
 /* One completion: the write is over, failed, or goes on where it fell short. */
 static void take(ipfsa_write_queue *q, write_slot *s, int result) {
   if (s->fault) result = -s->fault;
+  if (result == -ECANCELED) result = write_plainly(q, s);
   bool again = result == -EINTR || result == -EAGAIN;
   if (result < 0 && !again) fail_write(q, -result, s->len, s->off);
   else if (result == 0) fail_write(q, EIO, s->len, s->off);
@@ -90,11 +100,30 @@ static void take(ipfsa_write_queue *q, write_slot *s, int result) {
   if (q->status || s->len == 0) s->ticket = 0;
 }
 
+/* Linux 6.18 was seen to leave a write that it had put aside for its own threads without ever beginning it. What runs is not to be taken back (-EALREADY),
+ * only what waits; then it ends with -ECANCELED. */
+static void take_back(ipfsa_write_queue *q) {
+  for (size_t i = 0; i < IPFSA_MAX_WRITES; i++) {
+    struct io_uring_sqe *sqe = q->slots[i].ticket ? io_uring_get_sqe(&q->ring) : NULL;
+    if (!sqe) continue;
+    io_uring_prep_cancel(sqe, &q->slots[i], 0);
+    io_uring_sqe_set_data(sqe, NULL);
+  }
+  (void)io_uring_submit(&q->ring);
+}
+
+static int wait_for_any(ipfsa_write_queue *q, struct io_uring_cqe **ret) {
+  for (;;) {
+    struct __kernel_timespec patience = {.tv_sec = ipfsa_write_queue_patience_ms / 1000, .tv_nsec = ipfsa_write_queue_patience_ms % 1000 * 1000000};
+    int rc = io_uring_wait_cqe_timeout(&q->ring, ret, &patience);
+    if (rc == -ETIME) take_back(q);
+    else if (rc != -EINTR && rc != -EAGAIN) return rc;
+  }
+}
+
 static void wait_one(ipfsa_write_queue *q) {
   struct io_uring_cqe *cqe = NULL;
-  int rc;
-  do rc = io_uring_wait_cqe(&q->ring, &cqe);
-  while (rc == -EINTR || rc == -EAGAIN);
+  int rc = wait_for_any(q, &cqe);
   if (rc < 0) { /* the ring is of no use any more; its descriptor's end waits for what is under way */
     fail_write(q, -rc, 0, 0);
     close_ring(q);
@@ -105,7 +134,7 @@ static void wait_one(ipfsa_write_queue *q) {
   write_slot *s = io_uring_cqe_get_data(cqe);
   int result = cqe->res;
   io_uring_cqe_seen(&q->ring, cqe);
-  take(q, s, result);
+  if (s) take(q, s, result); /* else it is the answer to a wish to take back */
 }
 
 #else

@@ -19,6 +19,8 @@ ipfsa_status ipfsa_write_queue_put(ipfsa_write_queue *queue, int fd, const void 
 #define IPFSA_ALL_WRITES UINT64_MAX
 ipfsa_status ipfsa_write_queue_settle(ipfsa_write_queue *queue, uint64_t ticket, ipfsa_error *err);
 
+/* A write that has not ended after that long, and that the kernel says it has not begun, is taken back and done plainly. Tests make it shorter. */
+extern long ipfsa_write_queue_patience_ms;
 /* Tests that keep a log of what goes to files hear of it here, when a write is begun. NULL: nobody listens. */
 extern void (*ipfsa_write_queue_listener)(int fd, const void *data, size_t len, uint64_t off);
 

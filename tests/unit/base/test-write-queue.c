@@ -219,12 +219,36 @@ static void a_kernel_that_refuses_is_no_obstacle(void **state) {
   }
 }
 
+/* A full pipe: a write that the kernel never begins. Taken back it is written plainly, and a pipe has no offsets. */
+static void a_write_that_never_begins_is_taken_back(void **state) {
+  fixture *f = *state;
+  ipfsa_error err = {0};
+  ipfsa_write_queue *q = NULL;
+  uint64_t ticket = 0;
+  int ends[2];
+  setenv("IPFSA_IO", "uring", 1);
+  if (ipfsa_write_queue_new(&q, &err)) skip();
+  assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+  while (write(ends[1], f->data, 4096) > 0) {}
+  assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+  long patience = ipfsa_write_queue_patience_ms;
+  ipfsa_write_queue_patience_ms = 20;
+  assert_ok(ipfsa_write_queue_put(q, ends[1], f->data, LEN, 0, &ticket, &err));
+  assert_status(ipfsa_write_queue_settle(q, ticket, &err), IPFSA_E_IO);
+  assert_int_equal(err.sys_errno, ESPIPE);
+  ipfsa_write_queue_patience_ms = patience;
+  ipfsa_write_queue_free(q);
+  close(ends[0]);
+  close(ends[1]);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(what_is_settled_is_in_the_file, setup, teardown),
       cmocka_unit_test_setup_teardown(the_end_waits, setup, teardown),
       cmocka_unit_test_setup_teardown(every_write_may_fail, setup, teardown),
       cmocka_unit_test_setup_teardown(a_descriptor_that_cannot_be_written_is_told, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_write_that_never_begins_is_taken_back, setup, teardown),
       cmocka_unit_test_setup_teardown(a_kernel_that_refuses_is_no_obstacle, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,7 @@ typedef struct watcher {
   bool seen_running;         /* by this watch: what was found stopped is left alone */
   bool left_alone;           /* it was stopped on purpose, or did its work */
   bool unjudged;             /* it ended, and whether on purpose is not known yet */
+  uint64_t seen_over;        /* monotonic ns: when that was first seen */
   uint64_t restart_at;       /* 0: no restart is due */
   uint64_t calm_since;       /* 0: it is not well */
   uint64_t n_restarts;
@@ -73,8 +74,8 @@ static int find_stop(void *ctx, const ipfsa_container_event *event) {
 }
 
 /* Did somebody ask it to stop? Only the engine's events know: a kill looks the same otherwise. Docker tells of both, a stop and the kill in it;
- * Podman of kills only, so there an end by SIGTERM without one is taken for a stop. */
-static ipfsa_status was_stopped(watcher *w, bool *ret, ipfsa_error *err) {
+ * Podman of kills only, so there an end by SIGTERM without one is taken for a stop; what it tells may come a moment after the end. */
+static ipfsa_status was_stopped(watcher *w, bool *ret, bool *ret_sure, ipfsa_error *err) {
   stop_search search = {.id = w->id, .started_s = ipfsa_engine_time_parse(w->started)};
   int64_t end = ipfsa_engine_time_parse(w->finished);
   *ret = false;
@@ -86,14 +87,16 @@ static ipfsa_status was_stopped(watcher *w, bool *ret, ipfsa_error *err) {
   ipfsa_status status = ipfsa_container_events(w->watch->engine, &options, find_stop, &search, err);
   ipfsa_engine_info info = {0};
   if (status == IPFSA_OK) status = ipfsa_engine_about(w->watch->engine, &info, err);
-  *ret = search.stopped || (status == IPFSA_OK && info.is_podman && !search.killed && w->exit_code == ENDED_BY_TERM);
+  bool by_silence = status == IPFSA_OK && info.is_podman && !search.killed && w->exit_code == ENDED_BY_TERM;
+  *ret = search.stopped || by_silence;
+  *ret_sure = search.stopped || !by_silence || ipfsa_clock_monotonic_ns() - w->seen_over > STOP_EVENT_SLACK_S * 1000000000ull;
   return status;
 }
 
 static ipfsa_status note_end(watcher *w, ipfsa_error *err) {
-  bool stopped = !w->seen_running || w->exit_code == 0;
-  ipfsa_status status = stopped || !w->watch->restart ? IPFSA_OK : was_stopped(w, &stopped, err);
-  if (status) return status; /* it is asked again */
+  bool stopped = !w->seen_running || w->exit_code == 0, sure = true;
+  ipfsa_status status = stopped || !w->watch->restart ? IPFSA_OK : was_stopped(w, &stopped, &sure, err);
+  if (status || !sure) return status; /* it is asked again */
   w->left_alone = stopped;
   w->unjudged = false;
   return IPFSA_OK;
@@ -106,6 +109,7 @@ static void note_not_running(watcher *w, const json_t *state, const ipfsa_contai
   w->told = IPFSA_HEALTH_NONE; /* said by the state */
   w->calm_since = 0;
   w->unjudged = is_over(w->state);
+  w->seen_over = ipfsa_clock_monotonic_ns();
   tell(w, IPFSA_WATCH_STATE, 0, ipfsa_json_text(state, "Error"));
 }
 
@@ -163,7 +167,7 @@ static void rest_when_calm(watcher *w, uint64_t now) {
 
 static ipfsa_status restart_when_due(watcher *w, ipfsa_error *err) {
   uint64_t now = ipfsa_clock_monotonic_ns();
-  bool trouble = (is_over(w->state) && !w->left_alone) || (strcmp(w->state, "running") == 0 && w->told == IPFSA_HEALTH_UNHEALTHY);
+  bool trouble = (is_over(w->state) && !w->left_alone && !w->unjudged) || (strcmp(w->state, "running") == 0 && w->told == IPFSA_HEALTH_UNHEALTHY);
   rest_when_calm(w, now);
   if (!w->watch->restart || !trouble) return w->restart_at = 0, IPFSA_OK;
   if (!w->restart_at) {

@@ -5,7 +5,7 @@
 
 #include <ipfsa/checkpoint.h>
 #include <pthread.h>
-
+#include <stdint.h>
 
 #define IPFSA_MAX_KEPT 4 /* the oldest goes; each may keep 16 MiB and 1024 mappings a file */
 

@@ -1,5 +1,4 @@
 /* A checkpoint of content that was closed and is opened again: the same memory, as long as nothing changed and gc did not come; never more than that. */
-#include <dirent.h>
 #include <errno.h>
 #include <ipfsa/add.h>
 #include <ipfsa/alias.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "../support.h"
+#include "damage.h"
 
 #include "base/fault.h"
 #include "node/node.h"
@@ -20,12 +20,18 @@ typedef struct world {
   uint8_t *data; /* of a checkpoint's tensor, by its number */
 } world;
 
-static void open_node(world *w) {
+/* A second one is as another process would have it. */
+static ipfsa_node *open_other(const world *w) {
   ipfsa_error err = {0};
-  ipfsa_node_close(w->node);
-  w->node = NULL;
+  ipfsa_node *node = NULL;
   const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = w->repo};
-  assert_ok(ipfsa_node_open(&options, &w->node, NULL, &err));
+  assert_ok(ipfsa_node_open(&options, &node, NULL, &err));
+  return node;
+}
+
+static void open_node(world *w) {
+  ipfsa_node_close(w->node);
+  w->node = open_other(w);
 }
 
 static int setup(void **state) {
@@ -127,12 +133,10 @@ static void gc_takes_what_is_only_kept(void **state) {
   ipfsa_error err = {0};
   ipfsa_checkpoint *cp = NULL;
   ipfsa_gc_result gone = {0};
-  ipfsa_node *other = NULL;
   char cid[IPFSA_MAX_CID_TEXT];
   (void)add(w, 1, cid);
   (void)visit(w, cid);
-  const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = w->repo};
-  assert_ok(ipfsa_node_open(&options, &other, NULL, &err)); /* as another process would */
+  ipfsa_node *other = open_other(w);
   assert_ok(ipfsa_checkpoint_open(w->node, cid, &cp, &err));
   assert_ok(ipfsa_repo_gc(other, NULL, &gone, &err));
   assert_int_equal(gone.n_removed, 0); /* it is in use again */
@@ -144,34 +148,6 @@ static void gc_takes_what_is_only_kept(void **state) {
   ipfsa_node_close(other);
 }
 
-/* One bit of the tensor, where it lies. */
-static void damage(world *w) {
-  char path[1400];
-  snprintf(path, sizeof path, "%s/packs", w->repo);
-  DIR *dir = opendir(path);
-  assert_non_null(dir);
-  uint8_t *all = malloc(4 << 20);
-  int n_found = 0;
-  for (struct dirent *e; (e = readdir(dir));) {
-    if (e->d_name[0] == '.') continue;
-    snprintf(path, sizeof path, "%s/packs/%s", w->repo, e->d_name);
-    FILE *f = fopen(path, "r+b");
-    assert_non_null(f);
-    size_t n = fread(all, 1, 4 << 20, f);
-    const uint8_t *at = memmem(all, n, w->data + 100000, 64);
-    if (at) {
-      uint8_t wrong = (uint8_t)(*at ^ 1);
-      assert_int_equal(fseek(f, at - all, SEEK_SET), 0);
-      assert_int_equal(fwrite(&wrong, 1, 1, f), 1);
-      n_found++;
-    }
-    fclose(f);
-  }
-  free(all);
-  closedir(dir);
-  assert_int_equal(n_found, 1);
-}
-
 static void a_pack_that_was_written_to_is_looked_at_anew(void **state) {
   world *w = *state;
   ipfsa_error err = {0};
@@ -180,7 +156,7 @@ static void a_pack_that_was_written_to_is_looked_at_anew(void **state) {
   char cid[IPFSA_MAX_CID_TEXT];
   (void)add(w, 1, cid);
   (void)visit(w, cid);
-  damage(w);
+  damage_packs(w->repo, w->data + 100000, 64);
   assert_ok(ipfsa_checkpoint_open(w->node, cid, &cp, &err));
   assert_status(view(cp, &v, &err), IPFSA_E_CORRUPT);
   ipfsa_checkpoint_close(cp);
@@ -235,11 +211,9 @@ static void writable_views_of_one_that_was_kept(void **state) {
 static void who_reads_does_not_wait_for_who_writes(void **state) {
   world *w = *state;
   ipfsa_error err = {0};
-  ipfsa_node *other = NULL;
   char cid[IPFSA_MAX_CID_TEXT];
   (void)add(w, 1, cid);
-  const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = w->repo};
-  assert_ok(ipfsa_node_open(&options, &other, NULL, &err));
+  ipfsa_node *other = open_other(w);
   assert_ok(ipfsa_store_lock(other->store, &err)); /* as long as an add takes */
   (void)visit(w, cid);
   ipfsa_store_unlock(other->store);

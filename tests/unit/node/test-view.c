@@ -1,5 +1,4 @@
 /* A file of the store as memory: its bytes whatever shape it has, pages of the store where leaves lie so, nothing that was not verified. */
-#include <dirent.h>
 #include <errno.h>
 #include <ipfsa/add.h>
 #include <ipfsa/block.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "../support.h"
+#include "damage.h"
 
 #include "base/fault.h"
 #include "codec/varint.h"
@@ -256,40 +256,12 @@ static void what_lies_outside(void **state) {
   ipfsa_file_close(file);
 }
 
-/* Flips a bit in the one place of the packs that has these bytes. */
-static void damage(world *w, const uint8_t *bytes, size_t len) {
-  char path[1400];
-  snprintf(path, sizeof path, "%s/packs", w->repo);
-  DIR *dir = opendir(path);
-  size_t n_found = 0;
-  assert_non_null(dir);
-  for (struct dirent *e; (e = readdir(dir));) {
-    if (e->d_name[0] == '.') continue;
-    snprintf(path, sizeof path, "%s/packs/%s", w->repo, e->d_name);
-    FILE *f = fopen(path, "r+b");
-    uint8_t *all = malloc(16 << 20);
-    assert_true(f && all);
-    size_t n = fread(all, 1, 16 << 20, f);
-    const uint8_t *at = memmem(all, n, bytes, len);
-    if (at) {
-      uint8_t wrong = (uint8_t)(*at ^ 1);
-      assert_int_equal(fseek(f, at - all, SEEK_SET), 0);
-      assert_int_equal(fwrite(&wrong, 1, 1, f), 1);
-      n_found++;
-    }
-    fclose(f);
-    free(all);
-  }
-  closedir(dir);
-  assert_int_equal(n_found, 1);
-}
-
 static void damage_is_never_given(void **state) {
   world *w = *state;
   ipfsa_error err = {0};
   ipfsa_view view = {0};
   ipfsa_file *file = open_added(w, w->data, LEN, ADD(.cid_version_1 = IPFSA_ON, .chunker = "size-262144"));
-  damage(w, w->data + 5 * 262144 + 1000, 64);
+  damage_packs(w->repo, w->data + 5 * 262144 + 1000, 64);
   expect(file, w->data, 0, 5 * 262144);
   assert_status(ipfsa_file_view(file, 5 * 262144 + 100000, 10, &view, &err), IPFSA_E_CORRUPT);
   assert_non_null(strstr(err.message, "damaged"));

@@ -28,7 +28,9 @@ struct ipfsa_store {
   ipfsa_windows *windows;      /* NULL: blocks are read whole */
   pthread_mutex_t writer_lock; /* one writer in this process */
   struct ipfsa_store_writer *writer;
-  pthread_mutex_t flock_lock; /* over the next two */
+  pthread_mutex_t flock_lock; /* over the next four; not held while one is taken */
+  bool taking;
+  pthread_cond_t taken;
   int lock_fd;
   unsigned lock_count;
   bool opening; /* where nobody is asked, and nobody waits */
@@ -84,6 +86,8 @@ ipfsa_status ipfsa_store__bury_torn(ipfsa_store *s, ipfsa_blockstore_writer *w, 
 ipfsa_status ipfsa_store__quarantine(ipfsa_store *s, const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_error *err);
 
 /* lock.c: exclusive, until fd is closed; E_LOCKED after the store's time limit. */
+void ipfsa_store__lock_init(ipfsa_store *s);
+void ipfsa_store__lock_release(ipfsa_store *s);
 ipfsa_status ipfsa_store__wait_for_lock(ipfsa_store *s, int fd, ipfsa_error *err);
 
 /* writer.c */

@@ -11,6 +11,22 @@
 #define FIRST_POLL_MS 1
 #define LAST_POLL_MS 20
 
+void ipfsa_store__lock_init(ipfsa_store *s) {
+  pthread_condattr_t clock;
+  pthread_condattr_init(&clock);
+  pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+  pthread_cond_init(&s->taken, &clock);
+  pthread_condattr_destroy(&clock);
+  pthread_mutex_init(&s->flock_lock, NULL);
+  s->lock_fd = -1;
+}
+
+void ipfsa_store__lock_release(ipfsa_store *s) {
+  ipfsa_fs_close(&s->lock_fd);
+  pthread_mutex_destroy(&s->flock_lock);
+  pthread_cond_destroy(&s->taken);
+}
+
 static long holder_of(int fd) {
   char text[32] = "";
   size_t n = 0;
@@ -54,22 +70,33 @@ static ipfsa_status take(ipfsa_store *s, ipfsa_error *err) {
   return IPFSA_OK;
 }
 
-/* Another thread may be waiting for another process, with a limit of its own. */
+/* Another thread may be taking it, and wait for another process with a limit of its own. With IPFSA_OK the mutex is held, and none is. */
 static ipfsa_status enter(ipfsa_store *s, ipfsa_error *err) {
   uint64_t begin = ipfsa_clock_monotonic_ns();
-  for (;;) {
+  pthread_mutex_lock(&s->flock_lock);
+  while (s->taking) {
     uint64_t now = ipfsa_clock_monotonic_ns(), until = now + LAST_POLL_MS * 1000000;
     struct timespec at = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
-    if (pthread_mutex_clocklock(&s->flock_lock, CLOCK_MONOTONIC, &at) == 0) return IPFSA_OK;
+    if (pthread_cond_timedwait(&s->taken, &s->flock_lock, &at) == 0 || !s->taking) continue;
+    pthread_mutex_unlock(&s->flock_lock); /* it is the caller's code that is asked */
     if (!waits_on(s, (now - begin) / 1000000))
       return ipfsa_fail(err, IPFSA_E_LOCKED, "the repo is in use by another process, for which another thread waits; wait for it, or give it more time (--lock-timeout, lock_timeout_ms)");
+    pthread_mutex_lock(&s->flock_lock);
   }
+  return IPFSA_OK;
 }
 
 ipfsa_status ipfsa_store_lock(ipfsa_store *s, ipfsa_error *err) {
   ipfsa_status status = enter(s, err);
   if (status) return status;
-  status = s->lock_count ? IPFSA_OK : take(s, err);
+  if (s->lock_count == 0) {
+    s->taking = true;
+    pthread_mutex_unlock(&s->flock_lock);
+    status = take(s, err);
+    pthread_mutex_lock(&s->flock_lock);
+    s->taking = false;
+    pthread_cond_broadcast(&s->taken);
+  }
   if (status == IPFSA_OK) s->lock_count++;
   pthread_mutex_unlock(&s->flock_lock);
   return status;

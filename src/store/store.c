@@ -301,14 +301,14 @@ ipfsa_status ipfsa_store_open(int dirfd, const ipfsa_store_options *options, ipf
   if (!s) return ipfsa_fail_nomem(err);
   s->base.ops = &ops;
   s->dirfd = dirfd;
-  s->packs_fd = s->lock_fd = -1;
+  s->packs_fd = -1;
   s->options = *options;
   if (s->options.max_pack_size == 0) s->options.max_pack_size = IPFSA_DEFAULT_PACK_SIZE;
   if (s->options.checkpoint_every == 0) s->options.checkpoint_every = IPFSA_INDEX_CHECKPOINT_EVERY;
   pthread_rwlock_init(&s->lock, NULL);
   pthread_mutex_init(&s->writer_lock, NULL);
   s->windows = ipfsa_windows_new();
-  pthread_mutex_init(&s->flock_lock, NULL);
+  ipfsa_store__lock_init(s);
   ipfsa_status status = IPFSA_OK;
   if (options->create) status = make_folder(dirfd, "packs", err);
   if (status == IPFSA_OK && options->create) status = make_folder(dirfd, "quarantine", err);
@@ -332,8 +332,7 @@ void ipfsa_store_close(ipfsa_store *s) {
   ipfsa_index_close(s->index);
   ipfsa_meta_close(s->meta);
   ipfsa_fs_close(&s->packs_fd);
-  ipfsa_fs_close(&s->lock_fd);
-  pthread_mutex_destroy(&s->flock_lock);
+  ipfsa_store__lock_release(s);
   pthread_mutex_destroy(&s->writer_lock);
   pthread_rwlock_destroy(&s->lock);
   ipfsa_free(s);

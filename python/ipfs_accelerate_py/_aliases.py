@@ -35,7 +35,7 @@ def _library():
 def check_alias(name: str) -> None:
     """Raises IPFSError where the text can be no alias, with the reason."""
     err = l.Error()
-    l.check(_library().ipfsa_alias_check(name.encode(errors="surrogateescape"), c.byref(err)), err)
+    l.check(_library().ipfsa_alias_check(l.text(name), c.byref(err)), err)
 
 
 def set_alias(name: str, cid: str | bytes | os.PathLike[str], *, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> str:
@@ -53,7 +53,7 @@ def set_alias(name: str, cid: str | bytes | os.PathLike[str], *, timeout: float 
 def get_alias(name: str, *, repo: str | os.PathLike[str] | None = None) -> str:
     """-> the CID. NotFound."""
     found, err = l.Cid(), l.Error()
-    l.check(_library().ipfsa_alias_get(node(repo).handle, name.encode(errors="surrogateescape"), c.byref(found), c.byref(err)), err)
+    l.check(_library().ipfsa_alias_get(node(repo).handle, l.text(name), c.byref(found), c.byref(err)), err)
     return l.cid_text(found)
 
 
@@ -61,7 +61,7 @@ def remove_alias(name: str, *, timeout: float | None = None, repo: str | os.Path
     """The content stays until garbage is collected. NotFound."""
     err = l.Error()
     with _progress.Watch("alias", None, timeout):
-        l.check(l.Callbacks().call(_library().ipfsa_alias_rm, node(repo).handle, name.encode(errors="surrogateescape"), False, c.byref(err)), err)
+        l.check(l.Callbacks().call(_library().ipfsa_alias_rm, node(repo).handle, l.text(name), False, c.byref(err)), err)
 
 
 def aliases(*, repo: str | os.PathLike[str] | None = None) -> dict[str, str]:

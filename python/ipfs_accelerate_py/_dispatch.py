@@ -86,16 +86,16 @@ def dispatch(cid: str | bytes | os.PathLike[str], endpoint: str | None = None, *
     path = path_bytes(n, cid)
     warned = WARNED_CB(lambda ctx, text: told.append(text.decode(errors="replace")))
     with Watch("dispatch", progress, timeout, path.decode()) as watch:
-        options = DispatchOptions(struct_size=c.sizeof(DispatchOptions), endpoint=endpoint.encode() if endpoint else None, name=name.encode() if name else None,
-                                  allow_pickle=allow_pickle, warned=warned, progress=watch.callback(callbacks), settings=settings.encode() if settings else None)
+        options = DispatchOptions(struct_size=c.sizeof(DispatchOptions), endpoint=l.text(endpoint or None), name=l.text(name or None),
+                                  allow_pickle=allow_pickle, warned=warned, progress=watch.callback(callbacks), settings=l.text(settings or None))
         try:
             l.check(callbacks.call(_library().ipfsa_dispatch, n.handle, path, c.byref(options), c.byref(made), c.byref(err)), err, path.decode())
         except errors.IPFSError as why:
             raise _reason(why) from None
-    for text in told:
-        warnings.warn(text, RuntimeWarning, stacklevel=3)
     d = made.contents
     try:
+        for text in told:
+            warnings.warn(text, RuntimeWarning, stacklevel=3)
         return {"cid": l.cid_text(d.cid), "endpoint": d.endpoint.decode(), "kind": d.kind.decode(), "model_name": d.model.decode(), "file": d.place.decode(errors="surrogateescape"),
                 "format": d.format.decode(), "way": d.way.decode() or None, "placed_bytes": d.bytes, "ready": d.ready, "health_ms": d.health_ms}
     finally:

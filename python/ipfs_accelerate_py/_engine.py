@@ -131,12 +131,12 @@ def library():
 
 def texts(items):
     """Words for a call; alive as long as what is returned is."""
-    encoded = [item.encode() if isinstance(item, str) else item for item in items or ()]
+    encoded = [l.text(item) for item in items or ()]
     return Texts((c.c_char_p * len(encoded))(*encoded), len(encoded))
 
 
 def options_for(host, timeout):
-    return EngineOptions(struct_size=c.sizeof(EngineOptions), host=host.encode() if host else None, timeout_ms=int(timeout * 1000) if timeout else 0)
+    return EngineOptions(struct_size=c.sizeof(EngineOptions), host=l.text(host or None), timeout_ms=int(timeout * 1000) if timeout else 0)
 
 
 _OVER = threading.Event()

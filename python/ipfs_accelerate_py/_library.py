@@ -286,6 +286,16 @@ def check(status, err, cid=None):
         raise errors.of_status(status, err.message.decode(errors="replace"), cid)
 
 
+def text(value):
+    """Words for a call; None stays None. ValueError: a NUL, at which C would take them to end."""
+    if value is None:
+        return None
+    encoded = value.encode(errors="surrogateescape") if isinstance(value, str) else value
+    if b"\0" in encoded:
+        raise ValueError("embedded null byte in %r" % (value,))
+    return encoded
+
+
 def take_text(pointer):
     """The text of a call's result, which is freed."""
     text = c.string_at(pointer).decode(errors="surrogateescape")

@@ -60,6 +60,8 @@ async def load_checkpoint_and_dispatch(*args, **kwargs):
 
 async def stream(cid, offset=0, length=None, *, repo=None):
     """Bytes [offset, offset + length) of a file, a piece at a time: `async for piece in stream(cid)`. Read ahead is what the store does."""
+    if offset < 0 or (length is not None and length < 0):
+        raise ValueError("offset and length are not negative")
     file = await call(content.open_file, cid, repo=repo)
     try:
         end = file.size if length is None else min(offset + length, file.size)

@@ -1,6 +1,7 @@
 """Containers, tunnels to them and the marketplace, on a real engine (Docker or Podman). Expected failures are {"status": "error", "message", "code"}."""
 from __future__ import annotations
 
+import math
 import threading
 
 from . import _fork, _own, errors
@@ -124,11 +125,11 @@ class backends:
         options = e.StartOptions(
             struct_size=c.sizeof(e.StartOptions), command=e.texts(_list(command)), env=e.texts("%s=%s" % pair for pair in (env or {}).items()),
             ports=e.texts("%s:%s" % (host, inside) if str(host) else str(inside) for inside, host in (ports or {}).items()), volumes=e.texts(_list(volumes)),
-            gpus=str(gpus).encode() if gpus else None, waits=e.texts(waits), wait_timeout_ms=int(limit * 1000), on_pull=callbacks.make(e.PULL_CB, _pulling(progress)))
+            gpus=l.text(str(gpus)) if gpus else None, waits=e.texts(waits), wait_timeout_ms=int(limit * 1000), on_pull=callbacks.make(e.PULL_CB, _pulling(progress)))
         made, err, changed = c.POINTER(e.Container)(), l.Error(), c.c_bool()
         rest = (c.byref(options), c.byref(made), c.byref(changed), c.byref(err))
         with self._session("starting the container", timeout) as session:
-            call = (session.engine, name.encode(), image.encode() if image else None)
+            call = (session.engine, l.text(name), l.text(image or None))
             if model_cid is None:
                 status = session.call(e.library().ipfsa_container_start, *call, *rest, callbacks=callbacks)
             else:
@@ -143,7 +144,7 @@ class backends:
         return {"container_id": about["id"], "status": about["status"], "name": about["name"], "ports": about["ports"], "health": about["health"]}
 
     def stop_container(self, container_name: str, timeout: float = 10) -> dict[str, Any]:
-        """-> {"status": "stopped", "container_id"}; one that is stopped already is no error."""
+        """-> {"status": "stopped", "container_id"}; one that is stopped already is no error. timeout: whole seconds that it has to end by itself."""
         import ctypes as c
 
         from . import _engine as e
@@ -155,7 +156,7 @@ class backends:
                 return _unknown(container_name)
             err = l.Error()
             with self._session("stopping the container") as session:
-                l.check(session.call(e.library().ipfsa_container_stop, session.engine, container_name.encode(), timeout, None, c.byref(err)), err)
+                l.check(session.call(e.library().ipfsa_container_stop, session.engine, l.text(container_name), -1 if timeout is None else math.ceil(timeout), None, c.byref(err)), err)
             return {"status": "stopped", "container_id": about["id"]}
         except errors.IPFSError as why:
             return _failed(why)
@@ -173,7 +174,7 @@ class backends:
                 return _unknown(container_name)
             err = l.Error()
             with self._session("removing the container") as session:
-                l.check(session.call(e.library().ipfsa_container_rm, session.engine, container_name.encode(), force, c.byref(err)), err)
+                l.check(session.call(e.library().ipfsa_container_rm, session.engine, l.text(container_name), force, c.byref(err)), err)
                 l.check(session.call(e.library().ipfsa_mounts_release_unused, session.engine, None, None, c.byref(err)), err)
             return {"status": "removed", "container_id": about["id"]}
         except errors.IPFSError as why:
@@ -201,7 +202,7 @@ class backends:
 
         found, err = c.POINTER(e.Container)(), l.Error()
         with self._session("looking for the container") as session:
-            status = session.call(e.library().ipfsa_container_get, session.engine, name.encode(), c.byref(found), c.byref(err))
+            status = session.call(e.library().ipfsa_container_get, session.engine, l.text(name), c.byref(found), c.byref(err))
             if status == -5:  # E_NOT_FOUND
                 return None
             l.check(status, err)
@@ -224,7 +225,7 @@ class backends:
         options = e.LogsOptions(struct_size=c.sizeof(e.LogsOptions), tail=tail)
         take = callbacks.make(e.OUTPUT_CB, lambda stream, data, size: pieces.append(c.string_at(data, size)))
         with self._session("reading the log", timeout) as session:
-            l.check(session.call(e.library().ipfsa_container_logs, session.engine, container_name.encode(), c.byref(options), take, None, c.byref(err), callbacks=callbacks), err)
+            l.check(session.call(e.library().ipfsa_container_logs, session.engine, l.text(container_name), c.byref(options), take, None, c.byref(err), callbacks=callbacks), err)
         return b"".join(pieces).decode(errors="replace")
 
     def exec(self, container_name: str, command: str | Sequence[str] | None, *, timeout: float | None = None) -> dict[str, Any]:
@@ -238,7 +239,7 @@ class backends:
         options = e.ExecOptions(struct_size=c.sizeof(e.ExecOptions), stdin_fd=-1)
         take = callbacks.make(e.OUTPUT_CB, lambda stream, data, size: out[stream].append(c.string_at(data, size)))
         with self._session("running the command", timeout) as session:
-            l.check(session.call(e.library().ipfsa_container_exec, session.engine, container_name.encode(), e.texts(_list(command)), c.byref(options), take, None, c.byref(code),
+            l.check(session.call(e.library().ipfsa_container_exec, session.engine, l.text(container_name), e.texts(_list(command)), c.byref(options), take, None, c.byref(code),
                                  c.byref(err), callbacks=callbacks), err)
         return {"exit_code": code.value, "stdout": b"".join(out[1]), "stderr": b"".join(out[2])}
 
@@ -253,7 +254,7 @@ class backends:
 
         options = e.PullOptions(struct_size=c.sizeof(e.PullOptions), cb=callbacks.make(e.PULL_CB, _pulling(progress)))
         with self._session("pulling the image", timeout) as session:
-            l.check(session.call(e.library().ipfsa_image_pull, session.engine, image.encode(), c.byref(options), c.byref(err), callbacks=callbacks), err)
+            l.check(session.call(e.library().ipfsa_image_pull, session.engine, l.text(image), c.byref(options), c.byref(err), callbacks=callbacks), err)
 
     def prune(self, volumes: bool = False, *, timeout: float | None = None) -> list[dict[str, str]]:
         """Removes what is ours and not in use -> [{"kind", "name"}]. Volumes hold data: they must be asked for."""
@@ -278,18 +279,19 @@ class backends:
         from . import _library as l
 
         try:
+            local_port, container_port = _port(local_port, 0), _port(container_port, 1)
             if self._look(container_name) is None:
                 return _unknown(container_name)
             handle, err = c.c_void_p(), l.Error()
-            options, engine = e.TunnelOptions(struct_size=c.sizeof(e.TunnelOptions), local_port=int(local_port)), self._options()
-            l.check(e.library().ipfsa_tunnel_open(c.byref(engine), container_name.encode(), int(container_port), c.byref(options), c.byref(handle), c.byref(err)), err)
+            options, engine = e.TunnelOptions(struct_size=c.sizeof(e.TunnelOptions), local_port=local_port), self._options()
+            l.check(e.library().ipfsa_tunnel_open(c.byref(engine), l.text(container_name), container_port, c.byref(options), c.byref(handle), c.byref(err)), err)
         except errors.IPFSError as why:
             return _failed(why)
         tunnel = _Tunnel(handle)
         port = tunnel.info().local_port
-        name = "tunnel_%s_%d_%d" % (container_name, port, int(container_port))
+        name = "tunnel_%s_%d_%d" % (container_name, port, container_port)
         with self._lock:
-            self._tunnels[name] = (tunnel, {"container_name": container_name, "local_port": port, "container_port": int(container_port)})
+            self._tunnels[name] = (tunnel, {"container_name": container_name, "local_port": port, "container_port": container_port})
         return {"status": "connected", "tunnel_id": name, "endpoint": "http://localhost:%d" % port, "local_port": port}
 
     def tunnels(self) -> list[dict[str, Any]]:
@@ -329,11 +331,11 @@ class backends:
                          "digest": m.digest.decode() or None, "size": m.size or None, "architectures": [t.decode() for t in m.architectures[:m.n_architectures]],
                          "sources": [t.decode() for t in m.sources[:m.n_sources]]})
 
-        wanted = [s.encode() for s in (sources if sources is not None else self.config.get("marketplace", "sources") or [])]
+        wanted = [l.text(s) for s in (sources if sources is not None else self.config.get("marketplace", "sources") or [])]
         told = e.MARKET_FAILED_CB(lambda ctx, source, status, message: failed.append("%s: %s" % (source.decode(), message.decode(errors="replace"))))
         options = e.MarketOptions(struct_size=c.sizeof(e.MarketOptions), sources=(c.c_char_p * len(wanted))(*wanted), n_sources=len(wanted), limit=limit, failed=told,
                                   progress=watch.callback(callbacks))
-        l.check(callbacks.call(e.library().ipfsa_marketplace_search, term.encode() if term else None, c.byref(options), callbacks.make(e.MARKET_CB, entry), None, None,
+        l.check(callbacks.call(e.library().ipfsa_marketplace_search, l.text(term or None), c.byref(options), callbacks.make(e.MARKET_CB, entry), None, None,
                                                              c.byref(err)), err)
         for text in failed:
             warnings.warn("marketplace: " + text, RuntimeWarning, stacklevel=2)
@@ -357,6 +359,17 @@ def _pulling(progress):
         elif callable(progress):
             progress(told)
     return step
+
+
+def _port(value, least):
+    """A number that the library's 16 bits hold."""
+    try:
+        port = int(value)
+    except (TypeError, ValueError):
+        port = -1
+    if not least <= port <= 65535:
+        raise errors.make("bad_format", "a port is a number from %d to 65535, not %r" % (least, value))
+    return port
 
 
 def _unknown(name):

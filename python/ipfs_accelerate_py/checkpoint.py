@@ -204,6 +204,7 @@ class Checkpoint:
     def read_into(self, name: str, buffer: Any, offset: int = 0, *, progress: Progress = None, timeout: float | None = None) -> None:
         """Fills a writable buffer with bytes of a tensor from `offset` on, verified: all of them, or an error. timeout: seconds."""
         view = memoryview(buffer).cast("B")
+        _check_range(offset, None)
         if len(view) == 0:
             return
         found, place = self._find(name), (c.c_char * len(view)).from_buffer(view)
@@ -213,6 +214,7 @@ class Checkpoint:
     def read(self, name: str, offset: int = 0, length: int | None = None, *, progress: Progress = None, timeout: float | None = None) -> bytes:
         """Bytes [offset, offset + length) of a tensor; length None: to its end."""
         found = self._find(name)
+        _check_range(offset, length)
         data, place = l.new_bytes(max(found.size - offset, 0) if length is None else length)
         with Watch("read", progress, timeout, self.path).of(len(data)) as watch:
             self._fill(found, offset, place, len(data), watch.reach)
@@ -222,7 +224,8 @@ class Checkpoint:
         """Bytes [offset, offset + length) of a tensor of content, verified, without a copy where they lie in the store so -> (buffer, address). The buffer is
         longer: take no more than asked for. Writing there changes this process's copy of the page, never the store. length is not 0."""
         found = self._find(name)
-        with Watch("read", progress, timeout, self.path).of(found.size - offset if length is None else length) as watch:
+        _check_range(offset, length)
+        with Watch("read", progress, timeout, self.path).of(max(found.size - offset, 0) if length is None else length) as watch:
             return self._memory(found, offset, watch.total, watch.reach)
 
     def _memory(self, found, offset, length, reached):
@@ -301,6 +304,11 @@ def _text(pointer, length):
 
 def _about(t):
     return {"dtype": t.dtype.decode(), "shape": list(t.shape[:t.rank]), "shard": t.shard, "offset": t.offset, "size": t.size}
+
+
+def _check_range(offset, length):
+    if offset < 0 or (length is not None and length < 0):
+        raise ValueError("offset and length are not negative")
 
 
 def _part(shape, rows, width):

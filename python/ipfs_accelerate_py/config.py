@@ -104,7 +104,7 @@ def _toml(value):
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, float):
-        return repr(value).replace("inf", "inf") if value == value else "nan"
+        return repr(value)
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
     if isinstance(value, dict):
@@ -212,7 +212,8 @@ class config:
     def _replace(target, text):
         import tempfile
 
-        folder = os.path.dirname(os.path.abspath(target))
+        target = os.path.realpath(target)  # of a link, the file that it names
+        folder = os.path.dirname(target)
         mode = os.stat(target).st_mode & 0o777 if os.path.exists(target) else 0o600  # it may hold keys
         fd, temporary = tempfile.mkstemp(prefix=".config-", suffix=".tmp", dir=folder)
         try:

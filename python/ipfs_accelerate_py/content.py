@@ -36,12 +36,12 @@ def add(path: str | bytes | os.PathLike[str], *, profile: str | None = None, rec
         size[0] = at.contents.size
 
     option = {None: l.UNSET, False: l.OFF, True: l.ON}
-    paths = (c.c_char_p * 1)(os.fsencode(path))
+    paths = (c.c_char_p * 1)(l.text(os.fsencode(path)))
     root, err = l.Cid(), l.Error()
     with Watch("add", progress, timeout) as watch, turn(n.adding, watch.look):
         options = l.AddOptions(struct_size=c.sizeof(l.AddOptions), recursive=recursive, hidden=hidden, nocopy=nocopy, only_hash=only_hash,
                                cid_version_1=option[None if cid_version is None else bool(cid_version)], raw_leaves=option[raw_leaves], pin=option[bool(pin)],
-                               chunker=chunker.encode() if chunker else None, pin_name=pin_name.encode() if pin_name else None, profile=profile.encode() if profile else None,
+                               chunker=l.text(chunker or None), pin_name=l.text(pin_name or None), profile=l.text(profile or None),
                                event=callbacks.make(l.ADD_CB, event), progress=watch.callback(callbacks))
         l.check(callbacks.call(l.library().ipfsa_add, n.handle, paths, 1, -1, c.byref(options), c.byref(root), c.byref(err)), err)
     return {"cid": l.cid_text(root), "size": size[0], "files": len(names - folders)}
@@ -54,7 +54,7 @@ def get(cid: str | bytes | os.PathLike[str], path: str | bytes | os.PathLike[str
     callbacks, err = l.Callbacks(), l.Error()
     with Watch("get", progress, timeout, name.decode()) as watch:
         options = l.GetOptions(struct_size=c.sizeof(l.GetOptions), any_symlink=any_symlink, progress=watch.callback(callbacks))
-        l.check(callbacks.call(l.library().ipfsa_get, n.handle, name, os.fsencode(path), c.byref(options), c.byref(err)), err, name.decode())
+        l.check(callbacks.call(l.library().ipfsa_get, n.handle, name, l.text(os.fsencode(path)), c.byref(options), c.byref(err)), err, name.decode())
     return os.fspath(path)
 
 
@@ -113,7 +113,10 @@ class File(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence] + offset
+        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}
+        if whence not in bases:
+            raise ValueError("whence is SEEK_SET, SEEK_CUR or SEEK_END, not %r" % (whence,))
+        at = bases[whence] + offset
         if at < 0:
             raise ValueError("a place before the file")
         self._at = at
@@ -125,6 +128,8 @@ class File(io.RawIOBase):
     def readinto_at(self, offset: int, buffer: Any) -> int:
         """Fills a writable buffer from `offset` on -> bytes, fewer at the end of the file."""
         self._look()
+        if offset < 0:
+            raise ValueError("a place before the file")
         view = memoryview(buffer).cast("B")
         if len(view) == 0 or offset >= self.size:
             return 0
@@ -206,7 +211,7 @@ def pin(cid: str | bytes | os.PathLike[str], *, name: str | None = None, recursi
     path = path_bytes(n, cid)
     found, callbacks, err = _resolve(n, path), l.Callbacks(), l.Error()
     with Watch("pin", progress, timeout, path.decode()) as watch:
-        options = l.PinAddOptions(struct_size=c.sizeof(l.PinAddOptions), direct=not recursive, name=name.encode() if name else None, progress=watch.callback(callbacks))
+        options = l.PinAddOptions(struct_size=c.sizeof(l.PinAddOptions), direct=not recursive, name=l.text(name or None), progress=watch.callback(callbacks))
         l.check(callbacks.call(l.library().ipfsa_pin_add, n.handle, c.byref(found), c.byref(options), c.byref(err)), err, path.decode())
     return l.cid_text(found)
 

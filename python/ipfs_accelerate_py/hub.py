@@ -98,6 +98,9 @@ class _HubCache:
         self.top = os.path.join(root, "models--" + repo_id.replace("/", "--"))
         self.folder, self.commit, self.tree = os.path.join(self.top, "snapshots", commit), commit, tree
 
+    def check(self, path, root):
+        pass
+
     def has(self, path, entry):
         try:
             return os.stat(os.path.join(self.folder, path)).st_size == entry["size"]
@@ -122,6 +125,11 @@ class _OwnFolder:
 
     def _note(self, path):
         return os.path.join(self.notes, "download", path + ".metadata")
+
+    def check(self, path, root):
+        """What stands in the notes is believed later on: content writes none."""
+        if path.startswith(".cache/huggingface/"):
+            raise errors.make("denied", "%s/%s would be taken for a note of this folder; leave it out (ignore_patterns), or take the cache (local_dir=None)" % (root, path), root)
 
     def has(self, path, entry):
         try:
@@ -188,6 +196,8 @@ def snapshot_download(path: str | bytes | os.PathLike[str], local_dir: str | os.
         place = _OwnFolder(os.path.abspath(os.fspath(local_dir)), commit)
     else:
         place = _HubCache(os.fspath(cache_dir) if cache_dir is not None else cache_root(), _repo_id(root, text, repo), commit, tree)
+    for name, _ in rows:
+        place.check(name, root)
     missing = [row for row in rows if not place.has(*row)]
     if dry_run:
         left = {row[0] for row in missing}

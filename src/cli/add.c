@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <ipfsa/add.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,8 +82,10 @@ static int print_event(void *arg, const ipfsa_add_event *event) {
 static bool parse_mode(const char *text, uint32_t *ret) {
   char *end = NULL;
   bool octal = text[0] == '0' && (text[1] == 'o' || text[1] == 'O');
-  unsigned long v = strtoul(octal ? text + 2 : text, &end, octal ? 8 : 0);
-  if (!*text || *end || *text == '-') return false;
+  const char *digits = octal ? text + 2 : text;
+  errno = 0;
+  unsigned long v = strtoul(digits, &end, octal ? 8 : 0);
+  if (*digits < '0' || *digits > '9' || *end || errno || v > UINT32_MAX) return false;
   *ret = (uint32_t)v & 0777;
   return true;
 }
@@ -93,6 +96,7 @@ static int check(cli_context *ctx, ipfsa_add_options *o) {
   if (cli_is_set(ctx, "cid-version")) o->cid_version_1 = version ? IPFSA_ON : IPFSA_OFF;
   if (cli_is_set(ctx, "mode") && !parse_mode(cli_string(ctx, "mode"), &o->mode))
     return cli_fail_text(ctx, "\"%s\" is no file mode; write it as 0644", cli_string(ctx, "mode"));
+  if (cli_uint(ctx, "mtime-nsecs") > 999999999) return cli_fail_text(ctx, "mtime nanoseconds must be in range [1, 999999999]");
   if (o->nocopy && o->raw_leaves == IPFSA_OFF) return cli_fail_text(ctx, "nocopy option requires '--raw-leaves' to be enabled as well");
   if (cli_is_set(ctx, "to-files") && o->only_hash) return cli_fail_text(ctx, "only-hash and to-files options are not compatible");
   if (cli_is_set(ctx, "to-files") && o->wrap) return cli_fail_text(ctx, "wrap-with-directory and to-files options are not compatible");
@@ -106,7 +110,9 @@ static int check(cli_context *ctx, ipfsa_add_options *o) {
   return 0;
 }
 
-static int run(cli_context *ctx) {
+static const char *text_option(const cli_context *ctx, const char *name) { return cli_is_set(ctx, name) ? cli_string(ctx, name) : NULL; }
+
+static ipfsa_add_options read_options(cli_context *ctx) {
   ipfsa_add_options o = {
       .struct_size = sizeof o,
       .recursive = cli_bool(ctx, "recursive"),
@@ -123,40 +129,41 @@ static int run(cli_context *ctx) {
       .raw_leaves = tri_state(ctx, "raw-leaves"),
       .trickle = tri_state(ctx, "trickle"),
       .pin = tri_state(ctx, "pin"),
-      .chunker = cli_is_set(ctx, "chunker") ? cli_string(ctx, "chunker") : NULL,
-      .hash = cli_is_set(ctx, "hash") ? cli_string(ctx, "hash") : NULL,
+      .chunker = text_option(ctx, "chunker"),
+      .hash = text_option(ctx, "hash"),
       .inline_limit = cli_int(ctx, "inline-limit"),
       .max_file_links = cli_int(ctx, "max-file-links"),
       .max_directory_links = cli_int(ctx, "max-directory-links"),
       .max_hamt_fanout = cli_int(ctx, "max-hamt-fanout"),
-      .pin_name = cli_is_set(ctx, "pin-name") ? cli_string(ctx, "pin-name") : NULL,
+      .pin_name = text_option(ctx, "pin-name"),
       .mtime = cli_int(ctx, "mtime"),
       .mtime_nsecs = (uint32_t)cli_uint(ctx, "mtime-nsecs"),
-      .ignore_rules_path = cli_is_set(ctx, "ignore-rules-path") ? cli_string(ctx, "ignore-rules-path") : NULL,
+      .ignore_rules_path = text_option(ctx, "ignore-rules-path"),
       .to_files = !cli_is_set(ctx, "to-files") ? NULL : *cli_string(ctx, "to-files") ? cli_string(ctx, "to-files") : "/",
-      .stdin_name = cli_is_set(ctx, "stdin-name") ? cli_string(ctx, "stdin-name") : NULL,
+      .stdin_name = text_option(ctx, "stdin-name"),
       .event = print_event,
       .event_ctx = ctx,
       .progress = cli_progress_step,
   };
   o.n_ignore = cli_strings(ctx, "ignore", &o.ignore);
+  return o;
+}
+
+static int run(cli_context *ctx) {
+  ipfsa_add_options o = read_options(ctx);
   int code = check(ctx, &o);
   if (code) return code;
   ipfsa_node *node = cli_node(ctx, true, true);
   if (!node) return 1;
   size_t n = cli_n_args(ctx);
-  const char **paths = calloc(n + 1, sizeof *paths);
-  if (!paths) return cli_fail_text(ctx, "out of memory");
-  for (size_t i = 0; i < n; i++) paths[i] = cli_arg_at(ctx, i);
-  bool from_stdin = n == 0 || (n == 1 && strcmp(paths[0], "-") == 0);
+  bool from_stdin = n == 0 || (n == 1 && strcmp(cli_arg_at(ctx, 0), "-") == 0);
   bool wanted = !cli_is_set(ctx, "progress") || cli_bool(ctx, "progress");
   cli_progress *progress = cli_progress_start(ctx, "add", wanted && !cli_bool(ctx, "silent"));
   o.progress_ctx = progress;
   ipfsa_cid root;
   ipfsa_error err = {0};
-  ipfsa_status status = ipfsa_add(node, paths, from_stdin ? 0 : n, STDIN_FILENO, &o, &root, &err);
+  ipfsa_status status = ipfsa_add(node, cli_args(ctx), from_stdin ? 0 : n, STDIN_FILENO, &o, &root, &err);
   cli_progress_end(progress);
-  free(paths);
   if (status) return cli_fail(ctx, &err);
   if (cli_bool(ctx, "quieter") && !cli_bool(ctx, "silent")) cli_out(ctx, "%s\n", cli_cid(ctx, &root));
   return 0;

@@ -18,17 +18,12 @@ const cli_verb cli_verb_block = {
                    "passed with a valid CID.",
 };
 
-static ipfsa_status resolve_arg(cli_context *ctx, ipfsa_node *node, const char *text, ipfsa_cid *ret, ipfsa_error *err) {
-  (void)ctx;
-  return ipfsa_resolve(node, text, ret, NULL, err);
-}
-
 static int run_get(cli_context *ctx) {
   ipfsa_cid cid;
   ipfsa_error err = {0};
   ipfsa_node *node = cli_node(ctx, false, false);
   if (!node) return 1;
-  bool failed = resolve_arg(ctx, node, cli_arg_at(ctx, 0), &cid, &err) || ipfsa_block_get(node, &cid, cli_out_write, ctx, &err);
+  bool failed = ipfsa_resolve(node, cli_arg_at(ctx, 0), &cid, NULL, &err) || ipfsa_block_get(node, &cid, cli_out_write, ctx, &err);
   return failed ? cli_fail(ctx, &err) : 0;
 }
 
@@ -47,7 +42,7 @@ static int run_stat(cli_context *ctx) {
   ipfsa_error err = {0};
   ipfsa_node *node = cli_node(ctx, false, false);
   if (!node) return 1;
-  if (resolve_arg(ctx, node, cli_arg_at(ctx, 0), &cid, &err) || ipfsa_block_size(node, &cid, &size, &err)) return cli_fail(ctx, &err);
+  if (ipfsa_resolve(node, cli_arg_at(ctx, 0), &cid, NULL, &err) || ipfsa_block_size(node, &cid, &size, &err)) return cli_fail(ctx, &err);
   cli_out(ctx, cli_json(ctx) ? "{\"Key\":\"%s\",\"Size\":%llu}\n" : "Key: %s\nSize: %llu\n", cli_cid(ctx, &cid), (unsigned long long)size);
   return 0;
 }
@@ -95,7 +90,7 @@ static int read_form(cli_context *ctx, put_form *ret) {
 
 static int put_one(cli_context *ctx, ipfsa_node *node, size_t i, const put_form *form) {
   size_t len = 0;
-  uint8_t *data = cli_read_input(ctx, i, MAX_BLOCK, &len);
+  uint8_t *data = cli_read_input(ctx, i, MAX_BLOCK, CLI_BIG_BLOCK, &len);
   if (!data) return 1;
   ipfsa_cid cid;
   ipfsa_error err = {0};
@@ -145,8 +140,11 @@ static int run_rm(cli_context *ctx) {
     const char *text = cli_cid(ctx, &cid);
     failed |= status != IPFSA_OK;
     if (status && status != IPFSA_E_PINNED && status != IPFSA_E_NOT_FOUND) return cli_fail(ctx, &err);
-    if (cli_json(ctx) && !cli_bool(ctx, "quiet")) cli_out(ctx, "{\"Hash\":\"%s\"%s%s%s}\n", text, status ? ",\"Error\":\"" : "", status ? err.message : "", status ? "\"" : "");
-    else if (status) cli_err(ctx, "cannot remove %s: %s\n", text, err.message);
+    if (cli_json(ctx) && !cli_bool(ctx, "quiet")) {
+      cli_out(ctx, "{\"Hash\":\"%s\"%s", text, status ? ",\"Error\":" : "");
+      if (status) cli_json_string(ctx, err.message, strlen(err.message));
+      cli_out(ctx, "}\n");
+    } else if (status) cli_err(ctx, "cannot remove %s: %s\n", text, err.message);
     else if (!cli_bool(ctx, "quiet")) cli_out(ctx, "removed %s\n", text);
   }
   return failed ? cli_fail_text(ctx, "some blocks not removed") : 0;

@@ -45,7 +45,7 @@ bool cli_bool(const cli_context *ctx, const char *option);
 const char *cli_string(const cli_context *ctx, const char *option);
 int64_t cli_int(const cli_context *ctx, const char *option);
 uint64_t cli_uint(const cli_context *ctx, const char *option);
-size_t cli_strings(const cli_context *ctx, const char *option, const char *const **ret);
+size_t cli_strings(const cli_context *ctx, const char *option, const char *const **ret); /* *ret: until the next call */
 /* Arguments after the options. For STDIN arguments (not FILE) the lines are already read. */
 size_t cli_n_args(const cli_context *ctx);
 const char *cli_arg_at(const cli_context *ctx, size_t i);
@@ -77,6 +77,7 @@ bool cli_json(const cli_context *ctx);
 
 /* A small JSON writer onto standard output. */
 void cli_json_string(cli_context *ctx, const void *text, size_t len); /* quoted and escaped */
+void cli_json_escaped(cli_context *ctx, const void *text, size_t len); /* a part of one: escaped alone */
 
 /* Progress on a terminal (standard error), none when piped or with --progress=false. label e.g. "add". */
 typedef struct cli_progress cli_progress;

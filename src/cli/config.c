@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <ipfsa/config.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +18,28 @@ static const cli_option options[] = {
 };
 static const cli_arg args[] = {{"key", CLI_ARG_REQUIRED, "The key of the config entry (e.g. \"Import.CidVersion\")."}, {"value", 0, "The value to set the config entry to."}, {0}};
 
+/* What a JSON string says, in its place; the library escapes quotes, backslashes and control characters. */
+static void unescape(char *text) {
+  static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+  char *out = text;
+  for (const char *p = text + 1; *p && *p != '"';) {
+    unsigned code = 0;
+    const char *letter = NULL;
+    if (*p != '\\') *out++ = *p++;
+    else if (p[1] == 'u' && sscanf(p + 2, "%4x", &code) == 1) *out++ = (char)code, p += 6;
+    else letter = strchr(from, p[1]), *out++ = letter ? to[letter - from] : p[1], p += 2;
+  }
+  *out = '\0';
+}
+
 static int print_value(cli_context *ctx, ipfsa_node *node) {
   char *json = NULL;
   ipfsa_error err = {0};
   if (ipfsa_node_config_get(node, cli_arg_at(ctx, 0), &json, &err)) return cli_fail(ctx, &err);
-  size_t len = strlen(json);
-  bool text = !cli_json(ctx) && len >= 2 && json[0] == '"' && !strchr(json, '\\');
-  cli_out(ctx, "%.*s\n", (int)(text ? len - 2 : len), text ? json + 1 : json);
+  bool text = !cli_json(ctx) && json[0] == '"';
+  if (text) unescape(json), cli_out_name(ctx, json, strlen(json));
+  else cli_out(ctx, "%s", json);
+  cli_out(ctx, "\n");
   ipfsa_text_free(json);
   return 0;
 }
@@ -71,7 +87,7 @@ const cli_verb cli_verb_config_show = {
 static int run_replace(cli_context *ctx) {
   size_t len = 0;
   ipfsa_error err = {0};
-  uint8_t *data = cli_read_input(ctx, 0, MAX_CONFIG, &len);
+  uint8_t *data = cli_read_input(ctx, 0, MAX_CONFIG, "that is no configuration", &len);
   ipfsa_node *node = data ? cli_node(ctx, true, false) : NULL;
   bool failed = node && ipfsa_node_config_replace(node, (const char *)data, len, &err);
   free(data);
@@ -89,35 +105,46 @@ const cli_verb cli_verb_config_replace = {
 
 static bool write_text(int fd, const char *text) {
   size_t len = strlen(text);
-  return write(fd, text, len) == (ssize_t)len && lseek(fd, 0, SEEK_SET) == 0;
+  return write(fd, text, len) == (ssize_t)len;
 }
 
 static bool run_editor(const char *path) {
-  const char *editor = getenv("EDITOR");
   pid_t pid = fork();
   int state = 1;
   if (pid == 0) {
     execl("/bin/sh", "sh", "-c", "exec $EDITOR \"$1\"", "sh", path, (char *)NULL);
     _exit(127);
   }
-  return editor && pid > 0 && waitpid(pid, &state, 0) == pid && WIFEXITED(state) && WEXITSTATUS(state) == 0;
+  return pid > 0 && waitpid(pid, &state, 0) == pid && WIFEXITED(state) && WEXITSTATUS(state) == 0;
+}
+
+/* The text in a file of its own, whose name is put into path. */
+static bool make_file(cli_context *ctx, char *path, size_t cap, const char *text) {
+  const char *folder = getenv("TMPDIR");
+  snprintf(path, cap, "%s/ipfs-accelerate-config-XXXXXX.toml", folder && *folder ? folder : "/tmp");
+  int fd = mkstemps(path, 5);
+  bool ok = fd >= 0 && write_text(fd, text);
+  if (!ok) cli_fail_text(ctx, "write %s: %s", path, strerror(errno));
+  if (!ok && fd >= 0) unlink(path);
+  if (fd >= 0) close(fd);
+  return ok;
 }
 
 static int run_edit(cli_context *ctx) {
   ipfsa_node *node = cli_node(ctx, true, false);
   if (!node) return 1;
-  if (!getenv("EDITOR")) return cli_fail_text(ctx, "ENV variable $EDITOR not set");
-  char path[] = "/tmp/ipfs-accelerate-config-XXXXXX.toml", *text = NULL;
+  const char *editor = getenv("EDITOR");
+  if (!editor || !*editor) return cli_fail_text(ctx, "ENV variable $EDITOR not set");
+  char path[4096], *text = NULL;
   static char edited[MAX_CONFIG + 2];
   ipfsa_error err = {0};
   if (ipfsa_node_config_text(node, &text, &err)) return cli_fail(ctx, &err);
-  int fd = mkstemps(path, 5);
-  bool ok = fd >= 0 && write_text(fd, text) && run_editor(path);
+  bool made = make_file(ctx, path, sizeof path, text);
   ipfsa_text_free(text);
-  FILE *file = ok ? fopen(path, "rb") : NULL; /* editors put a new file in the old one's place */
+  if (!made) return 1;
+  FILE *file = run_editor(path) ? fopen(path, "rb") : NULL; /* editors put a new file in the old one's place */
   size_t len = file ? fread(edited, 1, sizeof edited - 1, file) : 0;
   if (file) fclose(file);
-  if (fd >= 0) close(fd);
   if (!file) {
     unlink(path);
     return cli_fail_text(ctx, "the editor did not end well; nothing was changed");

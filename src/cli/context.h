@@ -16,6 +16,7 @@ struct cli_context {
   const cli_verb *verb;
   cli_value *values; /* in the order given */
   size_t n_values;
+  const char **list; /* of cli_strings */
   const char **args;
   size_t n_args;
   char *stdin_lines; /* owned; args may point into it */

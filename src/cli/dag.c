@@ -57,7 +57,7 @@ static const cli_option put_options[] = {
 
 static int put_one(cli_context *ctx, ipfsa_node *node, size_t i, const ipfsa_dag_put_options *o) {
   size_t len = 0;
-  uint8_t *data = cli_read_input(ctx, i, 2 * MAX_BLOCK, &len); /* JSON may be longer than the block it becomes */
+  uint8_t *data = cli_read_input(ctx, i, 2 * MAX_BLOCK, CLI_BIG_BLOCK, &len); /* JSON may be longer than the block it becomes */
   if (!data) return 1;
   ipfsa_cid cid;
   ipfsa_error err = {0};
@@ -97,8 +97,14 @@ static int run_resolve(cli_context *ctx) {
   ipfsa_node *node = cli_node(ctx, false, false);
   if (!node) return 1;
   if (ipfsa_resolve(node, cli_arg_at(ctx, 0), &cid, &rest, &err)) return cli_fail(ctx, &err);
-  if (cli_json(ctx)) cli_out(ctx, "{\"Cid\":{\"/\":\"%s\"},\"RemPath\":\"%s\"}\n", cli_cid(ctx, &cid), rest);
-  else cli_out(ctx, "%s%s%s", cli_cid(ctx, &cid), *rest ? "/" : "", rest);
+  if (cli_json(ctx)) {
+    cli_out(ctx, "{\"Cid\":{\"/\":\"%s\"},\"RemPath\":\"%s", cli_cid(ctx, &cid), *rest ? "/" : "");
+    cli_json_escaped(ctx, rest, strlen(rest));
+    cli_out(ctx, "\"}\n");
+  } else {
+    cli_out(ctx, "%s%s", cli_cid(ctx, &cid), *rest ? "/" : "");
+    cli_out_name(ctx, rest, strlen(rest));
+  }
   ipfsa_text_free(rest);
   return 0;
 }
@@ -145,7 +151,7 @@ static int run_stat(cli_context *ctx) {
   ipfsa_dag_stat *stats = calloc(n, sizeof *stats);
   ipfsa_dag_summary sum;
   ipfsa_error err = {0};
-  ipfsa_status status = node && roots && stats ? IPFSA_OK : IPFSA_E_NOMEM;
+  ipfsa_status status = !node ? IPFSA_E_IO : roots && stats ? IPFSA_OK : IPFSA_E_NOMEM;
   for (size_t i = 0; status == IPFSA_OK && i < n; i++) status = ipfsa_resolve(node, cli_arg_at(ctx, i), &roots[i], NULL, &err);
   cli_progress *progress = status == IPFSA_OK ? cli_progress_start(ctx, "counted", cli_bool(ctx, "progress")) : NULL;
   if (status == IPFSA_OK) status = ipfsa_dag_stat_get(node, roots, n, progress ? cli_progress_step : NULL, progress, stats, &sum, &err);
@@ -154,6 +160,7 @@ static int run_stat(cli_context *ctx) {
   free(roots);
   free(stats);
   if (!node) return 1;
+  if (!err.status) err.status = status;
   return status ? cli_fail(ctx, &err) : 0;
 }
 

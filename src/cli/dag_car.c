@@ -69,7 +69,7 @@ static ipfsa_status import_one(cli_context *ctx, ipfsa_node *node, const char *p
     snprintf(err->message, sizeof err->message, "open %s: %s", path, strerror(errno));
     return err->status = IPFSA_E_IO;
   }
-  cli_progress *progress = cli_progress_start(ctx, "import", true);
+  cli_progress *progress = cli_progress_start(ctx, "import", !cli_bool(ctx, "silent"));
   ipfsa_dag_import_options o = {.struct_size = sizeof o, .no_pin_roots = !cli_bool(ctx, "pin-roots"), .root = print_root, .root_ctx = ctx,
                                 .progress = cli_progress_step, .progress_ctx = progress};
   ipfsa_dag_import_result one = {0};

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <ipfsa/read.h>
 #include <libgen.h>
 #include <string.h>
@@ -68,9 +69,14 @@ static int save_archive(cli_context *ctx, ipfsa_node *node, const char *target, 
   if (level) snprintf(mode, sizeof mode, "wb%d", (int)level);
   snprintf(folder, sizeof folder, "%s", target);
   if (!cli_bool(ctx, "compress")) o->room_in = dirname(folder); /* how small it gets, nobody knows before */
-  if (cli_bool(ctx, "compress")) a.gz = gzopen(temp, mode);
-  else a.file = fopen(temp, "wb");
-  if (!a.gz && !a.file) return cli_fail_text(ctx, "open %s: %s", temp, strerror(errno));
+  int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd >= 0 && cli_bool(ctx, "compress")) a.gz = gzdopen(fd, mode);
+  else if (fd >= 0) a.file = fdopen(fd, "wb");
+  if (!a.gz && !a.file) {
+    int why = errno;
+    if (fd >= 0) close(fd), unlink(temp);
+    return cli_fail_text(ctx, "open %s: %s", temp, strerror(why));
+  }
   ipfsa_status status = fill_archive(ctx, node, o, &a, &err);
   bool closed = archive_close(&a);
   if (status == IPFSA_OK && closed && rename(temp, target) == 0) return 0;

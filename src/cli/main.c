@@ -54,6 +54,7 @@ int main(int argc, char **argv) {
   ipfsa_node_close(ctx.node);
   ipfsa_engine_close(ctx.engine);
   free(ctx.values);
+  free(ctx.list);
   free(ctx.args);
   free(ctx.stdin_lines);
   if (ctx.out_closed) cli_signals_die_of_pipe();

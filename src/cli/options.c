@@ -92,21 +92,10 @@ int64_t cli_int(const cli_context *ctx, const char *option) { return strtoll(cli
 uint64_t cli_uint(const cli_context *ctx, const char *option) { return strtoull(cli_string(ctx, option), NULL, 0); }
 
 size_t cli_strings(const cli_context *ctx, const char *option, const char *const **ret) {
-  static const char **list;
-  static size_t cap;
   size_t n = 0;
-  for (size_t i = 0; i < ctx->n_values; i++) {
-    if (strcmp(ctx->values[i].option->name, option) != 0) continue;
-    if (n == cap) {
-      size_t more = cap ? cap * 2 : 8;
-      const char **grown = realloc(list, more * sizeof *grown);
-      if (!grown) break;
-      list = grown;
-      cap = more;
-    }
-    list[n++] = ctx->values[i].text;
-  }
-  *ret = list;
+  for (size_t i = 0; i < ctx->n_values; i++)
+    if (strcmp(ctx->values[i].option->name, option) == 0) ctx->list[n++] = ctx->values[i].text;
+  *ret = ctx->list;
   return n;
 }
 
@@ -134,7 +123,7 @@ static const char *type_word(cli_type type) {
   return type == CLI_BOOL ? "bool" : type == CLI_INT ? "int" : type == CLI_UINT ? "uint" : "string";
 }
 
-/* Room for every possible value was made from argc. */
+/* Room for every possible value was made from the arguments. */
 static int add_value(cli_context *ctx, const cli_option *option, const char *text) {
   if (!valid_value(option, text))
     return cli_fail_text(ctx, "option \"%s\" needs a value of type %s, got \"%s\"", option->name,
@@ -235,35 +224,37 @@ static int check_file(cli_context *ctx, const char *path) {
   return cli_usage_fail(ctx, "lstat %s: %s", path, why);
 }
 
-/* Arguments, one a line, from standard input. */
-static int read_stdin_lines(cli_context *ctx) {
-  size_t len = 0, cap = 65536, n;
-  char *text = malloc(cap + 1);
-  if (!text) return cli_fail_text(ctx, "out of memory");
-  if (isatty(STDIN_FILENO)) cli_err(ctx, "%s: Reading from /dev/stdin; send Ctrl-d to stop.\n", ctx->program);
-  while ((n = fread(text + len, 1, cap - len, stdin)) > 0) {
-    len += n;
-    if (len > MAX_STDIN) {
-      free(text);
-      return cli_fail_text(ctx, "standard input holds over %u bytes of arguments; give fewer at a time", MAX_STDIN);
-    }
-    if (len < cap) continue;
-    char *grown = realloc(text, cap * 2 + 1);
-    if (!grown) break;
-    text = grown;
-    cap *= 2;
-  }
-  text[len] = '\0';
-  ctx->stdin_lines = text;
+/* Each line becomes an argument that points into the text. */
+static int take_lines(cli_context *ctx, char *text, size_t len) {
   size_t n_lines = 0;
   for (size_t i = 0; i < len; i++) n_lines += text[i] == '\n';
   const char **args = realloc(ctx->args, (ctx->n_args + n_lines + 1) * sizeof *args);
   if (!args) return cli_fail_text(ctx, "out of memory");
   ctx->args = args;
   char *save = NULL;
-  for (char *line = strtok_r(text, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
-    ctx->args[ctx->n_args++] = line;
+  for (char *line = strtok_r(text, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save)) ctx->args[ctx->n_args++] = line;
   return 0;
+}
+
+/* Arguments, one a line, from standard input. */
+static int read_stdin_lines(cli_context *ctx) {
+  size_t len = 0, cap = 65536, n;
+  char *text = ctx->stdin_lines = malloc(cap + 1);
+  if (!text) return cli_fail_text(ctx, "out of memory");
+  if (isatty(STDIN_FILENO)) cli_err(ctx, "%s: Reading from /dev/stdin; send Ctrl-d to stop.\n", ctx->program);
+  while ((n = fread(text + len, 1, cap - len, stdin)) > 0) {
+    len += n;
+    if (len > MAX_STDIN) return cli_fail_text(ctx, "standard input holds over %u bytes of arguments; give fewer at a time", MAX_STDIN);
+    if (len < cap) continue;
+    char *grown = realloc(text, cap * 2 + 1);
+    if (!grown) return cli_fail_text(ctx, "out of memory");
+    ctx->stdin_lines = text = grown;
+    cap *= 2;
+  }
+  if (ferror(stdin)) return cli_fail_text(ctx, "read standard input: %s", strerror(errno));
+  if (memchr(text, '\0', len)) return cli_fail_text(ctx, "standard input holds a zero byte; expected arguments, one a line");
+  text[len] = '\0';
+  return take_lines(ctx, text, len);
 }
 
 static int check_args(cli_context *ctx) {
@@ -317,11 +308,20 @@ static int check_globals(cli_context *ctx) {
   return 0;
 }
 
+/* "-abc…" gives one value a letter. */
+static size_t most_values(int argc, char **argv) {
+  size_t n = 1;
+  for (int i = 1; i < argc; i++) n += argv[i][0] == '-' && argv[i][1] != '-' ? strlen(argv[i]) : 1;
+  return n;
+}
+
 int cli_parse(cli_context *ctx, int argc, char **argv) {
   bool *is_word = calloc((size_t)argc + 1, sizeof *is_word);
-  ctx->values = calloc((size_t)argc * 64 + 1, sizeof *ctx->values); /* "-abc…" gives one value a letter */
+  size_t n_values = most_values(argc, argv);
+  ctx->values = calloc(n_values, sizeof *ctx->values);
+  ctx->list = calloc(n_values, sizeof *ctx->list);
   ctx->args = calloc((size_t)argc + 1, sizeof *ctx->args);
-  if (!is_word || !ctx->values || !ctx->args) {
+  if (!is_word || !ctx->values || !ctx->list || !ctx->args) {
     free(is_word);
     return cli_fail_text(ctx, "out of memory");
   }
@@ -331,8 +331,7 @@ int cli_parse(cli_context *ctx, int argc, char **argv) {
     if (is_word[i]) continue;
     if (!options_over && strcmp(argv[i], "--") == 0) options_over = true;
     else if (!options_over && argv[i][0] == '-' && argv[i][1] == '-') code = parse_long(ctx, argv[i] + 2, argv, argc, &i);
-    else if (!options_over && argv[i][0] == '-' && argv[i][1] && strlen(argv[i]) < 64)
-      code = parse_short(ctx, argv[i] + 1, argv, argc, &i);
+    else if (!options_over && argv[i][0] == '-' && argv[i][1]) code = parse_short(ctx, argv[i] + 1, argv, argc, &i);
     else ctx->args[ctx->n_args++] = argv[i];
   }
   free(is_word);

@@ -153,10 +153,9 @@ const char *cli_cid(cli_context *ctx, const ipfsa_cid *cid) {
   return text;
 }
 
-void cli_json_string(cli_context *ctx, const void *text, size_t len) {
+void cli_json_escaped(cli_context *ctx, const void *text, size_t len) {
   (void)ctx;
   const unsigned char *p = text;
-  putchar('"');
   while (len) {
     unsigned code = 0;
     size_t n = utf8_at(p, len, &code);
@@ -172,6 +171,11 @@ void cli_json_string(cli_context *ctx, const void *text, size_t len) {
     p += n;
     len -= n;
   }
+}
+
+void cli_json_string(cli_context *ctx, const void *text, size_t len) {
+  putchar('"');
+  cli_json_escaped(ctx, text, len);
   putchar('"');
 }
 

@@ -131,7 +131,7 @@ static void print_pin_json(pin_lister *l, const ipfsa_pin *pin, const char *type
   const char *cid = cli_cid(ctx, &pin->cid);
   size_t name_len = l->names ? strlen(pin->name) : 0;
   if (l->stream) cli_out(ctx, "{\"Cid\":\"%s\",\"Type\":\"%s\"%s", cid, type, name_len ? ",\"Name\":" : "");
-  else cli_out(ctx, "%s\"%s\":{\"Type\":\"%s\",\"Name\":", l->n ? "," : "", cid, type);
+  else cli_out(ctx, "%s\"%s\":{\"Type\":\"%s\",\"Name\":", l->n ? "," : "{\"Keys\":{", cid, type);
   if (name_len || !l->stream) cli_json_string(ctx, pin->name, name_len);
   cli_out(ctx, l->stream ? "}\n" : "}");
 }
@@ -156,7 +156,7 @@ static int list_pin(void *ctx, const ipfsa_pin *pin) {
   return 0;
 }
 
-static int list_one(pin_lister *l, ipfsa_node *node, const char *path, ipfsa_pin_mode mode) {
+static int list_one(pin_lister *l, ipfsa_node *node, const char *path, ipfsa_pin_mode mode, bool print) {
   ipfsa_error err = {0};
   ipfsa_cid cid, through;
   ipfsa_pin pin;
@@ -167,8 +167,17 @@ static int list_one(pin_lister *l, ipfsa_node *node, const char *path, ipfsa_pin
   char type[IPFSA_MAX_CID_TEXT + 32];
   if (pin.mode == IPFSA_PIN_INDIRECT) snprintf(type, sizeof type, "indirect through %s", cli_cid(l->ctx, &through));
   else snprintf(type, sizeof type, "%s", mode_word(pin.mode));
-  print_pin(l, &pin, type);
+  if (print) print_pin(l, &pin, type);
   return 0;
+}
+
+/* An answer that is one JSON object is not begun before it is known to be whole. */
+static int list_named(pin_lister *l, ipfsa_node *node, ipfsa_pin_mode mode) {
+  int code = 0;
+  for (bool print = !l->json || l->stream;; print = true) {
+    for (size_t i = 0; i < cli_n_args(l->ctx) && code == 0; i++) code = list_one(l, node, cli_arg_at(l->ctx, i), mode, print);
+    if (code || print) return code;
+  }
 }
 
 static int run_ls(cli_context *ctx) {
@@ -179,13 +188,10 @@ static int run_ls(cli_context *ctx) {
   if (!node) return 1;
   const char *name = cli_is_set(ctx, "name") ? cli_string(ctx, "name") : NULL;
   pin_lister l = {ctx, cli_bool(ctx, "quiet"), name || cli_bool(ctx, "names"), cli_bool(ctx, "stream"), cli_json(ctx), 0};
-  bool whole = l.json && !l.stream;
-  int code = 0;
-  if (whole) cli_out(ctx, "{\"Keys\":{");
-  for (size_t i = 0; i < cli_n_args(ctx) && code == 0; i++) code = list_one(&l, node, cli_arg_at(ctx, i), mode);
+  int code = cli_n_args(ctx) ? list_named(&l, node, mode) : 0;
   ipfsa_error err = {0};
   if (cli_n_args(ctx) == 0 && ipfsa_pin_list(node, mode, name, list_pin, &l, &err) != IPFSA_OK) code = cli_fail(ctx, &err);
-  if (whole) cli_out(ctx, "}}\n");
+  if (l.json && !l.stream && (l.n || code == 0)) cli_out(ctx, l.n ? "}}\n" : "{\"Keys\":{}}\n");
   return code;
 }
 

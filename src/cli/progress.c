@@ -5,6 +5,8 @@
 
 #include "cli/context.h"
 
+#define MOST_LEFT (100 * 86400.0) /* seconds: a guess of more says nothing */
+
 struct cli_progress {
   char label[32];
   double started, drawn;
@@ -50,10 +52,8 @@ static void draw(cli_progress *p, const ipfsa_progress *at, double elapsed) {
             100.0 * (double)at->done_bytes / (double)at->total_bytes);
   }
   fprintf(stderr, "  %s/s", cli_human_bytes((uint64_t)rate));
-  if (at->total_bytes > at->done_bytes && rate > 0) {
-    unsigned left = (unsigned)((double)(at->total_bytes - at->done_bytes) / rate + 0.5);
-    fprintf(stderr, "  %u:%02u left", left / 60, left % 60);
-  }
+  double left = at->total_bytes > at->done_bytes && rate > 0 ? (double)(at->total_bytes - at->done_bytes) / rate + 0.5 : 0;
+  if (left > 0 && left < MOST_LEFT) fprintf(stderr, "  %u:%02u left", (unsigned)left / 60, (unsigned)left % 60);
   if (at->done_items > 1) fprintf(stderr, "  %llu items", (unsigned long long)at->done_items);
   fflush(stderr);
 }

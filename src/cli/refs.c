@@ -15,11 +15,13 @@ static const cli_option options[] = {
 static const cli_arg args[] = {{"ipfs-path", CLI_ARG_REQUIRED | CLI_ARG_VARIADIC | CLI_ARG_STDIN, "Path to the object(s) to list refs from."}, {0}};
 
 static void print_text(cli_context *ctx, const char *format, const char *from, const char *to, const char *name, size_t name_len) {
+  void (*put)(cli_context *, const void *, size_t) = cli_json(ctx) ? cli_json_escaped : cli_out_name;
   while (*format) {
-    if (strncmp(format, "<src>", 5) == 0) cli_out(ctx, "%s", from), format += 5;
-    else if (strncmp(format, "<dst>", 5) == 0) cli_out(ctx, "%s", to), format += 5;
-    else if (strncmp(format, "<linkname>", 10) == 0) cli_out_name(ctx, name, name_len), format += 10;
-    else cli_out_bytes(ctx, format++, 1);
+    size_t plain = 1 + strcspn(format + 1, "<");
+    if (strncmp(format, "<src>", 5) == 0) put(ctx, from, strlen(from)), format += 5;
+    else if (strncmp(format, "<dst>", 5) == 0) put(ctx, to, strlen(to)), format += 5;
+    else if (strncmp(format, "<linkname>", 10) == 0) put(ctx, name, name_len), format += 10;
+    else (cli_json(ctx) ? cli_json_escaped : cli_out_bytes)(ctx, format, plain), format += plain;
   }
 }
 

@@ -132,7 +132,8 @@ static int print_corrupt(void *ctx, const ipfsa_cid *cid, const char *what) {
     cli_json_string(ctx, text, strlen(text));
     cli_out(ctx, ",\"Progress\":0}\n");
   } else {
-    cli_out(ctx, "%s\n", text);
+    cli_out_name(ctx, text, strlen(text));
+    cli_out(ctx, "\n");
   }
   return 0;
 }

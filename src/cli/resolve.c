@@ -1,4 +1,5 @@
 #include <ipfsa/read.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
@@ -17,7 +18,9 @@ static int run(cli_context *ctx) {
   char *rest = NULL;
   ipfsa_error err = {0};
   if (ipfsa_resolve(node, cli_arg_at(ctx, 0), &cid, &rest, &err)) return cli_fail(ctx, &err);
-  cli_out(ctx, cli_json(ctx) ? "{\"Path\":\"/ipfs/%s%s%s\"}\n" : "/ipfs/%s%s%s\n", cli_cid(ctx, &cid), *rest ? "/" : "", rest);
+  cli_out(ctx, "%s/ipfs/%s%s", cli_json(ctx) ? "{\"Path\":\"" : "", cli_cid(ctx, &cid), *rest ? "/" : "");
+  (cli_json(ctx) ? cli_json_escaped : cli_out_name)(ctx, rest, strlen(rest));
+  cli_out(ctx, cli_json(ctx) ? "\"}\n" : "\n");
   ipfsa_text_free(rest);
   return 0;
 }

@@ -5,7 +5,7 @@
 
 static const cli_option options[] = {
     {CLI_BOOL, "number", "n", "false", "Only show the version number"},
-    {CLI_BOOL, "commit", NULL, "false", "Show the commit hash"},
+    {CLI_BOOL, "commit", NULL, "false", "Accepted: a release has no commit of its own"},
     {CLI_BOOL, "repo", NULL, "false", "Show repo version"},
     {CLI_BOOL, "all", NULL, "false", "Show all version information"},
     {0},
@@ -18,11 +18,11 @@ static int run(cli_context *ctx) {
   if (cli_json(ctx))
     cli_out(ctx, "{\"Version\":\"%s\",\"Commit\":\"\",\"Repo\":\"%d\",\"System\":\"%s/linux\",\"Library\":\"%s\"}\n", IPFSA_VERSION, IPFSA_REPO_VERSION, machine,
             ipfsa_version());
-  else if (cli_bool(ctx, "repo")) cli_out(ctx, "%d\n", IPFSA_REPO_VERSION);
-  else if (cli_bool(ctx, "number")) cli_out(ctx, "%s\n", IPFSA_VERSION);
   else if (cli_bool(ctx, "all"))
     cli_out(ctx, "ipfs-accelerate version: %s\nRepo version: %d\nSystem version: %s/linux\nLibrary version: %s\n", IPFSA_VERSION, IPFSA_REPO_VERSION, machine,
             ipfsa_version());
+  else if (cli_bool(ctx, "repo")) cli_out(ctx, "%d\n", IPFSA_REPO_VERSION);
+  else if (cli_bool(ctx, "number")) cli_out(ctx, "%s\n", IPFSA_VERSION);
   else cli_out(ctx, "ipfs-accelerate version %s\n", IPFSA_VERSION);
   return 0;
 }

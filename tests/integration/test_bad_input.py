@@ -380,3 +380,34 @@ def test_an_interrupted_init_is_finished(program, tmp_path):
     assert "init" in refused(node, "pin", "ls")
     node("add", "-Q", stdin=b"content")
     assert node.text("repo", "verify") == "verify complete, all blocks validated."
+
+
+def test_arguments_out_of_standard_input_that_are_none(ipfs, tmp_path):
+    assert "zero byte" in refused(ipfs, "cat", stdin=b"one\ntwo\0three\n")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        done = subprocess.run([ipfs.program, "cat"], env=ipfs.env, stdin=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(folder)
+    assert done.returncode == 1 and done.stderr == "Error: read standard input: Is a directory\n"
+
+
+def test_many_letters_behind_one_dash(ipfs):
+    assert "unknown option" in refused(ipfs, "cat", "-" + "z" * 100000)
+    (ipfs.cwd / "f").write_bytes(b"x")
+    assert ipfs("add", "-" + "Q" * 100000, "f").out == ipfs("add", "-Q", "f").out
+
+
+def test_all_of_the_version_comes_before_a_part_of_it(ipfs):
+    assert ipfs("version", "--all", "--number", "--repo").out == ipfs("version", "--all").out
+    assert ipfs("version", "--repo", "--number").out == ipfs("version", "--repo").out
+
+
+def test_an_archive_is_not_written_through_a_link(ipfs, tmp_path):
+    """Its temporary name can be foreseen."""
+    root = ipfs("add", "-Q", stdin=b"content").out.strip()
+    (tmp_path / "kept").write_text("kept")
+    (tmp_path / "out").mkdir()
+    script = 'ln -s ../kept out/a.tar.$$.tmp; exec "$0" get -a -o out/a.tar "$1"'
+    done = subprocess.run(["sh", "-c", script, ipfs.program, root], env=ipfs.env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and "File exists" in done.stderr and (tmp_path / "kept").read_text() == "kept"

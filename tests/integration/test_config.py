@@ -107,7 +107,9 @@ def test_edit(configured, tmp_path):
     done = configured("config", "edit", env={"EDITOR": str(editor)}, check=False)
     assert done.code == 1 and "nothing was changed, your text is in /" in done.err
     assert configured("config", "edit", env={"EDITOR": "false"}, check=False).code == 1
-    assert configured("config", "edit", env={"EDITOR": ""}, check=False).code == 1
+    assert "$EDITOR not set" in configured("config", "edit", env={"EDITOR": ""}, check=False).err
+    done = configured("config", "edit", env={"EDITOR": "true", "TMPDIR": str(tmp_path / "nowhere")}, check=False)
+    assert done.code == 1 and "write %s/nowhere/ipfs-accelerate-config-" % tmp_path in done.err and "No such file" in done.err
     assert (configured.repo / "config.toml").read_text() == FILE.replace("size-1000", "size-3000")
 
 
@@ -146,3 +148,17 @@ def test_every_profile_of_kubo_is_here_or_answered(ipfs, kubo):
     for name in listed:
         done = ipfs("config", "profile", "apply", name, "--dry-run", check=False)
         assert done.code == 0 or "is not supported: it is about" in done.err, (name, done.err)
+
+
+def test_a_text_is_printed_as_it_is(configured):
+    for text in ('say "hi"', "back\\slash", "tab\tand\nline", "bell\x07", "caf\u00e9"):
+        configured("config", "cache.path", text)
+        assert configured("config", "cache.path").out == text + "\n"
+        assert json.loads(configured("config", "cache.path", "--enc=json").out) == text
+
+
+def test_a_file_that_is_too_long_is_no_configuration(configured, tmp_path):
+    (tmp_path / "long.toml").write_bytes(b"#" * ((1 << 20) + 1))
+    done = configured("config", "replace", str(tmp_path / "long.toml"), check=False)
+    assert done.code == 1 and "that is no configuration; %s holds over 1048576 bytes" % (tmp_path / "long.toml") in done.err
+    assert (configured.repo / "config.toml").read_text() == FILE

@@ -77,6 +77,10 @@ WANTED = {
     "add --hash=murmur3-x64-64 hello.txt": ("err", "it is not among the functions of 'cid hashes'"),
     "add --nocopy hello.txt": ("err", "names the key that allows it"),
     "add --mode=zzz hello.txt": ("err", "a sentence in place of strconv's"),
+    "add --mode=99999999999999999999 hello.txt": ("err", "as above"),
+    "add --mode=4294967296 hello.txt": ("err", "as above"),
+    "add --mode=0o-7 hello.txt": ("err", "as above"),
+    "add --mtime=1700000000 --mtime-nsecs=4294967297 hello.txt": ("err", "as above"),
     "add --cid-version=x hello.txt": ("err", "a sentence in place of strconv's"),
     "add --cid-version hello.txt": ("err", "a sentence in place of strconv's"),
     "add --pin=maybe hello.txt": ("err", "a sentence in place of strconv's"),
@@ -132,10 +136,13 @@ def furnish(work):
     work.mkdir()
     for name, data in (("hello.txt", b"hello\n"), ("big.bin", fill("big", 600000)), ("empty", b""), ("noise", fill("n", 50)), ("rules", b"*.txt\n"),
                        ("bad.car", bytes.fromhex("3aa2") + b"not a car"), ("lines", ("%s\n%s\n" % (HELLO, TREE)).encode()),
+                       ("odd.json", b'{"a\\"b":{"c":1}}'),
                        ("node.json", b'{"hello":"world","n":[1,2,{"/":"bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"}]}')):
         (work / name).write_bytes(data)
     (work / "d/sub").mkdir(parents=True)
     (work / "d/void").mkdir()
+    (work / "odd").mkdir()
+    (work / "odd/say \"hi\"").write_text("hello\n")
     (work / "d/a.txt").write_text("a\n")
     (work / "d/.hidden").write_text("h\n")
     (work / "d/sub/b.bin").write_bytes(fill("b", 1000))

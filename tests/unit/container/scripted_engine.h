@@ -111,12 +111,35 @@ static const char *choose(const char *request) {
   return strncmp(request, "POST", 4) == 0 ? NO_CONTENT : NOT_FOUND;
 }
 
-static void start_engine(void) {
-  engine_server = (server){.choose = choose, .path = engine_server.path};
-  has_container = has_volume = has_network = false;
+/* What it holds at first. */
+static void reset_engine(bool with_container) {
+  pthread_mutex_lock(&script_lock);
+  has_container = with_container;
+  has_volume = has_network = false;
   has_image = true;
   n_inspections = 0;
   snprintf(container_state, sizeof container_state, "running");
+  pthread_mutex_unlock(&script_lock);
+}
+
+/* state: NULL for what it is. */
+static inline void change_engine(const char *state, bool with_container) {
+  pthread_mutex_lock(&script_lock);
+  if (state) snprintf(container_state, sizeof container_state, "%s", state);
+  has_container = with_container;
+  pthread_mutex_unlock(&script_lock);
+}
+
+static inline bool engine_has(const bool *what) {
+  pthread_mutex_lock(&script_lock);
+  bool has = *what;
+  pthread_mutex_unlock(&script_lock);
+  return has;
+}
+
+static void start_engine(void) {
+  engine_server = (server){.choose = choose, .path = engine_server.path};
+  reset_engine(false);
   server_start(&engine_server);
 }
 
@@ -187,11 +210,7 @@ static ipfsa_status connect_and_run(const faulty_call *call, ipfsa_error *err) {
 /* False: nothing was left to fail. */
 static bool fail_at(const faulty_call *call, uint64_t n) {
   ipfsa_error err = {0};
-  has_container = call->on_container;
-  has_volume = has_network = false;
-  has_image = true;
-  n_inspections = 0;
-  snprintf(container_state, sizeof container_state, "running");
+  reset_engine(call->on_container);
   long json = n_json;
   ipfsa_fault_arm(&(ipfsa_fault_plan){IPFSA_FAULT_ALLOC, n, 1, IPFSA_FAULT_FAIL, 0});
   ipfsa_status status = connect_and_run(call, &err);
@@ -201,7 +220,7 @@ static bool fail_at(const faulty_call *call, uint64_t n) {
   if (status && status != IPFSA_E_NOMEM) fail_msg("%s, allocation %llu: %s: %s", call->name, (unsigned long long)n, ipfsa_status_to_string(status), err.message);
   if (status && !*err.message) fail_msg("%s, allocation %llu: failed without a word", call->name, (unsigned long long)n);
   if (strstr(err.message, "secret-word")) fail_msg("%s, allocation %llu: %s", call->name, (unsigned long long)n, err.message);
-  if (status && call->makes && (has_container || has_volume)) fail_msg("%s, allocation %llu: something is left behind: %s", call->name, (unsigned long long)n, err.message);
+  if (status && call->makes && (engine_has(&has_container) || engine_has(&has_volume))) fail_msg("%s, allocation %llu: something is left behind: %s", call->name, (unsigned long long)n, err.message);
   if (n_json != json) fail_msg("%s, allocation %llu: %ld values of JSON are left", call->name, (unsigned long long)n, n_json - json);
   return fired;
 }

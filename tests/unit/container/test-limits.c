@@ -13,7 +13,7 @@ static int set_up(void **state) {
   ipfsa_error err = {0};
   start_engine();
   engine_server.takes_all = true;
-  has_container = true;
+  change_engine(NULL, true);
   assert_ok(connect_engine(&engine, &err));
   return 0;
 }
@@ -60,6 +60,7 @@ static const char *choose_large(const char *request) {
 static void make_large(const char *begin, char fill, const char *end, size_t len) {
   static const char head[] = OK_JSON("");
   size_t n = sizeof head - 1;
+  pthread_mutex_lock(&script_lock); /* whoever hung up on the last one may still be sent it */
   large_len = n + len;
   large = realloc(large, large_len);
   memcpy(large, head, n);
@@ -67,6 +68,7 @@ static void make_large(const char *begin, char fill, const char *end, size_t len
   memcpy(large + n, begin, strlen(begin));
   memcpy(large + large_len - strlen(end), end, strlen(end));
   engine_server.choose = choose_large;
+  pthread_mutex_unlock(&script_lock);
 }
 
 static int no_container(void *ctx, const ipfsa_container *c) { return (void)ctx, (void)c, 1; }
@@ -129,7 +131,7 @@ static void words_of_a_command(void **state) {
 }
 
 static ipfsa_status start_with(const ipfsa_container_start_options *o, ipfsa_error *err) {
-  has_container = false;
+  change_engine(NULL, false);
   return ipfsa_container_start(engine, "web", "busybox", o, NULL, NULL, err);
 }
 

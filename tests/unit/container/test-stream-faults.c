@@ -58,11 +58,11 @@ static int see(void *ctx, const ipfsa_watch_event *e) {
   s->n_states += e->kind == IPFSA_WATCH_STATE;
   s->n_healthy += e->health == IPFSA_HEALTH_HEALTHY;
   if (e->health == IPFSA_HEALTH_UNHEALTHY) fail_msg("watch: what failed here is told as a failure of the container: %s", e->what);
-  if (e->kind == IPFSA_WATCH_HEALTH && e->health == IPFSA_HEALTH_HEALTHY) snprintf(container_state, sizeof container_state, "exited");
+  if (e->kind == IPFSA_WATCH_HEALTH && e->health == IPFSA_HEALTH_HEALTHY) change_engine("exited", true);
   if (e->kind == IPFSA_WATCH_RESTART && !e->delay_ms) {
     s->n_restarted += !*e->what;
     s->n_not_restarted += *e->what != '\0';
-    has_container = false;
+    change_engine(NULL, false);
   }
   s->n_removed += e->kind == IPFSA_WATCH_REMOVED;
   return 0;
@@ -71,16 +71,23 @@ static int see(void *ctx, const ipfsa_watch_event *e) {
 static ipfsa_status watch_named(ipfsa_engine *e, const ipfsa_watch_options *o, ipfsa_error *err) {
   seen s = {0};
   ipfsa_status status = ipfsa_watch_run(e, o, &quick, see, &s, err);
-  if (status == IPFSA_OK && (s.n_states < 2 || !s.n_healthy || s.n_restarted + s.n_not_restarted != 1 || s.n_removed != 1))
+  /* On a slow machine the next restart is due before it is seen that there is nothing left to restart. */
+  if (status == IPFSA_OK && (s.n_states < 2 || !s.n_healthy || s.n_restarted + s.n_not_restarted < 1 || s.n_removed != 1))
     fail_msg("watch: %u states, %u healthy, %u restarts, %u removals", s.n_states, s.n_healthy, s.n_restarted, s.n_removed);
   return status;
 }
 
+static void set_probes(const char *label) {
+  pthread_mutex_lock(&script_lock);
+  probe_label = label;
+  pthread_mutex_unlock(&script_lock);
+}
+
 static ipfsa_status watch(ipfsa_engine *e, ipfsa_error *err) {
   static const char *const names[] = {"web"};
-  probe_label = "{\\\"probes\\\":[\\\"exec:true\\\",\\\"log:said\\\"],\\\"threshold\\\":1,\\\"interval_ms\\\":1}";
+  set_probes("{\\\"probes\\\":[\\\"exec:true\\\",\\\"log:said\\\"],\\\"threshold\\\":1,\\\"interval_ms\\\":1}");
   ipfsa_status status = watch_named(e, &(ipfsa_watch_options){.struct_size = sizeof(ipfsa_watch_options), .names = {names, 1}, .restart = true}, err);
-  probe_label = "";
+  set_probes("");
   return status;
 }
 
@@ -92,7 +99,7 @@ static void what_is_no_text_is_no_lack_of_memory(void **state) {
   int64_t code;
   char told[264];
   start_engine();
-  has_container = true;
+  change_engine(NULL, true);
   assert_ok(connect_engine(&e, &err));
   ipfsa_container_exec_options o = {.struct_size = sizeof o, .env = {odd, 2}};
   assert_status(ipfsa_container_exec(e, "web", (ipfsa_texts){odd, 2}, NULL, hear, NULL, &code, &err), IPFSA_E_INVALID);
@@ -145,7 +152,7 @@ static void a_tunnel_that_cannot_be_opened_leaves_nothing(void **state) {
   (void)state;
   int fds = n_open_fds();
   start_engine();
-  has_container = true;
+  change_engine(NULL, true);
   long json = n_json;
   bool fired = true;
   uint64_t n = 0;
@@ -215,7 +222,7 @@ static void a_connection_without_memory_fails_alone(void **state) {
   (void)state;
   int fds = n_open_fds();
   start_engine();
-  has_container = true;
+  change_engine(NULL, true);
   running r;
   begin(&r);
   char text[8];
@@ -275,7 +282,7 @@ static bool tunnels_fail_at(bool rm, uint64_t n, unsigned *n_listed, ipfsa_statu
 static void ls_and_rm_without_memory_say_so(void **state) {
   (void)state;
   start_engine();
-  has_container = true;
+  change_engine(NULL, true);
   unsigned n_listed;
   ipfsa_status status;
   ipfsa_error err = {0};

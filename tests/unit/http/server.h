@@ -13,6 +13,9 @@
 
 #define MAX_REQUESTS 16
 
+/* Held while an answer is chosen and sent: whoever changes what answers are made of takes it. */
+static pthread_mutex_t script_lock = PTHREAD_MUTEX_INITIALIZER;
+
 typedef struct server {
   int fd, stop[2];
   uint16_t port;
@@ -74,9 +77,11 @@ static void *serve(void *arg) {
     if (s->takes_all) take_body(s, fd, s->requests[n], len);
     __atomic_add_fetch(&s->n_requests, 1, __ATOMIC_SEQ_CST);
     while (answer > 0 && !s->answers[answer]) answer--;
+    pthread_mutex_lock(&script_lock);
     const char *text = s->choose ? s->choose(s->requests[n]) : s->answers[answer];
     send_all(fd, text, s->n_answer ? s->n_answer : strlen(text));
     s->n_answer = 0;
+    pthread_mutex_unlock(&script_lock);
     static const char pad[65536] = {[0 ... 65535] = 'x'};
     for (size_t left = s->pad, some; left; left -= some) send_all(fd, pad, some = left < sizeof pad ? left : sizeof pad);
     char byte;

@@ -1,8 +1,7 @@
 /* A file that stays open: the bytes of every range, whatever shape the file has. */
-#include <ipfsa/add.h>
 #include <ipfsa/read.h>
 
-#include "../support.h"
+#include "repo_fixture.h"
 
 #define LEN 3000000
 
@@ -14,35 +13,22 @@ static uint32_t pick(uint32_t n) {
 }
 
 typedef struct world {
-  char *dir;
-  ipfsa_node *node;
+  repo_fixture r;
   uint8_t *data, *back;
 } world;
 
-static void in(world *w, char ret[600], const char *name) {
-  if (snprintf(ret, 600, "%s/%s", w->dir, name) >= 600) fail_msg("a long path");
-}
-
 static int setup(void **state) {
-  world *w = calloc(1, sizeof *w);
-  ipfsa_error err = {0};
-  char repo[600];
-  w->dir = test_temp_dir();
+  world *w = *state = calloc(1, sizeof *w);
   w->data = malloc(LEN);
   w->back = malloc(LEN);
   test_shake128("open file", w->data, LEN);
-  in(w, repo, "repo");
-  const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = repo};
-  assert_ok(ipfsa_repo_init(&options, &err));
-  assert_ok(ipfsa_node_open(&options, &w->node, NULL, &err));
-  *state = w;
+  repo_begin(&w->r);
   return 0;
 }
 
 static int teardown(void **state) {
   world *w = *state;
-  ipfsa_node_close(w->node);
-  test_remove_tree(w->dir);
+  repo_end(&w->r);
   free(w->data);
   free(w->back);
   free(w);
@@ -50,19 +36,11 @@ static int teardown(void **state) {
 }
 
 static ipfsa_file *open_added(world *w, size_t len, const ipfsa_add_options *options) {
-  char path[600], text[IPFSA_MAX_CID_TEXT];
+  char text[IPFSA_MAX_CID_TEXT];
   ipfsa_error err = {0};
-  ipfsa_cid cid;
   ipfsa_file *file = NULL;
-  in(w, path, "source");
-  FILE *out = fopen(path, "wb");
-  assert_non_null(out);
-  assert_int_equal(fwrite(w->data, 1, len, out), len);
-  fclose(out);
-  const char *one = path;
-  assert_ok(ipfsa_add(w->node, &one, 1, -1, options, &cid, &err));
-  ipfsa_cid_format(&cid, text);
-  assert_ok(ipfsa_file_open(w->node, text, &file, &err));
+  repo_add(&w->r, "source", w->data, len, options, text);
+  assert_ok(ipfsa_file_open(w->r.node, text, &file, &err));
   assert_int_equal(ipfsa_file_length(file), len);
   return file;
 }
@@ -101,8 +79,8 @@ static void what_is_no_file(void **state) {
   world *w = *state;
   ipfsa_error err = {0};
   ipfsa_file *file = NULL;
-  assert_status(ipfsa_file_open(w->node, "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn", &file, &err), IPFSA_E_NOT_FOUND);
-  assert_status(ipfsa_file_open(w->node, "no path", &file, &err), IPFSA_E_INVALID);
+  assert_status(ipfsa_file_open(w->r.node, "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn", &file, &err), IPFSA_E_NOT_FOUND);
+  assert_status(ipfsa_file_open(w->r.node, "no path", &file, &err), IPFSA_E_INVALID);
   assert_null(file);
 }
 

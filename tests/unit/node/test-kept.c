@@ -1,13 +1,11 @@
 /* A checkpoint of content that was closed and is opened again: the same memory, as long as nothing changed and gc did not come; never more than that. */
 #include <errno.h>
-#include <ipfsa/add.h>
 #include <ipfsa/alias.h>
 #include <ipfsa/checkpoint.h>
-#include <ipfsa/repo.h>
 #include <unistd.h>
 
-#include "../support.h"
 #include "damage.h"
+#include "repo_fixture.h"
 
 #include "base/fault.h"
 #include "node/node.h"
@@ -15,42 +13,20 @@
 #define BYTES 400000 /* of the one tensor */
 
 typedef struct world {
-  char *dir, repo[600];
-  ipfsa_node *node;
+  repo_fixture r;
   uint8_t *data; /* of a checkpoint's tensor, by its number */
 } world;
 
-/* A second one is as another process would have it. */
-static ipfsa_node *open_other(const world *w) {
-  ipfsa_error err = {0};
-  ipfsa_node *node = NULL;
-  const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = w->repo};
-  assert_ok(ipfsa_node_open(&options, &node, NULL, &err));
-  return node;
-}
-
-static void open_node(world *w) {
-  ipfsa_node_close(w->node);
-  w->node = open_other(w);
-}
-
 static int setup(void **state) {
-  world *w = calloc(1, sizeof *w);
-  ipfsa_error err = {0};
-  w->dir = test_temp_dir();
+  world *w = *state = calloc(1, sizeof *w);
   w->data = malloc(BYTES);
-  if (snprintf(w->repo, sizeof w->repo, "%s/repo", w->dir) >= (int)sizeof w->repo) fail_msg("a long path");
-  const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = w->repo};
-  assert_ok(ipfsa_repo_init(&options, &err));
-  open_node(w);
-  *state = w;
+  repo_begin(&w->r);
   return 0;
 }
 
 static int teardown(void **state) {
   world *w = *state;
-  ipfsa_node_close(w->node);
-  test_remove_tree(w->dir);
+  repo_end(&w->r);
   free(w->data);
   free(w);
   return 0;
@@ -64,23 +40,15 @@ static void fill(world *w, int number) {
 
 /* A file with one tensor. Not pinned: gc may have it. */
 static ipfsa_cid add_padded(world *w, int number, int padding, char ret_text[IPFSA_MAX_CID_TEXT]) {
-  char path[640], header[128];
-  ipfsa_error err = {0};
-  ipfsa_cid cid;
+  static uint8_t file[8 + 128 + BYTES];
+  char *header = (char *)file + 8;
   fill(w, number);
-  snprintf(path, sizeof path, "%s/model.safetensors", w->dir);
-  snprintf(header, sizeof header, "{\"t\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]}%*s", BYTES, BYTES, padding, "}");
+  snprintf(header, 128, "{\"t\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]}%*s", BYTES, BYTES, padding, "}");
   size_t len = strlen(header);
-  const uint8_t prefix[8] = {(uint8_t)len};
-  FILE *out = fopen(path, "wb");
-  assert_non_null(out);
-  assert_int_equal(fwrite(prefix, 1, 8, out) + fwrite(header, 1, len, out) + fwrite(w->data, 1, BYTES, out), 8 + len + BYTES);
-  fclose(out);
-  const char *one = path;
+  file[0] = (uint8_t)len;
+  memcpy(header + len, w->data, BYTES);
   const ipfsa_add_options options = {.struct_size = sizeof options, .chunker = "tensor", .pin = IPFSA_OFF};
-  assert_ok(ipfsa_add(w->node, &one, 1, -1, &options, &cid, &err));
-  ipfsa_cid_format(&cid, ret_text);
-  return cid;
+  return repo_add(&w->r, "model.safetensors", file, 8 + len + BYTES, &options, ret_text);
 }
 
 /* As writers pad it. */
@@ -97,7 +65,7 @@ static const void *visit(world *w, const char *path) {
   ipfsa_error err = {0};
   ipfsa_checkpoint *cp = NULL;
   ipfsa_view v = {0};
-  assert_ok(ipfsa_checkpoint_open(w->node, path, &cp, &err));
+  assert_ok(ipfsa_checkpoint_open(w->r.node, path, &cp, &err));
   assert_ok(view(cp, &v, &err));
   assert_int_equal(v.size, BYTES);
   assert_true(v.mapped > BYTES / 2);
@@ -114,10 +82,10 @@ static void it_is_the_same_memory(void **state) {
   char cid[IPFSA_MAX_CID_TEXT];
   (void)add(w, 1, cid);
   const void *at = visit(w, cid);
-  assert_int_equal(w->node->kept.n, 1);
+  assert_int_equal(w->r.node->kept.n, 1);
   assert_ptr_equal(visit(w, cid), at);
-  assert_ok(ipfsa_checkpoint_open(w->node, cid, &one, &err));
-  assert_ok(ipfsa_checkpoint_open(w->node, cid, &two, &err)); /* each its own while both are open */
+  assert_ok(ipfsa_checkpoint_open(w->r.node, cid, &one, &err));
+  assert_ok(ipfsa_checkpoint_open(w->r.node, cid, &two, &err)); /* each its own while both are open */
   assert_ok(view(one, &a, &err));
   assert_ok(view(two, &b, &err));
   assert_ptr_equal(a.data, at);
@@ -125,7 +93,7 @@ static void it_is_the_same_memory(void **state) {
   ipfsa_checkpoint_close(one);
   assert_memory_equal(b.data, w->data, BYTES);
   ipfsa_checkpoint_close(two);
-  assert_int_equal(w->node->kept.n, 2);
+  assert_int_equal(w->r.node->kept.n, 2);
 }
 
 static void gc_takes_what_is_only_kept(void **state) {
@@ -136,15 +104,15 @@ static void gc_takes_what_is_only_kept(void **state) {
   char cid[IPFSA_MAX_CID_TEXT];
   (void)add(w, 1, cid);
   (void)visit(w, cid);
-  ipfsa_node *other = open_other(w);
-  assert_ok(ipfsa_checkpoint_open(w->node, cid, &cp, &err));
+  ipfsa_node *other = repo_open(&w->r, false); /* as another process would have it */
+  assert_ok(ipfsa_checkpoint_open(w->r.node, cid, &cp, &err));
   assert_ok(ipfsa_repo_gc(other, NULL, &gone, &err));
   assert_int_equal(gone.n_removed, 0); /* it is in use again */
   ipfsa_checkpoint_close(cp);
   assert_ok(ipfsa_repo_gc(other, NULL, &gone, &err));
   assert_true(gone.n_removed > 1);
-  assert_status(ipfsa_checkpoint_open(w->node, cid, &cp, &err), IPFSA_E_NOT_FOUND);
-  assert_int_equal(w->node->kept.n, 0);
+  assert_status(ipfsa_checkpoint_open(w->r.node, cid, &cp, &err), IPFSA_E_NOT_FOUND);
+  assert_int_equal(w->r.node->kept.n, 0);
   ipfsa_node_close(other);
 }
 
@@ -156,8 +124,8 @@ static void a_pack_that_was_written_to_is_looked_at_anew(void **state) {
   char cid[IPFSA_MAX_CID_TEXT];
   (void)add(w, 1, cid);
   (void)visit(w, cid);
-  damage_packs(w->repo, w->data + 100000, 64);
-  assert_ok(ipfsa_checkpoint_open(w->node, cid, &cp, &err));
+  damage_packs(w->r.path, w->data + 100000, 64);
+  assert_ok(ipfsa_checkpoint_open(w->r.node, cid, &cp, &err));
   assert_status(view(cp, &v, &err), IPFSA_E_CORRUPT);
   ipfsa_checkpoint_close(cp);
 }
@@ -168,12 +136,12 @@ static void an_alias_is_what_it_says_now(void **state) {
   ipfsa_alias alias = {.name = "org/model"};
   char cid[IPFSA_MAX_CID_TEXT];
   alias.cid = add(w, 1, cid);
-  assert_ok(ipfsa_alias_set(w->node, &alias, 1, &err));
+  assert_ok(ipfsa_alias_set(w->r.node, &alias, 1, &err));
   (void)visit(w, "org/model");
   alias.cid = add(w, 2, cid);
-  assert_ok(ipfsa_alias_set(w->node, &alias, 1, &err));
+  assert_ok(ipfsa_alias_set(w->r.node, &alias, 1, &err));
   (void)visit(w, "org/model");
-  assert_int_equal(w->node->kept.n, 0);
+  assert_int_equal(w->r.node->kept.n, 0);
 }
 
 static void what_was_written_to_is_not_kept(void **state) {
@@ -183,12 +151,12 @@ static void what_was_written_to_is_not_kept(void **state) {
   ipfsa_view v = {0};
   char cid[IPFSA_MAX_CID_TEXT];
   (void)add(w, 1, cid);
-  assert_ok(ipfsa_checkpoint_open(w->node, cid, &cp, &err));
+  assert_ok(ipfsa_checkpoint_open(w->r.node, cid, &cp, &err));
   ipfsa_checkpoint_set_views_writable(cp);
   assert_ok(view(cp, &v, &err));
   memset((void *)(uintptr_t)v.data, 0, 1000);
   ipfsa_checkpoint_close(cp);
-  assert_int_equal(w->node->kept.n, 0);
+  assert_int_equal(w->r.node->kept.n, 0);
   (void)visit(w, cid);
 }
 
@@ -200,7 +168,7 @@ static void writable_views_of_one_that_was_kept(void **state) {
   char cid[IPFSA_MAX_CID_TEXT];
   (void)add(w, 1, cid);
   (void)visit(w, cid);
-  assert_ok(ipfsa_checkpoint_open(w->node, cid, &cp, &err));
+  assert_ok(ipfsa_checkpoint_open(w->r.node, cid, &cp, &err));
   ipfsa_checkpoint_set_views_writable(cp);
   assert_ok(view(cp, &v, &err));
   memset((void *)(uintptr_t)v.data, 0, BYTES);
@@ -213,7 +181,7 @@ static void who_reads_does_not_wait_for_who_writes(void **state) {
   ipfsa_error err = {0};
   char cid[IPFSA_MAX_CID_TEXT];
   (void)add(w, 1, cid);
-  ipfsa_node *other = open_other(w);
+  ipfsa_node *other = repo_open(&w->r, false); /* as another process would have it */
   assert_ok(ipfsa_store_lock(other->store, &err)); /* as long as an add takes */
   (void)visit(w, cid);
   ipfsa_store_unlock(other->store);
@@ -227,12 +195,12 @@ static void the_oldest_goes(void **state) {
     (void)add(w, i, cids[i]);
     (void)visit(w, cids[i]);
   }
-  assert_int_equal(w->node->kept.n, IPFSA_MAX_KEPT);
+  assert_int_equal(w->r.node->kept.n, IPFSA_MAX_KEPT);
   for (int i = 0; i < IPFSA_MAX_KEPT + 2; i++) {
     fill(w, i);
     (void)visit(w, cids[i]);
   }
-  assert_int_equal(w->node->kept.n, IPFSA_MAX_KEPT);
+  assert_int_equal(w->r.node->kept.n, IPFSA_MAX_KEPT);
 }
 
 static ipfsa_status visit_twice(world *w, const char *cid, ipfsa_error *err) {
@@ -240,7 +208,7 @@ static ipfsa_status visit_twice(world *w, const char *cid, ipfsa_error *err) {
   for (int i = 0; i < 2 && status == IPFSA_OK; i++) {
     ipfsa_checkpoint *cp = NULL;
     ipfsa_view v = {0};
-    status = ipfsa_checkpoint_open(w->node, cid, &cp, err);
+    status = ipfsa_checkpoint_open(w->r.node, cid, &cp, err);
     if (status) return status;
     status = view(cp, &v, err);
     if (status == IPFSA_OK) assert_memory_equal(v.data, w->data, BYTES);
@@ -258,7 +226,7 @@ static void fail_every_step(world *w, int padding) {
     uint64_t nth = 1;
     for (bool fired = true; fired; nth++) {
       ipfsa_error err = {0};
-      open_node(w);
+      repo_reopen(&w->r, false);
       ipfsa_fault_arm(&(ipfsa_fault_plan){.kind = kinds[k], .nth = nth, .mode = IPFSA_FAULT_FAIL, .sys_errno = EIO});
       ipfsa_status status = visit_twice(w, cid, &err);
       fired = ipfsa_fault_fired();

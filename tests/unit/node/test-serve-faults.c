@@ -117,13 +117,13 @@ static void files_fail(void **state) {
   for (uint64_t n = 1; fired; n++) {
     ipfsa_error err = {0};
     bool changed = false;
-    has_container = false;
+    change_engine(NULL, false);
     ipfsa_fault_arm(&(ipfsa_fault_plan){IPFSA_FAULT_FILE, n, 1, IPFSA_FAULT_FAIL, ENOSPC});
     ipfsa_status status = start_mounted(p, &changed, &err);
     fired = ipfsa_fault_fired();
     ipfsa_fault_disarm();
     if (status && (!*err.message || !fired)) fail_msg("file operation %llu: %s", (unsigned long long)n, err.message);
-    if (status && has_container) fail_msg("file operation %llu: the container is left behind: %s", (unsigned long long)n, err.message);
+    if (status && engine_has(&has_container)) fail_msg("file operation %llu: the container is left behind: %s", (unsigned long long)n, err.message);
     n_failed += status != IPFSA_OK;
     if (status) continue;
     assert_ok(ipfsa_mounts_release_unused(p->engine, p->repo, NULL, &err));
@@ -140,16 +140,16 @@ static void memory_runs_out(ipfsa_status (*call)(place *, bool *, ipfsa_error *)
   for (uint64_t n = 1; fired; n += n < SHOWN_FIRST ? 1 : 7) {
     ipfsa_error err = {0};
     bool changed = false;
-    has_container = false;
+    change_engine(NULL, false);
     long json = n_json;
     ipfsa_fault_arm(&(ipfsa_fault_plan){IPFSA_FAULT_ALLOC, n, 1, IPFSA_FAULT_FAIL, 0});
     ipfsa_status status = call(p, &changed, &err);
     fired = ipfsa_fault_fired();
     ipfsa_fault_disarm();
     if (status && (status != IPFSA_E_NOMEM || !*err.message || !fired)) fail_msg("allocation %llu: %s: %s", (unsigned long long)n, ipfsa_status_to_string(status), err.message);
-    if (status && has_container) fail_msg("allocation %llu: the container is left behind: %s", (unsigned long long)n, err.message);
+    if (status && engine_has(&has_container)) fail_msg("allocation %llu: the container is left behind: %s", (unsigned long long)n, err.message);
     if (n_json != json) fail_msg("allocation %llu: %ld values of JSON are left", (unsigned long long)n, n_json - json);
-    assert_true(status || (changed && has_container));
+    assert_true(status || (changed && engine_has(&has_container)));
     n_failed += status != IPFSA_OK;
     if (status == IPFSA_OK) assert_ok(ipfsa_mounts_release_unused(p->engine, p->repo, NULL, &err)); /* the script shows no CID */
     if (n_failed % GC_EVERY == 0) nothing_is_used(p, n);

@@ -1,13 +1,11 @@
 /* A file of the store as memory: its bytes whatever shape it has, pages of the store where leaves lie so, nothing that was not verified. */
 #include <errno.h>
-#include <ipfsa/add.h>
 #include <ipfsa/block.h>
 #include <ipfsa/read.h>
-#include <ipfsa/repo.h>
 #include <unistd.h>
 
-#include "../support.h"
 #include "damage.h"
+#include "repo_fixture.h"
 
 #include "base/fault.h"
 #include "codec/varint.h"
@@ -23,54 +21,28 @@ static uint32_t pick(uint32_t n) {
 }
 
 typedef struct world {
-  char *dir, repo[600];
-  ipfsa_node *node;
+  repo_fixture r;
   uint8_t *data;
 } world;
 
-static void open_node(world *w, bool read_only) {
-  ipfsa_error err = {0};
-  ipfsa_node_close(w->node);
-  w->node = NULL;
-  const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = w->repo, .read_only = read_only};
-  assert_ok(ipfsa_node_open(&options, &w->node, NULL, &err));
-}
-
 static int setup(void **state) {
-  world *w = calloc(1, sizeof *w);
-  ipfsa_error err = {0};
-  w->dir = test_temp_dir();
+  world *w = *state = calloc(1, sizeof *w);
   w->data = malloc(LEN);
   test_shake128("views", w->data, LEN);
-  if (snprintf(w->repo, sizeof w->repo, "%s/repo", w->dir) >= (int)sizeof w->repo) fail_msg("a long path");
-  const ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = w->repo};
-  assert_ok(ipfsa_repo_init(&options, &err));
-  open_node(w, false);
-  *state = w;
+  repo_begin(&w->r);
   return 0;
 }
 
 static int teardown(void **state) {
   world *w = *state;
-  ipfsa_node_close(w->node);
-  test_remove_tree(w->dir);
+  repo_end(&w->r);
   free(w->data);
   free(w);
   return 0;
 }
 
 static void add(world *w, const uint8_t *data, size_t len, const ipfsa_add_options *options, char ret_cid[IPFSA_MAX_CID_TEXT]) {
-  char path[640];
-  ipfsa_error err = {0};
-  ipfsa_cid cid;
-  snprintf(path, sizeof path, "%s/source", w->dir);
-  FILE *out = fopen(path, "wb");
-  assert_non_null(out);
-  assert_int_equal(fwrite(data, 1, len, out), len);
-  fclose(out);
-  const char *one = path;
-  assert_ok(ipfsa_add(w->node, &one, 1, -1, options, &cid, &err));
-  ipfsa_cid_format(&cid, ret_cid);
+  repo_add(&w->r, "source", data, len, options, ret_cid);
 }
 
 static ipfsa_file *open_added(world *w, const uint8_t *data, size_t len, const ipfsa_add_options *options) {
@@ -78,7 +50,7 @@ static ipfsa_file *open_added(world *w, const uint8_t *data, size_t len, const i
   ipfsa_error err = {0};
   ipfsa_file *file = NULL;
   add(w, data, len, options, cid);
-  assert_ok(ipfsa_file_open(w->node, cid, &file, &err));
+  assert_ok(ipfsa_file_open(w->r.node, cid, &file, &err));
   return file;
 }
 
@@ -172,8 +144,8 @@ static void what_is_written_is_private(void **state) {
     ipfsa_file *mine = NULL, *other = NULL;
     ipfsa_view a, b, theirs;
     add(w, w->data, LEN, &options[i], cid);
-    assert_ok(ipfsa_file_open(w->node, cid, &mine, &err));
-    assert_ok(ipfsa_file_open(w->node, cid, &other, &err));
+    assert_ok(ipfsa_file_open(w->r.node, cid, &mine, &err));
+    assert_ok(ipfsa_file_open(w->r.node, cid, &other, &err));
     ipfsa_file_set_views_writable(mine);
     assert_ok(ipfsa_file_view(mine, 1000, 500000, &a, &err));
     assert_int_equal(a.mapped > 0, i == 0);
@@ -187,7 +159,7 @@ static void what_is_written_is_private(void **state) {
     for (size_t at = 0; at < 500000; at++) assert_int_equal(bytes[at], w->data[1000 + at] ^ (at % 1000 ? 0 : 0xff));
     ipfsa_file_close(mine);
     ipfsa_file_close(other);
-    assert_ok(ipfsa_file_open(w->node, cid, &mine, &err));
+    assert_ok(ipfsa_file_open(w->r.node, cid, &mine, &err));
     assert_ok(ipfsa_file_view(mine, 0, LEN, &a, &err));
     assert_memory_equal(a.data, w->data, LEN);
     ipfsa_file_close(mine);
@@ -219,8 +191,8 @@ static void a_view_that_is_stopped(void **state) {
     ipfsa_file *file = NULL;
     ipfsa_view view = {.size = 77};
     add(w, (uint8_t *)data, MANY, &options[i], cid);
-    open_node(w, false); /* what was read before is not known */
-    assert_ok(ipfsa_file_open(w->node, cid, &file, &err));
+    repo_reopen(&w->r, false); /* what was read before is not known */
+    assert_ok(ipfsa_file_open(w->r.node, cid, &file, &err));
     asked first = {.stop_at = 1}, all = {0};
     ipfsa_file_set_view_progress(file, ask, &first);
     ipfsa_status status = ipfsa_file_view(file, 8, MANY - 8, &view, &err);
@@ -233,9 +205,9 @@ static void a_view_that_is_stopped(void **state) {
     ipfsa_file_set_view_progress(file, NULL, NULL);
     assert_ok(ipfsa_file_view(file, 0, 100, &view, &err));
     ipfsa_file_close(file);
-    open_node(w, false);
+    repo_reopen(&w->r, false);
     asked whole = {0};
-    assert_ok(ipfsa_file_open(w->node, cid, &file, &err));
+    assert_ok(ipfsa_file_open(w->r.node, cid, &file, &err));
     ipfsa_file_set_view_progress(file, ask, &whole);
     assert_ok(ipfsa_file_view(file, 0, MANY, &view, &err));
     assert_true((whole.n >= 1 || i == 0) && whole.n <= MANY / (16 << 20));
@@ -261,7 +233,7 @@ static void damage_is_never_given(void **state) {
   ipfsa_error err = {0};
   ipfsa_view view = {0};
   ipfsa_file *file = open_added(w, w->data, LEN, ADD(.cid_version_1 = IPFSA_ON, .chunker = "size-262144"));
-  damage_packs(w->repo, w->data + 5 * 262144 + 1000, 64);
+  damage_packs(w->r.path, w->data + 5 * 262144 + 1000, 64);
   expect(file, w->data, 0, 5 * 262144);
   assert_status(ipfsa_file_view(file, 5 * 262144 + 100000, 10, &view, &err), IPFSA_E_CORRUPT);
   assert_non_null(strstr(err.message, "damaged"));
@@ -278,16 +250,16 @@ static void gc_keeps_what_is_viewed(void **state) {
   ipfsa_file *file = NULL;
   ipfsa_gc_result gone;
   add(w, w->data, LEN, ADD(.cid_version_1 = IPFSA_ON, .pin = IPFSA_OFF), cid);
-  assert_ok(ipfsa_file_open(w->node, cid, &file, &err));
+  assert_ok(ipfsa_file_open(w->r.node, cid, &file, &err));
   ipfsa_view view;
   assert_ok(ipfsa_file_view(file, 0, LEN, &view, &err));
-  assert_ok(ipfsa_repo_gc(w->node, NULL, &gone, &err));
+  assert_ok(ipfsa_repo_gc(w->r.node, NULL, &gone, &err));
   assert_int_equal(gone.n_removed, 0);
   assert_memory_equal(view.data, w->data, LEN);
   ipfsa_file_close(file);
-  assert_ok(ipfsa_repo_gc(w->node, NULL, &gone, &err));
+  assert_ok(ipfsa_repo_gc(w->r.node, NULL, &gone, &err));
   assert_true(gone.n_removed > 2);
-  assert_status(ipfsa_file_open(w->node, cid, &file, &err), IPFSA_E_NOT_FOUND);
+  assert_status(ipfsa_file_open(w->r.node, cid, &file, &err), IPFSA_E_NOT_FOUND);
 }
 
 static void of_a_repo_that_is_only_read(void **state) {
@@ -296,8 +268,8 @@ static void of_a_repo_that_is_only_read(void **state) {
   char cid[IPFSA_MAX_CID_TEXT];
   ipfsa_file *file = NULL;
   add(w, w->data, LEN, ADD(.cid_version_1 = IPFSA_ON), cid);
-  open_node(w, true);
-  assert_ok(ipfsa_file_open(w->node, cid, &file, &err));
+  repo_reopen(&w->r, true);
+  assert_ok(ipfsa_file_open(w->r.node, cid, &file, &err));
   assert_true(expect(file, w->data, 0, LEN) >= LEN - 262144);
   ipfsa_file_close(file);
 }
@@ -330,7 +302,7 @@ static ipfsa_cid put_node(world *w, const ipfsa_cid *child, uint64_t child_size,
   for (size_t i = 0; i < n; i++) pb_number(&u, 4, child_size);
   pb_bytes(&node, 1, u.data, u.len);
   ipfsa_cid cid;
-  assert_ok(ipfsa_block_put(w->node, ipfsa_buf_bytes(&node), 1, 0x70, 0x12, 0, false, &cid, &err));
+  assert_ok(ipfsa_block_put(w->r.node, ipfsa_buf_bytes(&node), 1, 0x70, 0x12, 0, false, &cid, &err));
   return cid;
 }
 
@@ -342,11 +314,11 @@ static void more_leaves_than_a_view_may_have(void **state) {
   char text[IPFSA_MAX_CID_TEXT];
   ipfsa_file *file = NULL;
   ipfsa_view view;
-  assert_ok(ipfsa_block_put(w->node, ipfsa_bytes_of(w->data, LEAF), 1, 0x55, 0x12, 0, false, &leaf, &err));
+  assert_ok(ipfsa_block_put(w->r.node, ipfsa_bytes_of(w->data, LEAF), 1, 0x55, 0x12, 0, false, &leaf, &err));
   cid = put_node(w, &leaf, LEAF, WIDE);
   cid = put_node(w, &cid, (uint64_t)LEAF * WIDE, WIDE + 1);
   ipfsa_cid_format(&cid, text);
-  assert_ok(ipfsa_file_open(w->node, text, &file, &err));
+  assert_ok(ipfsa_file_open(w->r.node, text, &file, &err));
   assert_status(ipfsa_file_view(file, 0, ipfsa_file_length(file), &view, &err), IPFSA_E_LIMIT);
   assert_ok(ipfsa_file_view(file, (uint64_t)LEAF * 5000 - 100, LEAF, &view, &err));
   assert_memory_equal(view.data, w->data + LEAF - 100, 100);
@@ -367,20 +339,20 @@ static void more_blocks_than_are_looked_for(void **state) {
   ipfsa_file *file = NULL;
   char text[IPFSA_MAX_CID_TEXT];
   uint64_t missing = 0, size = (uint64_t)LEAF * WIDE * 16;
-  assert_ok(ipfsa_block_put(w->node, ipfsa_bytes_of(w->data, LEAF), 1, 0x55, 0x12, 0, false, &leaf, &err));
+  assert_ok(ipfsa_block_put(w->r.node, ipfsa_bytes_of(w->data, LEAF), 1, 0x55, 0x12, 0, false, &leaf, &err));
   part = put_node(w, &leaf, LEAF, WIDE);
   all = put_node(w, &part, (uint64_t)LEAF * WIDE, WIDE); /* 1,049,601 blocks */
   part = put_node(w, &part, (uint64_t)LEAF * WIDE, 16);
   ipfsa_cid_format(&all, text);
-  assert_ok(ipfsa_file_open(w->node, text, &file, &err));
+  assert_ok(ipfsa_file_open(w->r.node, text, &file, &err));
   assert_status(ipfsa_file_missing_ranges(file, add_up, &missing, &err), IPFSA_E_LIMIT);
   assert_int_equal(missing, 0);
   ipfsa_file_close(file);
   ipfsa_cid_format(&part, text);
-  assert_ok(ipfsa_file_open(w->node, text, &file, &err));
+  assert_ok(ipfsa_file_open(w->r.node, text, &file, &err));
   assert_ok(ipfsa_file_missing_ranges(file, add_up, &missing, &err));
   assert_int_equal(missing, 0);
-  assert_ok(ipfsa_block_rm(w->node, &leaf, true, &err));
+  assert_ok(ipfsa_block_rm(w->r.node, &leaf, true, &err));
   assert_ok(ipfsa_file_missing_ranges(file, add_up, &missing, &err));
   assert_int_equal(missing, size);
   ipfsa_file_close(file);
@@ -391,7 +363,7 @@ static void more_blocks_than_are_looked_for(void **state) {
 static ipfsa_status view_all(world *w, const char *cid, const uint8_t *data, size_t len, bool writable, ipfsa_error *err) {
   ipfsa_file *file = NULL;
   ipfsa_view view;
-  ipfsa_status status = ipfsa_file_open(w->node, cid, &file, err);
+  ipfsa_status status = ipfsa_file_open(w->r.node, cid, &file, err);
   if (status == IPFSA_OK && writable) ipfsa_file_set_views_writable(file);
   if (status == IPFSA_OK) status = ipfsa_file_view(file, 1000, len - 1000, &view, err);
   uint64_t missing = 0;
@@ -417,7 +389,7 @@ static void every_call_fails_once(void **state) {
     uint64_t nth = 1, n_failed = 0;
     for (bool fired = true; fired; nth++) {
       ipfsa_error err = {0};
-      open_node(w, false); /* what was read before is not known */
+      repo_reopen(&w->r, false); /* what was read before is not known */
       ipfsa_fault_arm(&(ipfsa_fault_plan){.kind = kinds[k % 2], .nth = nth, .mode = IPFSA_FAULT_FAIL, .sys_errno = EIO});
       ipfsa_status status = view_all(w, cid, w->data, N, writable, &err);
       fired = ipfsa_fault_fired();
@@ -425,7 +397,7 @@ static void every_call_fails_once(void **state) {
       if (status && !err.message[0]) fail_msg("call %d of kind %d: no words", (int)nth, (int)k);
       if (status && !fired) fail_msg("%s", err.message);
       n_failed += status != IPFSA_OK;
-      if (fired) open_node(w, false); /* after a failed sync nothing is written any more */
+      if (fired) repo_reopen(&w->r, false); /* after a failed sync nothing is written any more */
       if (fired) assert_ok(view_all(w, cid, w->data, N, writable, &err));
     }
     assert_true(nth > 10 && n_failed > 5);

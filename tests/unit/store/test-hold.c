@@ -7,15 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../support.h"
 #include "base/fault.h"
-#include "base/fs.h"
+#include "store_fixture.h"
 
-typedef struct world {
-  char *path;
-  int fd;
-  ipfsa_store *store;
-} world;
+typedef store_fixture world;
 
 static ipfsa_store *open_store(const world *w, unsigned lock_timeout_ms) {
   ipfsa_error err = {0};
@@ -25,21 +20,9 @@ static ipfsa_store *open_store(const world *w, unsigned lock_timeout_ms) {
 }
 
 static int setup(void **state) {
-  world *w = calloc(1, sizeof *w);
-  ipfsa_error err = {0};
-  w->path = test_temp_dir();
-  w->fd = ipfsa_fs_open_dir(AT_FDCWD, w->path, &err);
+  world *w = *state = calloc(1, sizeof *w);
+  store_begin(w);
   w->store = open_store(w, 10000);
-  *state = w;
-  return 0;
-}
-
-static int teardown(void **state) {
-  world *w = *state;
-  ipfsa_store_close(w->store);
-  ipfsa_fs_close(&w->fd);
-  test_remove_tree(w->path);
-  free(w);
   return 0;
 }
 
@@ -237,13 +220,13 @@ static void every_step_fails_once(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(it_holds_until_it_is_freed, setup, teardown),
-      cmocka_unit_test_setup_teardown(at_rest_it_holds_nothing_and_wakes_unless_gc_came, setup, teardown),
-      cmocka_unit_test_setup_teardown(it_ends_with_its_process, setup, teardown),
-      cmocka_unit_test_setup_teardown(it_waits_for_no_writer, setup, teardown),
-      cmocka_unit_test_setup_teardown(while_gc_sweeps_none_is_made, setup, teardown),
-      cmocka_unit_test_setup_teardown(strange_files_are_left_alone, setup, teardown),
-      cmocka_unit_test_setup_teardown(every_step_fails_once, setup, teardown),
+      cmocka_unit_test_setup_teardown(it_holds_until_it_is_freed, setup, store_teardown),
+      cmocka_unit_test_setup_teardown(at_rest_it_holds_nothing_and_wakes_unless_gc_came, setup, store_teardown),
+      cmocka_unit_test_setup_teardown(it_ends_with_its_process, setup, store_teardown),
+      cmocka_unit_test_setup_teardown(it_waits_for_no_writer, setup, store_teardown),
+      cmocka_unit_test_setup_teardown(while_gc_sweeps_none_is_made, setup, store_teardown),
+      cmocka_unit_test_setup_teardown(strange_files_are_left_alone, setup, store_teardown),
+      cmocka_unit_test_setup_teardown(every_step_fails_once, setup, store_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

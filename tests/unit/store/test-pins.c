@@ -5,36 +5,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../support.h"
 #include "base/alloc.h"
 #include "base/fault.h"
-#include "base/fs.h"
+#include "store_fixture.h"
 
-typedef struct fixture {
-  char *path;
-  int fd;
-  ipfsa_store *store;
-} fixture;
+typedef store_fixture fixture;
 
-static void reopen(fixture *f) {
-  ipfsa_error err = {0};
-  ipfsa_store_close(f->store);
-  f->store = NULL;
-  assert_ok(ipfsa_store_open(f->fd, &(ipfsa_store_options){.create = true, .no_sync = true}, &f->store, &err));
-}
+static void reopen(fixture *f) { store_reopen(f, (ipfsa_store_options){.no_sync = true}); }
 
 static fixture new_fixture(void) {
-  ipfsa_error err = {0};
-  fixture f = {.path = test_temp_dir()};
-  f.fd = ipfsa_fs_open_dir(AT_FDCWD, f.path, &err);
+  fixture f;
+  store_begin(&f);
   reopen(&f);
   return f;
-}
-
-static void drop(fixture *f) {
-  ipfsa_store_close(f->store);
-  ipfsa_fs_close(&f->fd);
-  test_remove_tree(f->path);
 }
 
 static ipfsa_cid cid_of(const char *text) {
@@ -88,7 +71,7 @@ static void pins_stay_with_mode_and_name(void **state) {
   assert_status(ipfsa_pins_get(f.store, &pins[0].cid, &untouched, &err), IPFSA_E_NOT_PINNED);
   assert_true(ipfsa_cid_equal(&untouched.cid, &pins[1].cid));
   assert_int_equal(n_pins(f.store), 2);
-  drop(&f);
+  store_end(&f);
 }
 
 static void direct_upgrades_and_recursive_does_not_fall_back(void **state) {
@@ -109,7 +92,7 @@ static void direct_upgrades_and_recursive_does_not_fall_back(void **state) {
   memset(wrong.name, 'n', sizeof wrong.name);
   wrong.mode = IPFSA_PIN_DIRECT;
   assert_status(ipfsa_pins_set(f.store, &wrong, 1, &err), IPFSA_E_LIMIT);
-  drop(&f);
+  store_end(&f);
 }
 
 static void update_moves_the_name(void **state) {
@@ -132,7 +115,7 @@ static void update_moves_the_name(void **state) {
   assert_ok(ipfsa_pins_get(f.store, &to, &got, &err));
   assert_status(ipfsa_pins_update(f.store, &to, &third, true, &err), IPFSA_E_PINNED);
   assert_string_equal(err.message, "'to' cid was already recursively pinned");
-  drop(&f);
+  store_end(&f);
 }
 
 static int note_root(void *ctx, const char *name, const ipfsa_cid *cid) {
@@ -157,7 +140,7 @@ static void roots_are_named(void **state) {
   char names[64] = "";
   assert_ok(ipfsa_roots_iterate(f.store, note_root, names, &err));
   assert_string_equal(names, "mfs,other,");
-  drop(&f);
+  store_end(&f);
 }
 
 static int count_cids(void *ctx, const ipfsa_cid *cid) {
@@ -192,7 +175,7 @@ static void a_live_lease_protects_until_it_is_freed(void **state) {
   assert_int_equal(n_leased(f.store, 0), 1);
   ipfsa_lease_free(other);
   assert_int_equal(n_leased(f.store, 0), 0);
-  drop(&f);
+  store_end(&f);
 }
 
 static void a_dead_process_lease_is_grace(void **state) {
@@ -220,7 +203,7 @@ static void a_dead_process_lease_is_grace(void **state) {
   assert_int_equal(n_leased(f.store, 0), 0); /* its grace would be over */
   assert_ok(ipfsa_leases_expire(f.store, 0, &err));
   assert_int_equal(n_leased(f.store, 3600), 0); /* gone */
-  drop(&f);
+  store_end(&f);
 }
 
 /* Each file operation and each allocation of every change fails once: the change is whole or not there, and said so. */
@@ -242,7 +225,7 @@ static void failing_changes_are_all_or_nothing(void **state) {
       assert_int_equal(n_pins(f.store), status ? 0 : 2);
       assert_int_equal(n_leased(f.store, 0), leased ? 0 : 1);
       ipfsa_free(lease);
-      drop(&f);
+      store_end(&f);
       if (!fired) {
         assert_ok(leased);
         assert_ok(status);

@@ -3,12 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "../support.h"
 #include "base/alloc.h"
 #include "base/fault.h"
-#include "base/fs.h"
 #include "base/write_queue.h"
-#include "store/local.h"
+#include "store_fixture.h"
 
 #define N_RUNS 6u
 #define N_LEAVES 3u
@@ -19,33 +17,9 @@ static const char *const ways[] = {"plain", "uring"};
 static uint8_t *rooms[N_RUNS];
 static ipfsa_cid cids[N_RUNS][N_LEAVES];
 
-typedef struct fixture {
-  char *dir;
-  int fd;
-  ipfsa_store *store;
-} fixture;
+typedef store_fixture fixture;
 
-static ipfsa_status open_store(fixture *f, ipfsa_error *err) {
-  return ipfsa_store_open(f->fd, &(ipfsa_store_options){.create = true}, &f->store, err);
-}
-
-static int setup(void **state) {
-  fixture *f = calloc(1, sizeof *f);
-  ipfsa_error err = {0};
-  f->dir = test_temp_dir();
-  f->fd = ipfsa_fs_open_dir(AT_FDCWD, f->dir, &err);
-  *state = f;
-  return open_store(f, &err);
-}
-
-static int teardown(void **state) {
-  fixture *f = *state;
-  ipfsa_store_close(f->store);
-  ipfsa_fs_close(&f->fd);
-  test_remove_tree(f->dir);
-  free(f);
-  return 0;
-}
+static const ipfsa_store_options plain = {0};
 
 static void fill_rooms(void) {
   for (unsigned r = 0; r < N_RUNS; r++) {
@@ -117,7 +91,7 @@ static void buffers_are_used_again_and_blocks_stay(void **state) {
     void *own = NULL;
     ipfsa_error err = {0};
     if (!take_way(ways[way])) continue;
-    assert_int_equal(setup(&own), 0);
+    assert_int_equal(store_setup(&own), 0);
     fixture *f = own;
     assert_ok(put_all(f->store, &err));
     for (int round = 0; round < 2; round++) {
@@ -125,9 +99,9 @@ static void buffers_are_used_again_and_blocks_stay(void **state) {
       if (round == 0) assert_int_equal(unlinkat(f->fd, "index", 0), 0);
       ipfsa_store_close(f->store);
       f->store = NULL;
-      assert_ok(open_store(f, &err));
+      assert_ok(store_open(f, plain, &err));
     }
-    teardown(&own);
+    store_teardown(&own);
   }
 }
 
@@ -140,7 +114,7 @@ static void a_block_on_its_way_is_readable(void **state) {
     ipfsa_blockstore_writer *w = NULL;
     uint64_t ticket;
     if (!take_way(ways[way])) continue;
-    assert_int_equal(setup(&own), 0);
+    assert_int_equal(store_setup(&own), 0);
     fixture *f = own;
     assert_ok(ipfsa_blockstore_begin(ipfsa_store_blockstore(f->store), &w, &err));
     for (unsigned r = 0; r < N_RUNS; r++) {
@@ -149,7 +123,7 @@ static void a_block_on_its_way_is_readable(void **state) {
     }
     ipfsa_writer_close(w);
     assert_int_equal(n_there(f->store), 0);
-    teardown(&own);
+    store_teardown(&own);
   }
 }
 
@@ -157,7 +131,7 @@ static void faults(const char *way, ipfsa_fault_kind kind, ipfsa_fault_mode mode
   for (uint64_t n = 1;; n++) {
     void *own = NULL;
     ipfsa_error err = {0};
-    assert_int_equal(setup(&own), 0);
+    assert_int_equal(store_setup(&own), 0);
     fixture *f = own;
     ipfsa_fault_arm(&(ipfsa_fault_plan){kind, n, 1, mode, sys_errno});
     ipfsa_status put = put_all(f->store, &err);
@@ -166,7 +140,7 @@ static void faults(const char *way, ipfsa_fault_kind kind, ipfsa_fault_mode mode
     if (!fired || mode == IPFSA_FAULT_SHORT || sys_errno == EINTR) assert_ok(put);
     ipfsa_store_close(f->store);
     f->store = NULL;
-    assert_ok(open_store(f, &err));
+    assert_ok(store_open(f, plain, &err));
     unsigned there = n_there(f->store);
     if (put == IPFSA_OK ? there != N_RUNS * N_LEAVES : there != 0 && there != N_RUNS * N_LEAVES)
       fail_msg("%s, call %llu: %u of %u blocks, put: %s", way, (unsigned long long)n, there, N_RUNS * N_LEAVES, ipfsa_status_to_string(put));
@@ -175,7 +149,7 @@ static void faults(const char *way, ipfsa_fault_kind kind, ipfsa_fault_mode mode
     assert_int_equal(result.n_damaged, 0);
     assert_ok(put_all(f->store, &err));
     assert_int_equal(n_there(f->store), N_RUNS * N_LEAVES);
-    teardown(&own);
+    store_teardown(&own);
     if (!fired) break;
   }
 }

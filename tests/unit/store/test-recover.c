@@ -3,34 +3,25 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "../support.h"
 #include "base/fault.h"
-#include "base/fs.h"
-#include "store/local.h"
+#include "store_fixture.h"
 
 #define N 12
 #define LEN 20000
 
 typedef struct fixture {
-  char *dir;
-  int fd;
-  ipfsa_store *store;
+  store_fixture s;
   uint8_t *data;
   ipfsa_cid cids[N];
 } fixture;
 
 static ipfsa_status open_store(fixture *f, bool read_only, ipfsa_error *err) {
-  return ipfsa_store_open(f->fd, &(ipfsa_store_options){.create = !read_only, .read_only = read_only}, &f->store, err);
-}
-
-static void close_store(fixture *f) {
-  ipfsa_store_close(f->store);
-  f->store = NULL;
+  return store_open(&f->s, (ipfsa_store_options){.read_only = read_only}, err);
 }
 
 static ipfsa_status put(fixture *f, unsigned first, unsigned end, ipfsa_error *err) {
   ipfsa_blockstore_writer *w = NULL;
-  ipfsa_status status = ipfsa_blockstore_begin(ipfsa_store_blockstore(f->store), &w, err);
+  ipfsa_status status = ipfsa_blockstore_begin(ipfsa_store_blockstore(f->s.store), &w, err);
   for (unsigned i = first; status == IPFSA_OK && i < end; i++) {
     ipfsa_leaf leaf = {f->cids[i].mh.code, f->cids[i].mh.digest, f->cids[i].mh.len, 0, LEN};
     status = ipfsa_writer_put_run(w, &(ipfsa_leaf_run){f->data + i * LEN, LEN, IPFSA_LEAF_RAW, &leaf, 1}, err);
@@ -43,7 +34,7 @@ static ipfsa_status put(fixture *f, unsigned first, unsigned end, ipfsa_error *e
 static ipfsa_status get(fixture *f, unsigned i) {
   ipfsa_error err = {0};
   IPFSA_AUTO_BLOCK ipfsa_block block = {0};
-  ipfsa_status status = ipfsa_blockstore_get(ipfsa_store_blockstore(f->store), &f->cids[i], &block, &err);
+  ipfsa_status status = ipfsa_blockstore_get(ipfsa_store_blockstore(f->s.store), &f->cids[i], &block, &err);
   if (status == IPFSA_OK) assert_memory_equal(block.data.data, f->data + i * LEN, LEN);
   return status;
 }
@@ -52,8 +43,7 @@ static ipfsa_status get(fixture *f, unsigned i) {
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
   ipfsa_error err = {0};
-  f->dir = test_temp_dir();
-  f->fd = ipfsa_fs_open_dir(AT_FDCWD, f->dir, &err);
+  store_begin(&f->s);
   f->data = malloc(N * LEN);
   test_shake128("recover", f->data, N * LEN);
   for (unsigned i = 0; i < N; i++)
@@ -64,9 +54,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
   fixture *f = *state;
-  close_store(f);
-  ipfsa_fs_close(&f->fd);
-  test_remove_tree(f->dir);
+  store_end(&f->s);
   free(f->data);
   free(f);
   return 0;
@@ -76,7 +64,7 @@ static uint64_t place_of(fixture *f, unsigned i, ipfsa_location *ret_at) {
   ipfsa_pack_entry entry;
   ipfsa_error err = {0};
   bool found = false;
-  assert_ok(ipfsa_store__find(f->store, &f->cids[i].mh, ret_at, &entry, &found, &err));
+  assert_ok(ipfsa_store__find(f->s.store, &f->cids[i].mh, ret_at, &entry, &found, &err));
   assert_true(found);
   return entry.off;
 }
@@ -86,12 +74,12 @@ static void damage(fixture *f, uint64_t off) {
   ipfsa_error err = {0};
   uint8_t byte;
   size_t n = 0;
-  close_store(f);
-  IPFSA_AUTO_FD int fd = ipfsa_fs_open(f->fd, "packs/00000001.pack", O_RDWR, 0, &err);
+  store_close(&f->s);
+  IPFSA_AUTO_FD int fd = ipfsa_fs_open(f->s.fd, "packs/00000001.pack", O_RDWR, 0, &err);
   assert_ok(ipfsa_fs_read_at(fd, &byte, 1, off, &n, &err));
   byte ^= 4;
   assert_ok(ipfsa_fs_write_at(fd, &byte, 1, off, &err));
-  assert_int_equal(unlinkat(f->fd, "index", 0), 0);
+  assert_int_equal(unlinkat(f->s.fd, "index", 0), 0);
 }
 
 static int count_name(void *ctx, const char *name, unsigned char type) {
@@ -103,7 +91,7 @@ static int count_name(void *ctx, const char *name, unsigned char type) {
 static unsigned n_in(fixture *f, const char *folder) {
   ipfsa_error err = {0};
   unsigned n = 0;
-  assert_ok(ipfsa_fs_list(f->fd, folder, count_name, &n, &err));
+  assert_ok(ipfsa_fs_list(f->s.fd, folder, count_name, &n, &err));
   return n;
 }
 
@@ -112,10 +100,10 @@ static void check(fixture *f, unsigned bad, unsigned n_there) {
   ipfsa_store_stat stat;
   ipfsa_store_verify_result result;
   for (unsigned i = 0; i < n_there; i++) assert_int_equal(get(f, i), i == bad ? IPFSA_E_NOT_FOUND : IPFSA_OK);
-  assert_ok(ipfsa_store_stat_get(f->store, &stat, &err));
+  assert_ok(ipfsa_store_stat_get(f->s.store, &stat, &err));
   assert_int_equal(stat.n_blocks, n_there - (bad < n_there));
   assert_int_equal(stat.block_bytes, (uint64_t)stat.n_blocks * LEN);
-  assert_ok(ipfsa_store_verify(f->store, false, NULL, NULL, NULL, NULL, &result, &err));
+  assert_ok(ipfsa_store_verify(f->s.store, false, NULL, NULL, NULL, NULL, &result, &err));
   assert_int_equal(result.n_damaged, 0);
 }
 
@@ -127,19 +115,19 @@ static void rot_takes_one_block(void **state) {
   assert_ok(open_store(f, true, &err)); /* a reader hides it and writes nothing */
   check(f, 5, 8);
   assert_int_equal(n_in(f, "quarantine"), 0);
-  close_store(f);
+  store_close(&f->s);
   for (int round = 0; round < 3; round++) {
     assert_ok(open_store(f, false, &err));
     check(f, 5, 8);
     assert_int_equal(n_in(f, "quarantine"), 1);
-    close_store(f);
-    if (round == 1) assert_int_equal(unlinkat(f->fd, "index", 0), 0);
+    store_close(&f->s);
+    if (round == 1) assert_int_equal(unlinkat(f->s.fd, "index", 0), 0);
   }
   assert_ok(open_store(f, false, &err));
   assert_ok(put(f, 4, 9, &err)); /* it can come again, and stays */
   check(f, N, 9);
-  close_store(f);
-  assert_int_equal(unlinkat(f->fd, "index", 0), 0);
+  store_close(&f->s);
+  assert_int_equal(unlinkat(f->s.fd, "index", 0), 0);
   assert_ok(open_store(f, false, &err));
   check(f, N, 9);
 }
@@ -152,18 +140,18 @@ static void a_damaged_table_is_not_cut(void **state) {
   struct stat before, after;
   (void)place_of(f, 6, &at);
   damage(f, ipfsa_location_off(at) + 8);
-  assert_ok(ipfsa_fs_stat(f->fd, "packs/00000001.pack", &before, &err));
+  assert_ok(ipfsa_fs_stat(f->s.fd, "packs/00000001.pack", &before, &err));
   assert_ok(open_store(f, false, &err));
   check(f, N, 4);
   assert_int_equal(get(f, 4), IPFSA_E_NOT_FOUND);
   assert_ok(put(f, 8, 12, &err));
   assert_ok(put(f, 4, 8, &err));
   check(f, N, 12);
-  close_store(f);
-  assert_ok(ipfsa_fs_stat(f->fd, "packs/00000001.pack", &after, &err));
+  store_close(&f->s);
+  assert_ok(ipfsa_fs_stat(f->s.fd, "packs/00000001.pack", &after, &err));
   assert_int_equal(before.st_size, after.st_size);
   assert_int_equal(n_in(f, "packs"), 2);
-  assert_int_equal(unlinkat(f->fd, "index", 0), 0);
+  assert_int_equal(unlinkat(f->s.fd, "index", 0), 0);
   assert_ok(open_store(f, false, &err));
   check(f, N, 12);
 }
@@ -187,8 +175,8 @@ static void recovery_may_fail(ipfsa_fault_kind kind, uint64_t n_calls, int sys_e
       ipfsa_status again = put(f, 7, 8, &err); /* a sync that failed stops all writing until the repo is opened anew */
       assert_true(again == IPFSA_OK || again == IPFSA_E_POISONED);
       assert_int_equal(get(f, 7), again ? IPFSA_E_NOT_FOUND : IPFSA_OK);
-      close_store(f);
-      if (n % 2) assert_int_equal(unlinkat(f->fd, "index", 0), 0);
+      store_close(&f->s);
+      if (n % 2) assert_int_equal(unlinkat(f->s.fd, "index", 0), 0);
       assert_ok(open_store(f, false, &err));
       check(f, again ? 7 : N, 8);
     } else {

@@ -3,28 +3,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../support.h"
-#include "base/fs.h"
-#include "store/local.h"
+#include "store_fixture.h"
 
 #define N 60u
 #define A_COMMIT 4u
 #define MAX_LEN 9000u
 
-typedef struct fixture {
-  char *dir;
-  int fd;
-  ipfsa_store *store;
-} fixture;
+typedef store_fixture fixture;
 
 static uint8_t scratch[MAX_LEN];
 
-static void reopen(fixture *f) {
-  ipfsa_error err = {0};
-  ipfsa_store_close(f->store);
-  f->store = NULL;
-  assert_ok(ipfsa_store_open(f->fd, &(ipfsa_store_options){.create = true, .max_pack_size = 65536}, &f->store, &err));
-}
+static void reopen(fixture *f) { store_reopen(f, (ipfsa_store_options){.max_pack_size = 65536}); }
 
 static size_t make_block(unsigned i, ipfsa_cid *ret) {
   char seed[32];
@@ -65,22 +54,10 @@ static bool is_there(fixture *f, unsigned i) {
 }
 
 static int setup(void **state) {
-  fixture *f = calloc(1, sizeof *f);
-  ipfsa_error err = {0};
-  f->dir = test_temp_dir();
-  f->fd = ipfsa_fs_open_dir(AT_FDCWD, f->dir, &err);
-  *state = f;
+  fixture *f = *state = calloc(1, sizeof *f);
+  store_begin(f);
   reopen(f);
   put_blocks(f, 0, N);
-  return 0;
-}
-
-static int teardown(void **state) {
-  fixture *f = *state;
-  ipfsa_store_close(f->store);
-  ipfsa_fs_close(&f->fd);
-  test_remove_tree(f->dir);
-  free(f);
   return 0;
 }
 
@@ -205,11 +182,11 @@ static void a_later_word_wins_over_a_seal(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(full_packs_are_sealed, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_pack_without_a_seal_is_read_by_its_commits, setup, teardown),
-      cmocka_unit_test_setup_teardown(what_the_seal_has_needs_no_head, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_damaged_seal_costs_nothing, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_later_word_wins_over_a_seal, setup, teardown),
+      cmocka_unit_test_setup_teardown(full_packs_are_sealed, setup, store_teardown),
+      cmocka_unit_test_setup_teardown(a_pack_without_a_seal_is_read_by_its_commits, setup, store_teardown),
+      cmocka_unit_test_setup_teardown(what_the_seal_has_needs_no_head, setup, store_teardown),
+      cmocka_unit_test_setup_teardown(a_damaged_seal_costs_nothing, setup, store_teardown),
+      cmocka_unit_test_setup_teardown(a_later_word_wins_over_a_seal, setup, store_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,49 +2,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "../support.h"
 #include "base/alloc.h"
 #include "base/fault.h"
-#include "base/fs.h"
 #include "hash/hash.h"
-#include "store/local.h"
+#include "store_fixture.h"
 
-typedef struct fixture {
-  char *dir;
-  int fd;
-  ipfsa_store *store;
-} fixture;
+typedef store_fixture fixture;
 
-static ipfsa_status open_store(fixture *f, const ipfsa_store_options *more, ipfsa_error *err) {
-  ipfsa_store_options options = more ? *more : (ipfsa_store_options){0};
-  options.create = !options.read_only;
-  return ipfsa_store_open(f->fd, &options, &f->store, err);
-}
+static const ipfsa_store_options plain = {0};
 
-static int setup(void **state) {
-  fixture *f = calloc(1, sizeof *f);
-  ipfsa_error err = {0};
-  f->dir = test_temp_dir();
-  f->fd = ipfsa_fs_open_dir(AT_FDCWD, f->dir, &err);
-  *state = f;
-  return open_store(f, NULL, &err);
-}
-
-static int teardown(void **state) {
-  fixture *f = *state;
-  ipfsa_store_close(f->store);
-  ipfsa_fs_close(&f->fd);
-  test_remove_tree(f->dir);
-  free(f);
-  return 0;
-}
-
-static void reopen(fixture *f) {
-  ipfsa_error err = {0};
-  ipfsa_store_close(f->store);
-  f->store = NULL;
-  assert_ok(open_store(f, NULL, &err));
-}
+static void reopen(fixture *f) { store_reopen(f, plain); }
 
 /* Block i: its length and bytes follow from its number. */
 static size_t make_block(unsigned i, uint8_t *data, ipfsa_cid *ret) {
@@ -167,7 +134,7 @@ static void a_pack_ends_and_another_begins(void **state) {
   fixture *f = *state;
   ipfsa_error err = {0};
   ipfsa_store_close(f->store);
-  assert_ok(open_store(f, &(ipfsa_store_options){.max_pack_size = 65536}, &err));
+  assert_ok(store_open(f, (ipfsa_store_options){.max_pack_size = 65536}, &err));
   for (unsigned i = 0; i < 40; i += 4) assert_ok(put_blocks(f->store, i, i + 4, &err));
   ipfsa_store_stat stat;
   assert_ok(ipfsa_store_stat_get(f->store, &stat, &err));
@@ -186,14 +153,14 @@ static void quota_and_read_only(void **state) {
   fixture *f = *state;
   ipfsa_error err = {0};
   ipfsa_store_close(f->store);
-  assert_ok(open_store(f, &(ipfsa_store_options){.max_size = 5 << 20}, &err));
+  assert_ok(store_open(f, (ipfsa_store_options){.max_size = 5 << 20}, &err));
   ipfsa_status status = IPFSA_OK;
   unsigned i = 0;
   for (; status == IPFSA_OK && i < 400; i += 7) status = put_blocks(f->store, i, i + 7, &err);
   assert_int_equal(status, IPFSA_E_QUOTA);
   assert_true(block_is_there(f->store, 0));
   ipfsa_store_close(f->store);
-  assert_ok(open_store(f, &(ipfsa_store_options){.read_only = true}, &err));
+  assert_ok(store_open(f, (ipfsa_store_options){.read_only = true}, &err));
   assert_true(block_is_there(f->store, 0));
   assert_status(put_blocks(f->store, 900, 901, &err), IPFSA_E_READ_ONLY);
 }
@@ -214,7 +181,7 @@ static void bit_flips_are_never_served(void **state) {
     assert_ok(ipfsa_fs_read_at(fd, &byte, 1, off, &n, &err));
     flipped = byte ^ (uint8_t)(1u << off % 8);
     assert_ok(ipfsa_fs_write_at(fd, &flipped, 1, off, &err));
-    assert_ok(open_store(f, NULL, &err));
+    assert_ok(store_open(f, plain, &err));
     for (unsigned i = 1; i < 7; i++) {
       ipfsa_cid cid;
       ipfsa_block block = {0};
@@ -239,7 +206,7 @@ static void bit_flips_are_never_served(void **state) {
   }
   assert_true(served > 0 && refused > 0);
   ipfsa_fs_close(&fd);
-  assert_ok(open_store(f, NULL, &err));
+  assert_ok(store_open(f, plain, &err));
 }
 
 #define N_MANY 30
@@ -301,14 +268,14 @@ static void several_are_read_together(void **state) {
 static void faults(ipfsa_fault_kind kind, ipfsa_fault_mode mode, int sys_errno) {
   for (uint64_t n = 1;; n++) {
     void *state = NULL;
-    assert_int_equal(setup(&state), 0);
+    assert_int_equal(store_setup(&state), 0);
     fixture *f = state;
     ipfsa_error err = {0};
     assert_ok(put_blocks(f->store, 0, 8, &err));
     ipfsa_store_close(f->store);
     f->store = NULL;
     ipfsa_fault_arm(&(ipfsa_fault_plan){kind, n, 1, mode, sys_errno});
-    ipfsa_status opened = open_store(f, NULL, &err);
+    ipfsa_status opened = store_open(f, plain, &err);
     ipfsa_status put = opened ? opened : put_blocks(f->store, 8, 16, &err);
     unsigned removed = 0;
     ipfsa_status swept = opened ? opened : ipfsa_store_sweep(f->store, keep_even, NULL, count_removed, &removed, NULL);
@@ -316,7 +283,7 @@ static void faults(ipfsa_fault_kind kind, ipfsa_fault_mode mode, int sys_errno) 
     ipfsa_fault_disarm();
     ipfsa_store_close(f->store);
     f->store = NULL;
-    assert_ok(open_store(f, NULL, &err));
+    assert_ok(store_open(f, plain, &err));
     for (unsigned i = 0; i < 16; i++) {
       ipfsa_cid cid;
       make_block(i, scratch, &cid);
@@ -328,7 +295,7 @@ static void faults(ipfsa_fault_kind kind, ipfsa_fault_mode mode, int sys_errno) 
     assert_ok(ipfsa_store_verify(f->store, false, NULL, NULL, NULL, NULL, &result, &err));
     assert_int_equal(result.n_damaged, 0);
     assert_ok(put_blocks(f->store, 100, 103, &err));
-    teardown(&state);
+    store_teardown(&state);
     if (!fired) break;
   }
 }
@@ -348,13 +315,13 @@ static void every_file_operation_may_fail(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(what_is_committed_stays, setup, teardown),
-      cmocka_unit_test_setup_teardown(what_is_not_committed_vanishes, setup, teardown),
-      cmocka_unit_test_setup_teardown(sweep_takes_what_is_not_kept, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_pack_ends_and_another_begins, setup, teardown),
-      cmocka_unit_test_setup_teardown(quota_and_read_only, setup, teardown),
-      cmocka_unit_test_setup_teardown(bit_flips_are_never_served, setup, teardown),
-      cmocka_unit_test_setup_teardown(several_are_read_together, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_is_committed_stays, store_setup, store_teardown),
+      cmocka_unit_test_setup_teardown(what_is_not_committed_vanishes, store_setup, store_teardown),
+      cmocka_unit_test_setup_teardown(sweep_takes_what_is_not_kept, store_setup, store_teardown),
+      cmocka_unit_test_setup_teardown(a_pack_ends_and_another_begins, store_setup, store_teardown),
+      cmocka_unit_test_setup_teardown(quota_and_read_only, store_setup, store_teardown),
+      cmocka_unit_test_setup_teardown(bit_flips_are_never_served, store_setup, store_teardown),
+      cmocka_unit_test_setup_teardown(several_are_read_together, store_setup, store_teardown),
       cmocka_unit_test(every_allocation_may_fail),
       cmocka_unit_test(every_file_operation_may_fail),
   };

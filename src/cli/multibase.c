@@ -1,48 +1,14 @@
 /* `multibase`: bytes of a file or of standard input to text and back. */
-#include <errno.h>
 #include <ipfsa/cid.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cid_tables.h"
 #include "cli/cli.h"
+#include "cli/input.h"
 
 #define MAX_INPUT (64u << 20) /* bytes: text is held whole in memory, with its encoding beside it */
-
-static int read_all(cli_context *ctx, FILE *file, const char *name, char **ret, size_t *ret_len) {
-  size_t len = 0, cap = 65536, n;
-  char *data = malloc(cap);
-  while (data && (n = fread(data + len, 1, cap - len, file)) > 0) {
-    len += n;
-    if (len > MAX_INPUT) {
-      free(data);
-      return cli_fail_text(ctx, "%s holds over %u bytes; split it", name, MAX_INPUT);
-    }
-    if (len < cap) continue;
-    char *grown = realloc(data, cap *= 2);
-    if (!grown) free(data);
-    data = grown;
-  }
-  if (!data) return cli_fail_text(ctx, "out of memory");
-  if (ferror(file)) {
-    int saved = errno;
-    free(data);
-    return cli_fail_text(ctx, "read %s: %s", name, strerror(saved));
-  }
-  *ret = data;
-  *ret_len = len;
-  return 0;
-}
-
-static int read_input(cli_context *ctx, char **ret, size_t *ret_len) {
-  const char *path = cli_arg_at(ctx, 0);
-  if (!path || strcmp(path, "-") == 0) return read_all(ctx, stdin, "standard input", ret, ret_len);
-  FILE *file = fopen(path, "rb");
-  if (!file) return cli_fail_text(ctx, "open %s: %s", path, strerror(errno));
-  int code = read_all(ctx, file, path, ret, ret_len);
-  fclose(file);
-  return code;
-}
+#define TOO_LONG "that is too much at once: split it"
 
 /* Text ends with its line; no base has line ends in its alphabet. The identity base (NUL) takes every byte as it is. */
 static size_t text_length(const char *text, size_t len) {
@@ -64,20 +30,18 @@ static int print_encoded(cli_context *ctx, const void *data, size_t len) {
 }
 
 static int run_encode(cli_context *ctx) {
-  char *input = NULL;
   size_t len = 0;
-  int code = read_input(ctx, &input, &len);
-  if (!code) code = print_encoded(ctx, input, len);
+  uint8_t *input = cli_read_input(ctx, 0, MAX_INPUT, TOO_LONG, &len);
+  int code = input ? print_encoded(ctx, input, len) : 1;
   free(input);
   return code;
 }
 
 /* Reads and decodes the input; *ret_data is the library's. */
 static int decode_input(cli_context *ctx, uint8_t **ret_data, size_t *ret_len) {
-  char *input = NULL;
   size_t len = 0;
-  int code = read_input(ctx, &input, &len);
-  if (code) return code;
+  char *input = (char *)cli_read_input(ctx, 0, MAX_INPUT, TOO_LONG, &len);
+  if (!input) return 1;
   ipfsa_error err = {0};
   ipfsa_status status = ipfsa_multibase_decode(input, text_length(input, len), ret_data, ret_len, NULL, &err);
   free(input);

@@ -168,15 +168,7 @@ ipfsa_status ipfsa_dagcbor_decode(ipfsa_bytes block, ipfsa_value *ret, ipfsa_err
 }
 
 ipfsa_status ipfsa_dagcbor_links(ipfsa_bytes block, ipfsa_link_cb cb, void *ctx, ipfsa_error *err) {
-  IPFSA_AUTO(ipfsa_value_release) ipfsa_value value = {0};
-  ipfsa_status status = ipfsa_dagcbor_decode(block, &value, err);
-  for (size_t i = 0; status == IPFSA_OK && i < value.n_items; i++) {
-    if (value.items[i].type != IPFSA_VALUE_LINK) continue;
-    ipfsa_cid cid;
-    status = ipfsa_cid_decode(value.items[i].bytes, &cid, err);
-    if (status == IPFSA_OK && cb(ctx, value.items[i].key, &cid, 0) != 0) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "stopped");
-  }
-  return status;
+  return ipfsa_value_links(block, ipfsa_dagcbor_decode, cb, ctx, err);
 }
 
 static void put_head(ipfsa_buf *out, unsigned major, uint64_t v) {

@@ -12,6 +12,18 @@ void ipfsa_value_release(ipfsa_value *value) {
   *value = (ipfsa_value){0};
 }
 
+ipfsa_status ipfsa_value_links(ipfsa_bytes block, ipfsa_value_decode_fn decode, ipfsa_link_cb cb, void *ctx, ipfsa_error *err) {
+  IPFSA_AUTO(ipfsa_value_release) ipfsa_value value = {0};
+  ipfsa_status status = decode(block, &value, err);
+  for (size_t i = 0; status == IPFSA_OK && i < value.n_items; i++) {
+    if (value.items[i].type != IPFSA_VALUE_LINK) continue;
+    ipfsa_cid cid;
+    status = ipfsa_cid_decode(value.items[i].bytes, &cid, err);
+    if (status == IPFSA_OK && cb(ctx, value.items[i].key, &cid, 0) != 0) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "stopped");
+  }
+  return status;
+}
+
 ipfsa_status ipfsa_value_reserve_arena(ipfsa_value *value, size_t n, ipfsa_error *err) {
   value->arena = ipfsa_malloc(n);
   if (!value->arena) return ipfsa_fail_nomem(err);

@@ -3,7 +3,7 @@
 #ifndef IPFSA_IPLD_VALUE_H
 #define IPFSA_IPLD_VALUE_H
 
-#include "ipld/block.h"
+#include "ipld/walk.h"
 
 #define IPFSA_MAX_NESTING 64            /* own limit; the public fixtures reach 11 */
 #define IPFSA_MAX_VALUE_ITEMS (1u << 20) /* own limit, per block */
@@ -49,6 +49,8 @@ ipfsa_status ipfsa_value_sorted_keys(const ipfsa_value *value, size_t map, bool 
 
 typedef ipfsa_status (*ipfsa_value_decode_fn)(ipfsa_bytes block, ipfsa_value *ret, ipfsa_error *err);
 /* Any of dag-pb, dag-cbor, dag-json, raw by codec (cbor by its dag form; json knows no links and no bytes). E_NOT_SUPPORTED for others. */
+/* Every link of a block that `decode` understands. */
+ipfsa_status ipfsa_value_links(ipfsa_bytes block, ipfsa_value_decode_fn decode, ipfsa_link_cb cb, void *ctx, ipfsa_error *err);
 ipfsa_status ipfsa_value_decode(uint64_t codec, ipfsa_bytes block, ipfsa_value *ret, ipfsa_error *err);
 /* Encodes the item `at` and what is below it. E_NOT_SUPPORTED: links in plain cbor, links or bytes in plain json. */
 ipfsa_status ipfsa_value_encode(uint64_t codec, const ipfsa_value *value, size_t at, ipfsa_buf *out, ipfsa_error *err);

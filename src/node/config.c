@@ -18,6 +18,13 @@ static ipfsa_status check_names(const ipfsa_config *config, ipfsa_error *err) {
   return ipfsa_fail(err, IPFSA_E_INVALID, "import.hash: unrecognized hash function: \"%.100s\"; 'cid hashes' lists those that are known", hash);
 }
 
+/* What was written is what the node has from now on; of a failure nothing stays. */
+static ipfsa_status take_config(ipfsa_node *node, ipfsa_config *config, ipfsa_status status) {
+  ipfsa_config_free(status ? config : node->config);
+  if (status == IPFSA_OK) node->config = config;
+  return status;
+}
+
 typedef ipfsa_status (*config_change)(ipfsa_config *config, const void *how, ipfsa_error *err);
 
 /* What stands on the disk now is changed, not what this node read when it was opened. */
@@ -30,13 +37,7 @@ static ipfsa_status change(ipfsa_node *node, config_change apply, const void *ho
   if (status == IPFSA_OK) status = check_names(config, err);
   if (status == IPFSA_OK) status = ipfsa_config_save(config, node->repo_fd, IPFSA_REPO_CONFIG, err);
   ipfsa_store_unlock(node->store);
-  if (status) {
-    ipfsa_config_free(config);
-    return status;
-  }
-  ipfsa_config_free(node->config);
-  node->config = config;
-  return IPFSA_OK;
+  return take_config(node, config, status);
 }
 
 ipfsa_status ipfsa_node_config_get(ipfsa_node *node, const char *name, char **ret_json, ipfsa_error *err) {
@@ -75,13 +76,7 @@ ipfsa_status ipfsa_node_config_replace(ipfsa_node *node, const char *toml, size_
   }
   status = ipfsa_config_save(config, node->repo_fd, IPFSA_REPO_CONFIG, err);
   ipfsa_store_unlock(node->store);
-  if (status) {
-    ipfsa_config_free(config);
-    return status;
-  }
-  ipfsa_config_free(node->config);
-  node->config = config;
-  return IPFSA_OK;
+  return take_config(node, config, status);
 }
 
 static ipfsa_status set_profile(ipfsa_config *config, const void *how, ipfsa_error *err) { return ipfsa_config_apply_profile(config, how, err); }

@@ -239,28 +239,16 @@ static ipfsa_status restore_all(ipfsa_meta_txn *txn, const ipfsa_alias_record *r
   return status;
 }
 
-static ipfsa_status apply_change(ipfsa_store *store, const alias_change *change, ipfsa_error *err) {
-  ipfsa_meta_txn *txn = NULL;
-  ipfsa_status status = ipfsa_meta_begin(ipfsa_store_meta(store), true, &txn, err);
-  if (status) return status;
+static ipfsa_status apply_change(ipfsa_meta_txn *txn, const void *how, ipfsa_error *err) {
+  const alias_change *change = how;
+  ipfsa_status status = IPFSA_OK;
   for (size_t i = 0; i < change->n && status == IPFSA_OK; i++) status = set_one(txn, &change->set[i], change->now_s, err);
   if (status == IPFSA_OK && change->remove) status = remove_one(txn, change, err);
   if (status == IPFSA_OK && change->n_restore) status = restore_all(txn, change->restore, change->n_restore, err);
-  if (status == IPFSA_OK) return ipfsa_meta_commit(txn, err);
-  ipfsa_meta_abort(txn);
   return status;
 }
 
-static ipfsa_status change_aliases(ipfsa_store *store, const alias_change *change, ipfsa_error *err) {
-  ipfsa_pins__enter();
-  ipfsa_status status = ipfsa_store_lock(store, err);
-  if (status == IPFSA_OK) {
-    status = apply_change(store, change, err);
-    ipfsa_store_unlock(store);
-  }
-  ipfsa_pins__leave();
-  return status;
-}
+static ipfsa_status change_aliases(ipfsa_store *store, const alias_change *change, ipfsa_error *err) { return ipfsa_pins__change(store, apply_change, change, err); }
 
 ipfsa_status ipfsa_aliases_set(ipfsa_store *store, const ipfsa_alias *aliases, size_t n, int64_t now_s, ipfsa_error *err) {
   return n ? change_aliases(store, &(alias_change){.set = aliases, .n = n, .now_s = now_s}, err) : IPFSA_OK;

@@ -105,28 +105,37 @@ static ipfsa_status remove_one(ipfsa_meta_txn *txn, const ipfsa_cid *cid, ipfsa_
   return status == IPFSA_E_NOT_FOUND ? ipfsa_fail(err, IPFSA_E_NOT_PINNED, "not pinned or pinned indirectly") : status;
 }
 
-static ipfsa_status apply_change(ipfsa_store *store, const pins_change *change, ipfsa_error *err) {
-  ipfsa_meta_txn *txn = NULL;
-  ipfsa_status status = ipfsa_meta_begin(ipfsa_store_meta(store), true, &txn, err);
-  if (status) return status;
+static ipfsa_status apply_change(ipfsa_meta_txn *txn, const void *how, ipfsa_error *err) {
+  const pins_change *change = how;
+  ipfsa_status status = IPFSA_OK;
   for (size_t i = 0; i < change->n && status == IPFSA_OK; i++) status = set_one(txn, &change->pins[i], err);
   if (status == IPFSA_OK && change->to) status = update_one(txn, change, err);
   else if (status == IPFSA_OK && change->from) status = remove_one(txn, change->from, err);
+  return status;
+}
+
+static ipfsa_status in_transaction(ipfsa_store *store, ipfsa_pins__step step, const void *change, ipfsa_error *err) {
+  ipfsa_meta_txn *txn = NULL;
+  ipfsa_status status = ipfsa_meta_begin(ipfsa_store_meta(store), true, &txn, err);
+  if (status) return status;
+  status = step(txn, change, err);
   if (status == IPFSA_OK) return ipfsa_meta_commit(txn, err);
   ipfsa_meta_abort(txn);
   return status;
 }
 
-static ipfsa_status change_pins(ipfsa_store *store, const pins_change *change, ipfsa_error *err) {
+ipfsa_status ipfsa_pins__change(ipfsa_store *store, ipfsa_pins__step step, const void *change, ipfsa_error *err) {
   ipfsa_pins__enter();
   ipfsa_status status = ipfsa_store_lock(store, err);
   if (status == IPFSA_OK) {
-    status = apply_change(store, change, err);
+    status = in_transaction(store, step, change, err);
     ipfsa_store_unlock(store);
   }
   ipfsa_pins__leave();
   return status;
 }
+
+static ipfsa_status change_pins(ipfsa_store *store, const pins_change *change, ipfsa_error *err) { return ipfsa_pins__change(store, apply_change, change, err); }
 
 ipfsa_status ipfsa_pins_set(ipfsa_store *store, const ipfsa_pin *pins, size_t n, ipfsa_error *err) {
   return n ? change_pins(store, &(pins_change){.pins = pins, .n = n}, err) : IPFSA_OK;

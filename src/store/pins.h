@@ -43,5 +43,8 @@ void ipfsa_pins_gate_open(void);
 /* For this room's writing calls. */
 void ipfsa_pins__enter(void);
 void ipfsa_pins__leave(void);
+/* A change of tables in one transaction, inside the gate and under the repo's lock: `step` makes it. */
+typedef ipfsa_status (*ipfsa_pins__step)(ipfsa_meta_txn *txn, const void *change, ipfsa_error *err);
+ipfsa_status ipfsa_pins__change(ipfsa_store *store, ipfsa_pins__step step, const void *change, ipfsa_error *err);
 
 #endif

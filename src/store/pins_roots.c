@@ -14,28 +14,21 @@ ipfsa_status ipfsa_roots_get(ipfsa_store *store, const char *name, ipfsa_cid *re
   return status ? ipfsa_error_prefix(err, status, "the root \"%.100s\"", name) : IPFSA_OK;
 }
 
-/* cid NULL: it goes. */
-static ipfsa_status put_root(ipfsa_store *store, const char *name, const ipfsa_cid *cid, ipfsa_error *err) {
+typedef struct root_change {
+  const char *name;
+  const ipfsa_cid *cid; /* NULL: it goes */
+} root_change;
+
+static ipfsa_status put_root(ipfsa_meta_txn *txn, const void *how, ipfsa_error *err) {
+  const root_change *change = how;
   uint8_t bytes[IPFSA_MAX_CID];
-  ipfsa_meta_txn *txn = NULL;
-  ipfsa_status status = ipfsa_meta_begin(ipfsa_store_meta(store), true, &txn, err);
-  if (status) return status;
-  if (!cid) status = ipfsa_meta_del(txn, IPFSA_META_ROOTS, ipfsa_bytes_str(name), err);
-  else status = ipfsa_meta_put(txn, IPFSA_META_ROOTS, ipfsa_bytes_str(name), ipfsa_bytes_of(bytes, ipfsa_cid_encode(cid, bytes)), err);
-  if (status == IPFSA_OK) return ipfsa_meta_commit(txn, err);
-  ipfsa_meta_abort(txn);
-  return status;
+  ipfsa_bytes name = ipfsa_bytes_str(change->name);
+  if (!change->cid) return ipfsa_meta_del(txn, IPFSA_META_ROOTS, name, err);
+  return ipfsa_meta_put(txn, IPFSA_META_ROOTS, name, ipfsa_bytes_of(bytes, ipfsa_cid_encode(change->cid, bytes)), err);
 }
 
 static ipfsa_status change_root(ipfsa_store *store, const char *name, const ipfsa_cid *cid, ipfsa_error *err) {
-  ipfsa_pins__enter();
-  ipfsa_status status = ipfsa_store_lock(store, err);
-  if (status == IPFSA_OK) {
-    status = put_root(store, name, cid, err);
-    ipfsa_store_unlock(store);
-  }
-  ipfsa_pins__leave();
-  return status;
+  return ipfsa_pins__change(store, put_root, &(root_change){name, cid}, err);
 }
 
 ipfsa_status ipfsa_roots_set(ipfsa_store *store, const char *name, const ipfsa_cid *cid, ipfsa_error *err) { return change_root(store, name, cid, err); }

@@ -46,6 +46,7 @@ static const ipfsa_sha256_kernel kernels[] = {
     {"shani4vl", 4, ipfsa_sha256_shani_4vl, has_shani_vl},
     {"avx2", 8, ipfsa_sha256_avx2_8, has_avx2},
     {"avx512", 16, ipfsa_sha256_avx512_16, has_avx512},
+    {"avx512few", 16, ipfsa_sha256_avx512_16few, has_avx512},
 #endif
 };
 #define N_KERNELS (sizeof kernels / sizeof *kernels)

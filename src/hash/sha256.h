@@ -19,6 +19,7 @@ void ipfsa_sha256_shani_4(uint32_t states[][8], const uint8_t *const *data, size
 void ipfsa_sha256_shani_4vl(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks);
 void ipfsa_sha256_avx2_8(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks);
 void ipfsa_sha256_avx512_16(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks);
+void ipfsa_sha256_avx512_16few(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks);
 #endif
 
 /* The closing blocks of a message whose last `used` bytes stand in block: 1 or 2. */

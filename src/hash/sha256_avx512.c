@@ -55,17 +55,24 @@ TARGET __m512i schedule(const __m512i w[16], int i) {
   return ADD(ADD(w[i & 15], s0), ADD(w[(i + 9) & 15], s1));
 }
 
-/* Round i; s is rotated by renaming: index (k - i) mod 8 is the variable's place in round i. The rounds are bound by latency, not by the
- * number of instructions: big1 is added last, to both sums, so that only three operations (rotate, xor, add) lie between one e and the
- * next. It costs an addition a round and gives a fifth more speed on Zen 5. */
+/* Round i; s is rotated by renaming: index (k - i) mod 8 is the variable's place in round i. Where an instruction takes two cycles (Zen 4
+ * and 5) the rounds are bound by latency: big1 is then added last, to both sums, so that only three operations (rotate, xor, add) lie between
+ * one e and the next. It costs an addition a round and gives a fifth more speed on Zen 5. Where instructions take one cycle and two ports
+ * do all of them (Golden Cove), their number decides, and `few` gives a thirtieth. */
 #define AT(k) s[((k) - i) & 7]
-TARGET void round_at(__m512i s[8], __m512i w, int i) {
+TARGET void round_at(__m512i s[8], __m512i w, int i, bool few) {
   __m512i e = AT(4), a = AT(0);
   __m512i big1 = XOR3(_mm512_ror_epi32(e, 6), _mm512_ror_epi32(e, 11), _mm512_ror_epi32(e, 25));
   __m512i big0 = XOR3(_mm512_ror_epi32(a, 2), _mm512_ror_epi32(a, 13), _mm512_ror_epi32(a, 22));
   __m512i kw = ADD(w, _mm512_set1_epi32((int)ipfsa_sha256_k[i]));
   __m512i rest = ADD(ADD(AT(7), kw), CHOOSE(e, AT(5), AT(6)));
   __m512i t2 = ADD(big0, MAJORITY(a, AT(1), AT(2)));
+  if (few) {
+    __m512i t1 = ADD(rest, big1);
+    AT(3) = ADD(AT(3), t1);
+    AT(7) = ADD(t1, t2);
+    return;
+  }
   __m512i next_e = ADD(AT(3), rest), next_a = ADD(rest, t2);
 #if defined(__clang__)
   __asm__("" : "+v"(next_e), "+v"(next_a)); /* it would reorder the sums and lengthen the chain again */
@@ -74,8 +81,7 @@ TARGET void round_at(__m512i s[8], __m512i w, int i) {
   AT(7) = ADD(next_a, big1);
 }
 
-__attribute__((target("avx512f,avx512bw"))) void ipfsa_sha256_avx512_16(uint32_t states[][8], const uint8_t *const *data,
-                                                                        size_t n_blocks) {
+TARGET void compress_16(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks, bool few) {
   __m512i s[8];
   const __m512i lane = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(8));
   for (int k = 0; k < 8; k++) s[k] = _mm512_i32gather_epi32(lane, (const int *)&states[0][k], 4);
@@ -84,11 +90,18 @@ __attribute__((target("avx512f,avx512bw"))) void ipfsa_sha256_avx512_16(uint32_t
     load_blocks(w, data, 64 * block);
     for (int k = 0; k < 8; k++) before[k] = s[k];
     _Pragma("GCC unroll 64") for (int i = 0; i < 64; i++) {
-      round_at(s, w[i & 15], i);
+      round_at(s, w[i & 15], i, few);
       if (i < 48) w[i & 15] = schedule(w, i + 16); /* fills the gaps of the rounds' chain */
     }
     for (int k = 0; k < 8; k++) s[k] = ADD(s[k], before[k]);
   }
   for (int k = 0; k < 8; k++) _mm512_i32scatter_epi32((int *)&states[0][k], lane, s[k], 4);
 }
+
+#define KERNEL(name, few)                                                                                                          \
+  __attribute__((target("avx512f,avx512bw"))) void name(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks) { \
+    compress_16(states, data, n_blocks, few);                                                                                \
+  }
+KERNEL(ipfsa_sha256_avx512_16, false)
+KERNEL(ipfsa_sha256_avx512_16few, true)
 #endif

@@ -25,11 +25,21 @@ void ipfsa_fs_let_go(int fd) { (void)fcntl(fd, F_SETLEASE, F_UNLCK); }
 #define MADV_POPULATE_READ 22 /* Linux 5.14; older kernels refuse it, and the file is read */
 #endif
 
+/* What is not in memory comes from the disk in requests of the device's read_ahead_kb, which is 128 on most machines: a fifth of what a disk gives. For a
+ * mapping that wishes for huge pages the kernel (5.18) reads 2 MiB and the next 2 MiB behind it, in large pages where the file system has such. Too much
+ * for small ranges. */
+static void advise_in_order(void *map, size_t len) {
+#ifdef MADV_HUGEPAGE
+  if (len >= IPFSA_PAGE_TABLE && madvise(map, len, MADV_HUGEPAGE) == 0) return;
+#endif
+  (void)madvise(map, len, MADV_SEQUENTIAL);
+}
+
 const uint8_t *ipfsa_fs_map(int fd, uint64_t off, size_t len) {
   if (faulted()) return NULL;
   void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, (off_t)off);
   if (map == MAP_FAILED) return NULL;
-  (void)madvise(map, len, MADV_SEQUENTIAL);
+  advise_in_order(map, len);
   if (madvise(map, len, MADV_POPULATE_READ) == 0) return map; /* fails where a fault would raise a signal */
   (void)munmap(map, len);
   return NULL;
@@ -108,20 +118,6 @@ bool ipfsa_fs_map_at(int fd, uint64_t off, uint8_t *at, size_t len) {
 
 bool ipfsa_fs_set_writable(uint8_t *at, size_t len, bool writable) {
   return !faulted() && mprotect(at, len, writable ? PROT_READ | PROT_WRITE : PROT_READ) == 0;
-}
-
-#define READ_AHEAD (128u << 10) /* bytes: the kernel cuts a longer wish to what it reads ahead by itself, by default this */
-
-static void *page_of(const uint8_t *at) { return (void *)((uintptr_t)at & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1)); }
-
-bool ipfsa_fs_is_present(const uint8_t *at) {
-  unsigned char present = 0;
-  return mincore(page_of(at), 1, &present) == 0 && (present & 1);
-}
-
-void ipfsa_fs_map_will_need(const uint8_t *at, size_t len) {
-  uint8_t *page = page_of(at), *end = (uint8_t *)(uintptr_t)at + len;
-  for (; page < end; page += READ_AHEAD) (void)madvise(page, (size_t)(end - page) < READ_AHEAD ? (size_t)(end - page) : READ_AHEAD, MADV_WILLNEED);
 }
 
 /* ---- page tables ---- */

@@ -28,8 +28,6 @@ uint8_t *ipfsa_fs_reserve(size_t len);
 bool ipfsa_fs_map_at(int fd, uint64_t off, uint8_t *at, size_t len);
 /* Pages of what was set aside: may they be written? (Those that are no file's may be read from the first call on.) False: no memory. */
 bool ipfsa_fs_set_writable(uint8_t *at, size_t len, bool writable);
-bool ipfsa_fs_is_present(const uint8_t *at);              /* of a file's mapping: is this page in the page cache? As of now */
-void ipfsa_fs_map_will_need(const uint8_t *at, size_t len); /* of a file's mapping: begin to read it; a hint */
 /* Has every page of [at, at + len) its entry in the page tables of this process? A page that leaves the memory loses it, and only a touch through this very
  * mapping brings it back. page_map: what the first gives, closed with ipfsa_fs_close; −1 (none to be had): never. */
 int ipfsa_fs_open_page_map(void);

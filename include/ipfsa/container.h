@@ -29,6 +29,7 @@ typedef struct ipfsa_engine_options {
   const char *host;       /* "unix:///path", "tcp://host:port", "ssh://user@host" */
   const char *context;    /* name of a Docker context */
   int64_t timeout_ms;     /* longest time without progress; 0 = docker.timeout of the configuration */
+  int cancel_fd;          /* once it is readable, opening fails with E_CANCELLED; 0 = none. Later there is ipfsa_engine_cancel */
 } ipfsa_engine_options;
 /* Finds the engine (host, context, DOCKER_HOST, DOCKER_CONTEXT, CONTAINER_HOST, docker.host of the configuration, Docker's current context, the
  * usual sockets) and agrees on the API version (1.40 to 1.56, or DOCKER_API_VERSION). E_NOT_FOUND when none listens. */

@@ -13,7 +13,8 @@ class Texts(c.Structure):
 
 
 class EngineOptions(c.Structure):
-    _fields_ = [("struct_size", c.c_size_t), ("repo_path", c.c_char_p), ("host", c.c_char_p), ("context", c.c_char_p), ("timeout_ms", c.c_int64)]
+    _fields_ = [("struct_size", c.c_size_t), ("repo_path", c.c_char_p), ("host", c.c_char_p), ("context", c.c_char_p), ("timeout_ms", c.c_int64),
+                ("cancel_fd", c.c_int)]
 
 
 class Port(c.Structure):

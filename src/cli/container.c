@@ -240,7 +240,9 @@ const cli_verb cli_verb_container_start = {
     .name = "container start",
     .tagline = "Start a container.",
     .description = "Pulls the image when it is missing, makes the container with safe defaults (no capabilities, no new privileges, read-only root,\n"
-                   "limits, ports on loopback) and starts it. One that runs already is no error. When a step or a wait fails, nothing is left behind.",
+                   "limits, ports on loopback) and starts it. One that runs already is no error. When a step or a wait fails, nothing is left behind.\n"
+                   "Without --wait the answer is the engine's at that moment: it takes a tenth of a second and more until it tells that a program has\n"
+                   "ended, so one that fails at once may be told to run. A --wait sees its end.",
     .example = "> ipfs-accelerate container start web busybox -p 8080 --wait=tcp:8080 -- httpd -f -p 8080 -h /tmp",
     .options = start_options,
     .args = start_args,

@@ -50,6 +50,7 @@ void cli_signals_start(int64_t timeout_ns);
 void cli_signals_watch(ipfsa_node *node);
 void cli_signals_die_of_pipe(void); /* as programs do whose reader went away; after the repo is closed */
 void cli_signals_watch_engine(ipfsa_engine *engine);
+int cli_signals_event(void); /* readable from the first interrupt or time-out on; 0: there is none */
 bool cli_signals_timed_out(void);
 bool cli_signals_interrupted(void);
 

@@ -8,7 +8,8 @@
 
 ipfsa_engine *cli_engine(cli_context *ctx) {
   if (ctx->engine) return ctx->engine;
-  ipfsa_engine_options options = {.struct_size = sizeof options, .repo_path = cli_given(ctx, "repo-dir"), .host = cli_given(ctx, "host"), .context = cli_given(ctx, "context")};
+  ipfsa_engine_options options = {.struct_size = sizeof options, .repo_path = cli_given(ctx, "repo-dir"), .host = cli_given(ctx, "host"), .context = cli_given(ctx, "context"),
+                                  .cancel_fd = cli_signals_event()};
   ipfsa_error err = {0};
   if (ipfsa_engine_open(&options, &ctx->engine, &err) != IPFSA_OK) {
     cli_fail(ctx, &err);

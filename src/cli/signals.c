@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -10,7 +11,7 @@
 
 static ipfsa_node *volatile watched;
 static ipfsa_engine *volatile watched_engine;
-static volatile sig_atomic_t interrupts, time_outs;
+static volatile sig_atomic_t interrupts, time_outs, event_fd;
 
 int64_t cli_parse_duration(const char *text) {
   static const struct {
@@ -35,6 +36,11 @@ int64_t cli_parse_duration(const char *text) {
   return isfinite(total) && total < 9e18 ? (int64_t)total : -1;
 }
 
+static void ring(void) {
+  uint64_t one = 1;
+  if (event_fd && write(event_fd, &one, sizeof one) < 0) return; /* full: it rings already */
+}
+
 static void on_signal(int number) {
   if (number == SIGALRM) {
     if (time_outs++ > 0) {
@@ -45,6 +51,7 @@ static void on_signal(int number) {
   } else if (interrupts++ > 0) {
     _exit(1);
   }
+  ring();
   if (watched) ipfsa_node_cancel(watched);
   if (watched_engine) ipfsa_engine_cancel(watched_engine);
 }
@@ -77,6 +84,14 @@ void cli_signals_watch(ipfsa_node *node) {
 void cli_signals_watch_engine(ipfsa_engine *engine) {
   watched_engine = engine;
   if (engine && (interrupts || time_outs)) ipfsa_engine_cancel(engine);
+}
+
+int cli_signals_event(void) {
+  if (event_fd) return event_fd;
+  int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  event_fd = fd > 0 ? fd : 0;
+  if (interrupts || time_outs) ring(); /* what came before */
+  return event_fd;
 }
 
 bool cli_signals_timed_out(void) { return time_outs > 0; }

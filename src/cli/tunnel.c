@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,10 +23,13 @@ typedef struct report { /* from the new process to the one that waits */
 } report;
 
 static ipfsa_tunnel *volatile running;
+static volatile sig_atomic_t opening; /* rung when it shall end while its engine does not answer yet */
 
 static void on_end(int number) {
   (void)number;
+  uint64_t one = 1;
   if (running) ipfsa_tunnel_stop(running);
+  else if (write(opening, &one, sizeof one) < 0) return; /* full: it rings already */
 }
 
 /* Nothing of the shell that called is held: no terminal, no open file. Back comes the descriptor to report to, or -1. */
@@ -39,7 +43,8 @@ static int leave_shell(int report_fd) {
   return close_range(4, ~0u, 0) == 0 ? 3 : -1;
 }
 
-static void take_signals(void) {
+static bool take_signals(void) {
+  opening = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = on_end;
@@ -48,6 +53,7 @@ static void take_signals(void) {
   signal(SIGHUP, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGALRM, SIG_DFL);
+  return opening > 0;
 }
 
 static void allow_many_files(void) {
@@ -65,13 +71,14 @@ typedef struct request {
 } request;
 
 /* The life of the background process; its exit code is for nobody. */
-static int live(const request *r, int report_fd) {
+static int live(request *r, int report_fd) {
   report said;
   memset(&said, 0, sizeof said);
   ipfsa_tunnel *tunnel = NULL;
   int out = leave_shell(report_fd);
   if (out < 0) return 1;
-  take_signals();
+  if (!take_signals()) return 1;
+  r->engine.cancel_fd = opening;
   allow_many_files();
   said.failed = ipfsa_tunnel_open(&r->engine, r->container, r->port, &r->tunnel, &tunnel, &said.err) != IPFSA_OK;
   if (!said.failed) {
@@ -100,7 +107,7 @@ static bool hear(int fd, report *ret) {
 }
 
 /* 0 with *ret filled, or the exit code with the error printed. */
-static int start_process(cli_context *ctx, const request *r, ipfsa_tunnel_info *ret) {
+static int start_process(cli_context *ctx, request *r, ipfsa_tunnel_info *ret) {
   int ends[2];
   if (fflush(stdout) != 0 || pipe2(ends, O_CLOEXEC) != 0) return cli_fail_text(ctx, "tunnel: %s", strerror(errno));
   pid_t pid = fork();

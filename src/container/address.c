@@ -31,7 +31,14 @@ static const char *env(const char *name) {
   return value && *value ? value : NULL;
 }
 
+/* A password, which none of these takes, is not repeated. */
+static bool holds_password(const char *text) {
+  const char *at = strrchr(text, '@'), *from = strstr(text, "//");
+  return at && memchr(from && from < at ? from + 2 : text, ':', (size_t)(at - (from && from < at ? from + 2 : text)));
+}
+
 static ipfsa_status wrong(ipfsa_error *err, const char *text) {
+  if (holds_password(text)) text = "(not shown: it holds a password)";
   return ipfsa_fail(err, IPFSA_E_INVALID, "container engine \"%.200s\": expected unix:///path, tcp://host:port or ssh://user@host[:port]", text);
 }
 

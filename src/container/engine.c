@@ -132,7 +132,10 @@ ipfsa_status ipfsa_engine_connect(const ipfsa_engine_params *params, ipfsa_engin
   if (status == IPFSA_OK && !e->repo) status = ipfsa_fail_nomem(err);
   if (status == IPFSA_OK && e->cancel_fd < 0) status = ipfsa_fail_errno(err, errno, "container engine: event");
   if (status == IPFSA_OK) status = ipfsa_engine_find(params->host, params->context, params->configured_host, &e->address, err);
+  int own = e->cancel_fd;
+  if (params->cancel_fd > 0) e->cancel_fd = params->cancel_fd;
   if (status == IPFSA_OK) status = negotiate(e, err);
+  e->cancel_fd = own;
   if (status) {
     ipfsa_engine_close(e);
     return status;

@@ -23,6 +23,7 @@ typedef struct ipfsa_engine_params {
   ipfsa_texts allow_dangerous; /* "thing" or "thing=value" */
   ipfsa_texts registries;      /* hosts images may come from; none = any */
   const char *repo_path;       /* a folder containers never see; may be NULL */
+  int cancel_fd;               /* of connecting; 0 = none */
 } ipfsa_engine_params;
 ipfsa_status ipfsa_engine_connect(const ipfsa_engine_params *params, ipfsa_engine **ret, ipfsa_error *err);
 

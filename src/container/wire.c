@@ -22,6 +22,9 @@
 #include "base/fs.h"
 #include "container/tls.h"
 
+#define SSH_FAILED 255      /* the code of ssh itself; others are those of what it ran */
+#define SSH_GRACE_MS 1000u /* from being asked to end until it is made to */
+
 struct ipfsa_wire {
   int fd, cancel_fd;
   ipfsa_tls *tls;
@@ -130,25 +133,39 @@ static ipfsa_status start_tls(ipfsa_wire *w, const ipfsa_engine_address *a, uint
 
 /* --- ssh --- */
 
-static ipfsa_status spawn_ssh(ipfsa_wire *w, const ipfsa_engine_address *a, int theirs, ipfsa_error *err) {
-  IPFSA_AUTO_BUF ipfsa_buf host_option = {0};
-  if (a->path) ipfsa_buf_printf(&host_option, "--host=unix://%s", a->path);
-  const char *words[16], *host_word = ipfsa_buf_cstr(&host_option);
-  if (ipfsa_buf_status(&host_option, err)) return host_option.failed;
-  size_t n = 0;
-  words[n++] = "ssh";
-  words[n++] = "-T";
-  words[n++] = "-o";
-  words[n++] = "ConnectTimeout=30";
+/* What the far side's shell runs. In words that any shell passes on, since that shell may be none of ours; the path was checked when it was parsed.
+ * DOCKER_HOST rather than --host: where docker is Podman under another name, it knows the variables, not the option. */
+static ipfsa_status put_far_command(const ipfsa_engine_address *a, ipfsa_buf *out, ipfsa_error *err) {
+  ipfsa_buf_str(out, "sh -c '");
+  if (a->path) ipfsa_buf_printf(out, "export DOCKER_HOST=unix://%s CONTAINER_HOST=unix://%s; ", a->path, a->path);
+  ipfsa_buf_str(out, "for p in docker podman; do command -v $p >/dev/null 2>&1 && exec $p system dial-stdio; done; "
+                     "echo neither docker nor podman is installed there >&2; exit 127'");
+  return ipfsa_buf_status(out, err);
+}
+
+#define MAX_SSH_WORDS 18u
+
+/* BatchMode: nobody could answer, since a process in the background of a terminal is stopped when it asks there. ControlMaster: the first connection
+ * would carry all others, and end them with itself. ServerAlive: a stream may be silent for hours, and a network that is gone says nothing, either. */
+static void put_words(const ipfsa_engine_address *a, const char *far_command, const char *words[MAX_SSH_WORDS]) {
+  static const char *const always[] = {"ssh", "-T", "-o", "BatchMode=yes", "-o", "ControlMaster=no", "-o", "ConnectTimeout=30", "-o", "ServerAliveInterval=15"};
+  size_t n = sizeof always / sizeof *always;
+  memcpy(words, always, sizeof always);
   if (a->user) words[n++] = "-l", words[n++] = a->user;
   if (a->port) words[n++] = "-p", words[n++] = a->port;
   words[n++] = "--";
   words[n++] = a->host;
-  words[n++] = "docker";
-  if (a->path) words[n++] = host_word;
-  words[n++] = "system";
-  words[n++] = "dial-stdio";
+  words[n++] = far_command;
   words[n] = NULL;
+}
+
+static ipfsa_status spawn_ssh(ipfsa_wire *w, const ipfsa_engine_address *a, int theirs, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf far_command = {0};
+  ipfsa_status status = put_far_command(a, &far_command, err);
+  if (status) return status;
+  const char *words[MAX_SSH_WORDS];
+  put_words(a, ipfsa_buf_cstr(&far_command), words);
+  if (far_command.failed) return ipfsa_buf_status(&far_command, err);
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   sigset_t none, defaults;
@@ -156,17 +173,21 @@ static ipfsa_status spawn_ssh(ipfsa_wire *w, const ipfsa_engine_address *a, int 
   sigemptyset(&defaults);
   sigaddset(&defaults, SIGPIPE);
   int code = posix_spawn_file_actions_init(&actions);
-  if (code == 0) code = posix_spawnattr_init(&attributes);
   if (code) return ipfsa_fail_errno(err, code, "ssh to the container engine");
-  posix_spawn_file_actions_adddup2(&actions, theirs, STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, theirs, STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, w->ssh_errors, STDERR_FILENO);
+  code = posix_spawnattr_init(&attributes);
+  if (code) {
+    posix_spawn_file_actions_destroy(&actions);
+    return ipfsa_fail_errno(err, code, "ssh to the container engine");
+  }
+  code = posix_spawn_file_actions_adddup2(&actions, theirs, STDIN_FILENO);
+  if (code == 0) code = posix_spawn_file_actions_adddup2(&actions, theirs, STDOUT_FILENO);
+  if (code == 0) code = posix_spawn_file_actions_adddup2(&actions, w->ssh_errors, STDERR_FILENO);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &defaults);
   /* A group of its own: an interrupt at the terminal ends this program in its own order, not the connection first. */
   posix_spawnattr_setpgroup(&attributes, 0);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  code = posix_spawnp(&w->ssh, "ssh", &actions, &attributes, (char *const *)(uintptr_t)words, environ);
+  if (code == 0) code = posix_spawnp(&w->ssh, "ssh", &actions, &attributes, (char *const *)(uintptr_t)words, environ);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (code == 0) return IPFSA_OK;
@@ -215,15 +236,45 @@ ipfsa_status ipfsa_wire_open(const ipfsa_engine_address *a, int cancel_fd, uint6
   return status;
 }
 
+/* Waits for its end, at most for its grace. */
+static bool collect_ssh(ipfsa_wire *w, int *ret_status) {
+  uint64_t last = ipfsa_clock_monotonic_ns() + SSH_GRACE_MS * 1000000ull;
+  for (;;) {
+    pid_t ended = waitpid(w->ssh, ret_status, WNOHANG);
+    if (ended == w->ssh || (ended < 0 && errno != EINTR)) break; /* who else collects children has it already */
+    if (ipfsa_clock_monotonic_ns() > last) return false;
+    (void)poll(NULL, 0, 1);
+  }
+  w->ssh = 0;
+  return true;
+}
+
+/* Its group goes with it: a ProxyCommand is ssh's child. It ends within milliseconds of being asked, unless somebody stopped it. */
+static void end_ssh(ipfsa_wire *w) {
+  int status = 0;
+  (void)kill(-w->ssh, SIGTERM);
+  if (collect_ssh(w, &status)) return;
+  (void)kill(-w->ssh, SIGKILL);
+  (void)collect_ssh(w, &status);
+}
+
+/* Nothing more comes from it. Its code tells the end of the stream from a connection that broke: then what came may be half of it. */
+static ipfsa_status explain_ssh_end(ipfsa_wire *w, ipfsa_error *err) {
+  int status = 0;
+  if (w->ssh <= 0 || !collect_ssh(w, &status) || status == 0) return IPFSA_OK;
+  const char *words = ipfsa_wire_last_words(w);
+  if (*words) return ipfsa_fail(err, IPFSA_E_IO, "container engine %s: ssh ended: %s", w->name, words);
+  int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (code == SSH_FAILED) return ipfsa_fail(err, IPFSA_E_IO, "container engine %s: ssh ended: its connection was closed", w->name);
+  return ipfsa_fail(err, IPFSA_E_IO, "container engine %s: ssh ended: code %d", w->name, code);
+}
+
 void ipfsa_wire_close(ipfsa_wire *w) {
   if (!w) return;
   ipfsa_tls_free(w->tls);
   ipfsa_fs_close(&w->fd);
   ipfsa_fs_close(&w->ssh_errors);
-  if (w->ssh > 0) {
-    (void)kill(w->ssh, SIGTERM);
-    while (waitpid(w->ssh, NULL, 0) < 0 && errno == EINTR) {}
-  }
+  if (w->ssh > 0) end_ssh(w);
   ipfsa_free(w);
 }
 
@@ -241,6 +292,7 @@ ipfsa_status ipfsa_wire_try_read(ipfsa_wire *w, void *data, size_t cap, size_t *
   ssize_t n;
   while ((n = read(w->fd, data, cap)) < 0 && errno == EINTR) {}
   if (n < 0 && errno != EAGAIN) return ipfsa_fail_errno(err, errno, "container engine %s: reading", w->name);
+  if (n == 0 && w->ssh_errors >= 0) return explain_ssh_end(w, err);
   *ret_again = n < 0;
   *ret_len = n < 0 ? 0 : (size_t)n;
   return IPFSA_OK;

@@ -14,7 +14,7 @@ ipfsa_status ipfsa_wire_open(const ipfsa_engine_address *address, int cancel_fd,
 void ipfsa_wire_close(ipfsa_wire *wire);
 void ipfsa_wire_set_cancel(ipfsa_wire *wire, int cancel_fd);
 
-/* *ret_len 0: the other side sends no more. */
+/* *ret_len 0: the other side sends no more. An ssh that ended with a failure is one: E_IO with its words. */
 ipfsa_status ipfsa_wire_read(ipfsa_wire *wire, void *data, size_t cap, uint64_t deadline, size_t *ret_len, ipfsa_error *err);
 ipfsa_status ipfsa_wire_write(ipfsa_wire *wire, const void *data, size_t len, uint64_t deadline, ipfsa_error *err);
 /* Without waiting: *ret_len bytes went out; *ret_again of read: nothing is there yet. */

@@ -34,7 +34,8 @@ ipfsa_status ipfsa_engine_open(const ipfsa_engine_options *options, ipfsa_engine
   ipfsa_engine_params params = {
       .host = o.host, .context = o.context, .configured_host = ipfsa_config_string(config, "docker.host"),
       .timeout_ms = o.timeout_ms > 0 ? o.timeout_ms : ipfsa_config_int(config, "docker.timeout") * 1000,
-      .allow_dangerous = {(const char *const *)dangerous, n_dangerous}, .registries = {(const char *const *)registries, n_registries}, .repo_path = repo};
+      .allow_dangerous = {(const char *const *)dangerous, n_dangerous}, .registries = {(const char *const *)registries, n_registries}, .repo_path = repo,
+      .cancel_fd = o.cancel_fd};
   if (status == IPFSA_OK) status = ipfsa_engine_connect(&params, ret, err);
   ipfsa_config_list_free(dangerous, n_dangerous);
   ipfsa_config_list_free(registries, n_registries);

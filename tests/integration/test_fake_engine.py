@@ -324,7 +324,8 @@ def test_over_ssh(fake, run, tmp_path):
     env = {"DOCKER_HOST": "ssh://me@far.example:2222", "PATH": "%s:%s" % (ssh.parent, os.environ["PATH"])}
     done = run(engine, "container", "ls", env=env)
     assert done.code == 0, done.err
-    assert (tmp_path / "words").read_text().splitlines() == ["-T -o ConnectTimeout=30 -l me -p 2222 -- far.example docker system dial-stdio"]
+    words, = (tmp_path / "words").read_text().splitlines()
+    assert words.startswith("-T -o BatchMode=yes ") and " -l me -p 2222 -- far.example sh -c '" in words and "DOCKER_HOST" not in words
     ssh.write_text("#!/bin/sh\necho 'me@far.example: Permission denied (publickey).' >&2\nexit 255\n")
     done = run(engine, "container", "ls", env=env)
     assert done.code == 1 and "Permission denied (publickey)" in done.err

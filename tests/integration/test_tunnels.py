@@ -387,7 +387,7 @@ SSH = """#!/bin/sh
 # Stands in for ssh: what follows the host is run here, its standard input and output are the connection.
 while [ "$1" != -- ]; do shift; done
 shift 2
-exec "$@"
+exec sh -c "$*"
 """
 
 

@@ -223,9 +223,12 @@ static void addresses_are_parsed(void **state) {
   assert_ok(ipfsa_engine_address_parse("tcp://[::1]", true, &a, &err));
   assert_true(a.kind == IPFSA_ENGINE_TLS && strcmp(a.host, "::1") == 0 && strcmp(a.port, "2376") == 0);
   ipfsa_engine_address_release(&a);
-  static const char *const bad[] = {"", "unix://relative", "http://x", "ssh://-oProxyCommand=x", "ssh://a b", "ssh://me@-x", "ssh://h/$(x)", "tcp://", "tcp://h:123456", "tcp://h/path"};
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+  static const char *const bad[] = {"", "unix://relative", "http://x", "ssh://-oProxyCommand=x", "ssh://a b", "ssh://me@-x", "ssh://h/$(x)", "tcp://", "tcp://h:123456", "tcp://h/path",
+                                    "ssh://me:secret@h", "tcp://me:secret@h:2375", "me:secret@h"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     if (ipfsa_engine_address_parse(bad[i], false, &a, &err) == IPFSA_OK) fail_msg("%s was taken", bad[i]);
+    if (strstr(err.message, "secret")) fail_msg("%s", err.message);
+  }
 }
 
 int main(void) {

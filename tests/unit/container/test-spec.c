@@ -7,6 +7,7 @@
 
 #include "../support.h"
 #include "container/engine_inside.h"
+#include "container/secrets.h"
 
 typedef struct fixture {
   ipfsa_engine engine;
@@ -213,6 +214,16 @@ static void what_is_no_text_is_refused(void **state) {
   }
 }
 
+static void secrets_are_hidden_by_whole_and_by_line(void **state) {
+  (void)state;
+  static const char *const env[] = {"A=geheim", "B=on", "KEY=-----BEGIN\nZXJzdGU=\r\nxy\nendeZWls\n", "EMPTY=", "NOTHING"};
+  char text[] = "geheim on geheim; -----BEGIN ZXJzdGU=  xy endeZWls", whole[] = "<-----BEGIN\nZXJzdGU=\r\nxy\nendeZWls\n>";
+  ipfsa_secrets_hide(text, (ipfsa_texts){env, 5});
+  assert_string_equal(text, "*** on ***; *** ***  xy ***"); /* too short to be one: "on", "xy" */
+  ipfsa_secrets_hide(whole, (ipfsa_texts){env, 5});
+  assert_string_equal(whole, "<***>");
+}
+
 static void addresses_are_parsed(void **state) {
   (void)state;
   ipfsa_error err = {0};
@@ -240,6 +251,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(images_come_from_allowed_registries_only, set_up, tear_down),
       cmocka_unit_test_setup_teardown(what_is_no_text_is_refused, set_up, tear_down),
       cmocka_unit_test(names_are_checked),
+      cmocka_unit_test(secrets_are_hidden_by_whole_and_by_line),
       cmocka_unit_test(addresses_are_parsed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

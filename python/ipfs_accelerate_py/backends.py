@@ -322,6 +322,8 @@ class backends:
 
         from . import _progress
 
+        if limit < 0:
+            raise ValueError("limit is not negative, and not %r" % (limit,))
         rows, failed, callbacks, err = [], [], l.Callbacks(), l.Error()
         watch = _progress.Watch("the marketplace", None, timeout)
 

@@ -25,6 +25,8 @@ def add(path: str | bytes | os.PathLike[str], *, profile: str | None = None, rec
         progress: Progress = None, timeout: float | None = None, repo: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """Adds a file or folder -> {"cid", "size" (of its DAG), "files"}, durable when it returns. None: what the profile says ("unixfs-v1-2025"), else the repo's
     configuration. progress: True for a bar, or a function. timeout: seconds."""
+    if cid_version not in (None, 0, 1):
+        raise ValueError("cid_version is 0, 1 or None, not %r" % (cid_version,))
     n = node(repo)
     callbacks = l.Callbacks()
     names, folders, size = set(), {b""} if os.path.isdir(path) else set(), [0]
@@ -35,12 +37,14 @@ def add(path: str | bytes | os.PathLike[str], *, profile: str | None = None, rec
         folders.add(name.rpartition(b"/")[0])
         size[0] = at.contents.size
 
-    option = {None: l.UNSET, False: l.OFF, True: l.ON}
+    def option(value):
+        return l.UNSET if value is None else l.ON if value else l.OFF
+
     paths = (c.c_char_p * 1)(l.text(os.fsencode(path)))
     root, err = l.Cid(), l.Error()
     with Watch("add", progress, timeout) as watch, turn(n.adding, watch.look):
         options = l.AddOptions(struct_size=c.sizeof(l.AddOptions), recursive=recursive, hidden=hidden, nocopy=nocopy, only_hash=only_hash,
-                               cid_version_1=option[None if cid_version is None else bool(cid_version)], raw_leaves=option[raw_leaves], pin=option[bool(pin)],
+                               cid_version_1=option(cid_version), raw_leaves=option(raw_leaves), pin=option(bool(pin)),
                                chunker=l.text(chunker or None), pin_name=l.text(pin_name or None), profile=l.text(profile or None),
                                event=callbacks.make(l.ADD_CB, event), progress=watch.callback(callbacks))
         l.check(callbacks.call(l.library().ipfsa_add, n.handle, paths, 1, -1, c.byref(options), c.byref(root), c.byref(err)), err)

@@ -97,11 +97,18 @@ class IPFSFileSystem(AbstractFileSystem):
         except errors.IPFSError as why:
             raise _as_os_error(why, path) from why
 
+    def _about(self, name, cid):
+        """An alias, though its content be elsewhere."""
+        try:
+            return self.info(name)
+        except OSError:
+            return {"name": name, "size": None, "type": "other", "cid": cid}
+
     def ls(self, path, detail=True, **kwargs):
-        """Entries of a folder; of a file itself; of "" the aliases."""
+        """Entries of a folder; of a file itself; of "" the aliases, those whose content is not here with the type other."""
         path = self._strip_protocol(path)
         if not path:
-            rows = [self.info(name) for name in _aliases.aliases(repo=self.repo)]
+            rows = [self._about(name, cid) for name, cid in _aliases.aliases(repo=self.repo).items()]
         else:
             rows = [self.info(path)]
             if rows[0]["type"] == "directory":

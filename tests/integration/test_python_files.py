@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from conftest import peer_python
+from conftest import ABSENT, peer_python
 
 # The entry point of an installed package: here the class is made known by hand, as fsspec does with it.
 REGISTER = """
@@ -24,6 +24,18 @@ def scripted(python):
     def run(script, **env):
         return python(REGISTER + script, interpreter=interpreter, **env)
     return run
+
+
+def test_an_alias_whose_content_is_elsewhere_hides_no_other(scripted, tmp_path):
+    (tmp_path / "f").write_text("here")
+    scripted("""
+ia.set_alias('gone', '%s')
+ia.set_alias('here', ia.add('f')['cid'])
+fs = fsspec.filesystem('ipfs')
+assert [(row['name'], row['type'], row['size']) for row in fs.ls('')] == [('gone', 'other', None), ('here', 'file', 4)]
+assert 'here' in fs.glob('*') and 'here' in fs.find('') and fs.cat_file('here') == b'here'
+raises(FileNotFoundError, lambda: fs.info('gone'))
+""" % ABSENT)
 
 
 def test_reading(scripted, tmp_path):

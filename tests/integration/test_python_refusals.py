@@ -50,6 +50,17 @@ print(json.dumps([[a['code'], 'a port is a number from' in a['message']] for a i
 """) == [["bad_format", True]] * 6
 
 
+def test_numbers_that_mean_nothing(python, tmp_path):
+    (tmp_path / "a").write_bytes(b"content")
+    python(r"""
+for call in (lambda: ia.add('a', cid_version=2), lambda: ia.add('a', cid_version=-1), lambda: ia.backends().marketplace(limit=-1)):
+    try: call()
+    except ValueError: continue
+    raise AssertionError
+assert ia.add('a', raw_leaves=1) == ia.add('a', raw_leaves=True)
+""")
+
+
 def test_content_writes_no_notes_of_a_folder(python, tmp_path):
     """A note says what a file is; one out of content would make another content of the same size pass for what is asked for later."""
     (tmp_path / "good").mkdir()

@@ -28,7 +28,7 @@ struct ipfsa_store {
   ipfsa_windows *windows;      /* NULL: blocks are read whole */
   pthread_mutex_t writer_lock; /* one writer in this process */
   struct ipfsa_store_writer *writer;
-  pthread_mutex_t flock_lock; /* over the next four; not held while one is taken */
+  pthread_mutex_t flock_lock; /* over the next four; not held while a thread takes the lock of the processes */
   bool taking;
   pthread_cond_t taken;
   int lock_fd;

@@ -70,7 +70,7 @@ static ipfsa_status take(ipfsa_store *s, ipfsa_error *err) {
   return IPFSA_OK;
 }
 
-/* Another thread may be taking it, and wait for another process with a limit of its own. With IPFSA_OK the mutex is held, and none is. */
+/* Another thread may be at it, and wait for another process with a limit of its own. With IPFSA_OK the mutex is held, and no thread is at it. */
 static ipfsa_status enter(ipfsa_store *s, ipfsa_error *err) {
   uint64_t begin = ipfsa_clock_monotonic_ns();
   pthread_mutex_lock(&s->flock_lock);

@@ -72,7 +72,8 @@ static void *serve(void *arg) {
   for (;;) {
     int fd = accept(s->fd, NULL, NULL);
     if (fd < 0) return NULL;
-    int n = s->n_requests < MAX_REQUESTS - 1 ? s->n_requests : MAX_REQUESTS - 1, answer = n;
+    int n = __atomic_load_n(&s->n_requests, __ATOMIC_SEQ_CST), answer;
+    answer = n = n < MAX_REQUESTS - 1 ? n : MAX_REQUESTS - 1;
     size_t len = read_request(fd, s->requests[n], sizeof s->requests[n]);
     if (s->takes_all) take_body(s, fd, s->requests[n], len);
     __atomic_add_fetch(&s->n_requests, 1, __ATOMIC_SEQ_CST);

@@ -124,8 +124,10 @@ static void place_free(place *p) {
 }
 
 static ipfsa_status dispatch(place *p, int which, ipfsa_dispatched **ret, ipfsa_error *err) {
+  pthread_mutex_lock(&script_lock);
   snprintf(served_path, sizeof served_path, "%s/m/%s", p->served, p->cids[which]);
-  p->server.n_requests = 0;
+  pthread_mutex_unlock(&script_lock);
+  __atomic_store_n(&p->server.n_requests, 0, __ATOMIC_SEQ_CST);
   return ipfsa_dispatch(p->node, p->cids[which], &(ipfsa_dispatch_options){.struct_size = sizeof(ipfsa_dispatch_options), .endpoint = "gpu", .name = "m"}, ret, err);
 }
 

@@ -30,3 +30,21 @@ ipfsa_status ipfsa_json_load(ipfsa_bytes text, const char *what, json_t **ret, i
 }
 
 const char *ipfsa_json_string(const json_t *object, const char *key) { return json_string_value(json_object_get(object, key)); }
+
+static int put_piece(const char *data, size_t len, void *out) {
+  ipfsa_buf_append(out, data, len);
+  return ((ipfsa_buf *)out)->failed ? -1 : 0;
+}
+
+void ipfsa_json_put(ipfsa_buf *out, const json_t *json, size_t flags) {
+  if (json && json_dump_callback(json, put_piece, out, flags) == 0) return;
+  if (!out->failed) out->failed = IPFSA_E_NOMEM;
+}
+
+char *ipfsa_json_print(const json_t *json, size_t flags) {
+  IPFSA_AUTO_BUF ipfsa_buf text = {0};
+  size_t len;
+  ipfsa_json_put(&text, json, flags);
+  ipfsa_buf_u8(&text, '\0');
+  return text.failed ? NULL : (char *)ipfsa_buf_take(&text, &len);
+}

@@ -8,11 +8,11 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "codec/json.h"
 #include "config/edit.h"
 #include "config/extra.h"
 #include "config/schema.h"
 #include "config/toml.h"
-
 
 struct ipfsa_config {
   ipfsa_buf text;   /* the TOML, as it would be saved */
@@ -257,12 +257,11 @@ static json_t *section_json(const ipfsa_config *config, const char *section, boo
 }
 
 static ipfsa_status dump(json_t *json, size_t flags, char **ret, ipfsa_error *err) {
-  char *text = json ? json_dumps(json, JSON_ENCODE_ANY | flags) : NULL;
+  char *text = ipfsa_json_print(json, JSON_ENCODE_ANY | flags);
   json_decref(json);
   if (!text) return ipfsa_fail_nomem(err);
-  *ret = ipfsa_strdup(text);
-  free(text); /* jansson's own */
-  return *ret ? IPFSA_OK : ipfsa_fail_nomem(err);
+  *ret = text;
+  return IPFSA_OK;
 }
 
 static ipfsa_status no_such(const char *name, const char *doing, ipfsa_error *err) {
@@ -360,21 +359,29 @@ static ipfsa_status set_checked(ipfsa_config *config, size_t i, const char *text
   return IPFSA_OK;
 }
 
+static ipfsa_status load_value(const char *value_json, json_t **ret, ipfsa_error *err) {
+  char what[110];
+  snprintf(what, sizeof what, "\"%.100s\"", value_json);
+  ipfsa_status status = ipfsa_json_load(ipfsa_bytes_str(value_json), what, ret, err);
+  return status && status != IPFSA_E_NOMEM ? ipfsa_error_prefix(err, IPFSA_E_INVALID, "failed to set config value") : status;
+}
+
 ipfsa_status ipfsa_config_set_json(ipfsa_config *config, const char *name, const char *value_json, ipfsa_error *err) {
   ipfsa_status status = check_private(name, err);
   if (status) return status;
   size_t i = find_any(name);
   bool extra = i == SIZE_MAX && is_extra(config, name);
   if (i == SIZE_MAX && !extra) return no_such(name, "set", err);
-  json_error_t why;
-  json_t *json = json_loads(value_json, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &why);
-  if (!json) return ipfsa_fail(err, IPFSA_E_INVALID, "failed to set config value: \"%.100s\" is no JSON: %s", value_json, why.text);
-  char *text = json_is_string(json) || json_is_null(json) ? NULL : json_dumps(json, JSON_ENCODE_ANY);
+  json_t *json = NULL;
+  status = load_value(value_json, &json, err);
+  if (status) return status;
+  bool has_text = !json_is_string(json) && !json_is_null(json);
+  IPFSA_AUTO_FREE char *text = has_text ? ipfsa_json_print(json, JSON_ENCODE_ANY) : NULL;
   const char *given = json_is_null(json) ? NULL : json_is_string(json) ? json_string_value(json) : text;
-  if (!extra) status = set_checked(config, i, given, json_is_string(json), err);
+  if (has_text && !text) status = ipfsa_fail_nomem(err);
+  else if (!extra) status = set_checked(config, i, given, json_is_string(json), err);
   else if (json_is_object(json)) status = ipfsa_fail(err, IPFSA_E_INVALID, "%s: an object is no value; set its keys one by one", name);
   else status = set_extra(config, name, given, json_is_string(json), err);
-  free(text); /* jansson's own */
   json_decref(json);
   return status;
 }

@@ -5,7 +5,9 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/bytes.h"
 #include "base/error.h"
+#include "codec/json.h"
 
 #define MAX_I64 INT64_MAX
 
@@ -193,20 +195,19 @@ static ipfsa_status check_seconds(const ipfsa_config_key *key, const char *text,
 
 /* A list is written again without blanks, so that one value has one text. */
 static ipfsa_status check_list(const ipfsa_config_key *key, const char *text, char **ret, ipfsa_error *err) {
-  json_t *list = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *item;
+  json_t *list = NULL, *item;
+  ipfsa_error why = {0};
+  if (ipfsa_json_load(ipfsa_bytes_str(text), key->name, &list, &why) == IPFSA_E_NOMEM) return ipfsa_fail_nomem(err);
   bool good = json_is_array(list);
   size_t i, n = json_array_size(list);
   json_array_foreach(list, i, item) good = good && json_string_length(item) > 0;
-  char *compact = good ? json_dumps(list, JSON_COMPACT) : NULL;
+  bool fits = n <= IPFSA_MAX_CONFIG_LIST;
+  char *compact = good && fits ? ipfsa_json_print(list, JSON_COMPACT) : NULL;
   json_decref(list);
   if (!good) return wrong(key, text, "a list of texts such as [\"a\", \"b\"]", err);
-  ipfsa_status status = IPFSA_OK;
-  if (n > IPFSA_MAX_CONFIG_LIST) status = ipfsa_fail(err, IPFSA_E_LIMIT, "%s: %zu texts; a list has at most %d", key->name, n, IPFSA_MAX_CONFIG_LIST);
-  char *copy = status == IPFSA_OK && compact ? ipfsa_strdup(compact) : NULL;
-  free(compact); /* jansson's own */
-  if (status) return status;
-  if (!copy) return ipfsa_fail_nomem(err);
-  *ret = copy;
+  if (!fits) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s: %zu texts; a list has at most %d", key->name, n, IPFSA_MAX_CONFIG_LIST);
+  if (!compact) return ipfsa_fail_nomem(err);
+  *ret = compact;
   return IPFSA_OK;
 }
 

@@ -112,13 +112,3 @@ json_t *ipfsa_json_list(ipfsa_texts texts) {
   }
   return list;
 }
-
-static int put_piece(const char *data, size_t len, void *out) {
-  ipfsa_buf_append(out, data, len);
-  return ((ipfsa_buf *)out)->failed ? -1 : 0;
-}
-
-void ipfsa_json_put(ipfsa_buf *out, const json_t *json, size_t flags) {
-  if (json && json_dump_callback(json, put_piece, out, flags) == 0) return;
-  if (!out->failed) out->failed = IPFSA_E_NOMEM;
-}

@@ -42,7 +42,5 @@ ipfsa_status ipfsa_json_check_text(const char *what, const char *text, ipfsa_err
 ipfsa_status ipfsa_json_check_texts(const char *what, ipfsa_texts texts, ipfsa_error *err);
 void ipfsa_json_make_text(char *text); /* what is shown only: its bytes past ASCII become '?' where they are no UTF-8, or were cut */
 json_t *ipfsa_json_list(ipfsa_texts texts); /* NULL as above */
-/* Behind what `out` holds; a failure is kept in it. No memory of jansson's own allocator is handed out, which an embedding program may have replaced. */
-void ipfsa_json_put(ipfsa_buf *out, const json_t *json, size_t flags);
 
 #endif

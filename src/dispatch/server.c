@@ -164,7 +164,7 @@ static void set_limits(const ipfsa_server *s, const ipfsa_ask *ask, ipfsa_http_r
 
 static ipfsa_status perform(asking *a, const ipfsa_ask *ask, ipfsa_http_answer *ret, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf url = {.max = IPFSA_MAX_URL + 1};
-  char *body = ask->json ? json_dumps(ask->json, JSON_COMPACT) : NULL;
+  IPFSA_AUTO_FREE char *body = ask->json ? ipfsa_json_print(ask->json, JSON_COMPACT) : NULL;
   if (ask->json && !body) return ipfsa_fail_nomem(err);
   ipfsa_http_header headers[] = {{"Content-Type", body ? "application/json" : "application/octet-stream"}};
   ipfsa_http_request r = {.method = ask->method, .headers = headers, .n_headers = body || ask->read_body ? 1 : 0, .authorization = a->server->authorization,
@@ -176,7 +176,6 @@ static ipfsa_status perform(asking *a, const ipfsa_ask *ask, ipfsa_http_answer *
   ipfsa_status status = ipfsa_buf_status(&url, err);
   r.url = ipfsa_buf_cstr(&url);
   if (status == IPFSA_OK) status = ipfsa_http_perform(a->server->client, &r, ret, err);
-  free(body); /* jansson's own allocator */
   return status;
 }
 

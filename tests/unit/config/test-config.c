@@ -1,3 +1,5 @@
+#include <errno.h>
+
 #include "support.h"
 
 #include <ipfsa/config.h>
@@ -6,6 +8,7 @@
 #include "base/fault.h"
 #include "config/config.h"
 #include "config/schema.h"
+#include "json_memory.h"
 
 static ipfsa_config *parse(const char *text) {
   ipfsa_error err = {0};
@@ -182,12 +185,53 @@ static void test_one_key_of_a_text(void **state) {
   }
 }
 
+/* All that goes through jansson's writer, under allocators of the program's own. */
+static void test_values_as_json(void **state) {
+  (void)state;
+  static const char *const values[][3] = {{"docker.registries", "[ \"a.example\",\"b\"]", "[\"a.example\", \"b\"]"}, {"import.cid_version", "1", "1"}, {"general.debug", "true", "true"},
+                                          {"general.log_level", "\"DEBUG\"", "\"DEBUG\""}, {"Import.CidVersion", "0", "0"}};
+  ipfsa_error err = {0};
+  ipfsa_config *config = parse("[other]\nkey = [1, 2]\n");
+  for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+    char *text = NULL;
+    assert_ok(ipfsa_config_set_json(config, values[i][0], values[i][1], &err));
+    assert_ok(ipfsa_config_get_json(config, values[i][0], &text, &err));
+    assert_string_equal(text, values[i][2]);
+    ipfsa_text_free(text);
+  }
+  char *all = NULL;
+  assert_ok(ipfsa_config_get_json(config, "other", &all, &err));
+  ipfsa_text_free(all);
+  assert_status(ipfsa_config_set_json(config, "import.cid_version", "1 2", &err), IPFSA_E_INVALID);
+  assert_non_null(strstr(err.message, "is no JSON"));
+  ipfsa_config_free(config);
+}
+
+/* A value that could not be written is no request to take the old one away. */
+static void test_memory_runs_out(void **state) {
+  (void)state;
+  for (uint64_t n = 1;; n++) {
+    ipfsa_error err = {0};
+    ipfsa_config *config = parse("[import]\ncid_version = 1\n[docker]\nregistries = [\"a\"]\n");
+    ipfsa_fault_arm(&(ipfsa_fault_plan){IPFSA_FAULT_ALLOC, n, 1, IPFSA_FAULT_FAIL, ENOMEM});
+    ipfsa_status status = ipfsa_config_set_json(config, "import.cid_version", "0", &err);
+    if (status == IPFSA_OK) status = ipfsa_config_set_json(config, "docker.registries", "[\"b\"]", &err);
+    bool fired = ipfsa_fault_fired();
+    ipfsa_fault_disarm();
+    assert_int_equal(status, fired ? IPFSA_E_NOMEM : IPFSA_OK);
+    assert_true(!fired || ipfsa_config_int(config, "import.cid_version") == 1 || strstr(ipfsa_config_string(config, "docker.registries"), "a"));
+    ipfsa_config_free(config);
+    if (!fired) break;
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_set_in_odd_forms_changes_nothing), cmocka_unit_test(test_profile_is_all_or_nothing),
       cmocka_unit_test(test_wrong_values),                     cmocka_unit_test(test_nul_is_an_error),
       cmocka_unit_test(test_show_escapes),                     cmocka_unit_test(test_lists),
       cmocka_unit_test(test_lists_have_a_limit),           cmocka_unit_test(test_one_key_of_a_text),
+      cmocka_unit_test(test_values_as_json),                   cmocka_unit_test(test_memory_runs_out),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cmocka_run_group_tests(tests, json_memory_own, json_memory_is_back);
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "../http/server.h"
+#include "../json_memory.h"
 #include "base/fault.h"
 #include "http/client.h"
 #include "node/node.h"
@@ -200,5 +201,5 @@ int main(void) {
   for (const char *const *name = (const char *const[]){"http_proxy", "all_proxy", "ALL_PROXY", NULL}; *name; name++) unsetenv(*name);
   const struct CMUnitTest tests[] = {cmocka_unit_test(ollama), cmocka_unit_test(llamacpp), cmocka_unit_test(triton), cmocka_unit_test(mlserver),
                                      cmocka_unit_test(sglang), cmocka_unit_test(vllm),     cmocka_unit_test(openai), cmocka_unit_test(files_fail)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cmocka_run_group_tests(tests, json_memory_own, json_memory_is_back);
 }

@@ -1,6 +1,6 @@
 /* The other end of a dispatch of kind shm: a process of this machine that takes models as descriptors of files, maps them, and reads tensors without a
  * copy and without a repo; however many processes take a model, its pages are in memory once. docs/formats/hand-over.md has the protocol.
- * Threads: one at a time per receiver; what was taken as ipfsa/checkpoint.h says. */
+ * Threads: one at a time per receiver; what was taken as ipfsa/checkpoint.h says, and it may be freed by any thread at any time. */
 #ifndef IPFSA_RECEIVE_H
 #define IPFSA_RECEIVE_H
 
@@ -33,7 +33,8 @@ typedef struct ipfsa_received {
 } ipfsa_received;
 IPFSA_API void ipfsa_received_free(ipfsa_received *received); /* all pointers into it are gone then; NULL is fine */
 
-/* Waits for a model, checks and opens it, tells its sender so. timeout_ms negative: however long it takes; E_TIMEOUT: nobody came. Other errors are of one
+/* Waits for a model, checks and opens it, tells its sender so. A model that was taken from this receiver and not freed is not transferred again when it is
+ * dispatched again: what comes then has descriptors of its own of the same files and shares their memory. timeout_ms negative: however long it takes; E_TIMEOUT: nobody came. Other errors are of one
  * that came and was refused, which its sender is told as well; call again. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_receiver_take(ipfsa_receiver *receiver, int64_t timeout_ms, ipfsa_received **ret, ipfsa_error *err);
 

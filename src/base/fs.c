@@ -383,6 +383,12 @@ ipfsa_status ipfsa_fs_list(int dirfd, const char *path, ipfsa_fs_entry_cb cb, vo
   return status;
 }
 
+int ipfsa_fs_dup(int fd, ipfsa_error *err) {
+  int copy = RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 3)); /* 0 to 2 may be closed, and a program's own */
+  if (copy < 0) ipfsa_fail_errno(err, errno, "an open file once more");
+  return copy;
+}
+
 int ipfsa_fs_memory(const char *name, ipfsa_error *err) {
   int fd = RETRY(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (fd < 0) ipfsa_fail_errno(err, errno, "memory as a file");

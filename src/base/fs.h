@@ -11,6 +11,7 @@
 int ipfsa_fs_open(int dirfd, const char *path, int flags, mode_t mode, ipfsa_error *err);
 int ipfsa_fs_open_dir(int dirfd, const char *path, ipfsa_error *err);
 void ipfsa_fs_close(int *fd); /* sets -1; errors of close are not reported: sync first */
+int ipfsa_fs_dup(int fd, ipfsa_error *err); /* the same open file once more, for an owner of its own */
 ipfsa_status ipfsa_fs_mkdir(int dirfd, const char *path, mode_t mode, ipfsa_error *err); /* EEXIST → E_EXISTS */
 ipfsa_status ipfsa_fs_stat(int dirfd, const char *path, struct stat *ret, ipfsa_error *err); /* does not follow links */
 ipfsa_status ipfsa_fs_stat_target(int dirfd, const char *path, struct stat *ret, ipfsa_error *err); /* follows links */

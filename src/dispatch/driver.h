@@ -53,9 +53,9 @@ typedef struct ipfsa_delivery_calls {
   ipfsa_status (*publish)(void *ctx, ipfsa_place_style style, ipfsa_placed *ret, ipfsa_error *err);
   /* Bytes of a file of the content, verified; *ret_len < len at its end only. */
   ipfsa_status (*read)(void *ctx, const ipfsa_model_file *file, uint64_t off, void *data, size_t len, size_t *ret_len, ipfsa_error *err);
-  /* What the last success with this server and model left, "" when nothing did; durable. `text` is one line. */
-  ipfsa_status (*recall)(void *ctx, const char *key, char **ret_text, ipfsa_error *err);
-  ipfsa_status (*remember)(void *ctx, const char *key, const char *text, ipfsa_error *err);
+  /* What the last success with this server and model left, "" when nothing did; durable. `text` is one line; model "": of the server as such. */
+  ipfsa_status (*recall)(void *ctx, const char *server, const char *model, char **ret_text, ipfsa_error *err);
+  ipfsa_status (*remember)(void *ctx, const char *server, const char *model, const char *text, ipfsa_error *err);
   int (*tell)(void *ctx, uint64_t done, uint64_t total); /* bytes; other than 0: stop */
 } ipfsa_delivery_calls;
 

@@ -85,14 +85,14 @@ static ipfsa_status bring(ipfsa_delivery *d, ipfsa_error *err) {
   if (d->format != IPFSA_CHECKPOINT_GGUF) return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "llama.cpp takes GGUF, and this is %s; convert it first", ipfsa_checkpoint_format_name(d->format));
   ipfsa_status status = find_model(d, false, &before, &model, err); /* nothing is put there for a server that is none */
   if (status == IPFSA_OK) status = ipfsa_delivery_publish(d, IPFSA_PLACE_NAMED, err);
-  if (status == IPFSA_OK) status = d->calls->recall(d->ctx, d->server->url, &last, err);
+  if (status == IPFSA_OK) status = d->calls->recall(d->ctx, d->server->url, d->model, &last, err);
   if (status == IPFSA_OK) status = find_model(d, true, &answer, &model, err);
   if (status == IPFSA_OK && !*state_of(model)) status = not_listed(d, model, err);
   if (status) return status;
   bool is_fresh = !d->placed.changed && strcmp(last, d->cid) == 0;
   if (!is_fresh || !(is_loaded(model) || strcmp(state_of(model), "loading") == 0)) status = refresh(d, model, err);
   if (status == IPFSA_OK) status = ipfsa_delivery_await(d, "/models does not say loaded", err);
-  return status || is_fresh ? status : d->calls->remember(d->ctx, d->server->url, d->cid, err);
+  return status || is_fresh ? status : d->calls->remember(d->ctx, d->server->url, d->model, d->cid, err);
 }
 
 const ipfsa_driver ipfsa_driver_llamacpp = {.kind = "llamacpp", .port = 8080, .needs_dir = true, .flat_names = true, .bring = bring, .probe = probe};

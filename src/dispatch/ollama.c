@@ -156,7 +156,7 @@ static ipfsa_status is_there(ipfsa_delivery *d, bool *ret, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf now = {0};
   IPFSA_AUTO_FREE char *then = NULL;
   ipfsa_status status = find_mark(d, &now, err);
-  if (status == IPFSA_OK) status = d->calls->recall(d->ctx, d->server->url, &then, err);
+  if (status == IPFSA_OK) status = d->calls->recall(d->ctx, d->server->url, d->model, &then, err);
   *ret = status == IPFSA_OK && now.len && strcmp(ipfsa_buf_cstr(&now), then) == 0;
   return status;
 }
@@ -170,7 +170,7 @@ static ipfsa_status make(ipfsa_delivery *d, ipfsa_error *err) {
   if (status == IPFSA_OK) status = create(d, files, err);
   if (status == IPFSA_OK) status = find_mark(d, &mark, err);
   if (status == IPFSA_OK && !mark.len) status = ipfsa_fail(err, IPFSA_E_IO, "the server says success and does not list %.200s", d->model);
-  return status ? status : d->calls->remember(d->ctx, d->server->url, ipfsa_buf_cstr(&mark), err);
+  return status ? status : d->calls->remember(d->ctx, d->server->url, d->model, ipfsa_buf_cstr(&mark), err);
 }
 
 /* A model that only embeds has no other way to be loaded. */

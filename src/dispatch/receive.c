@@ -1,19 +1,17 @@
-/* Receiving: descriptors become files of a checkpoint that is opened over them. */
+/* Receiving: who may come, what he says, what he is answered. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ipfsa/receive.h>
 #include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
-#include "base/map.h"
-#include "checkpoint/checkpoint.h"
 #include "codec/json.h"
 #include "dispatch/hand_over.h"
+#include "dispatch/received.h"
 #include "dispatch/sealed.h"
 #include "dispatch/server.h"
 
@@ -24,116 +22,12 @@ struct ipfsa_receiver {
   int fd;
   struct sockaddr_un at;
   struct stat socket; /* ours: another's under the same name is left alone */
+  ipfsa_received_list *held;
 };
-
-typedef struct received_box { /* what a caller gets is its first member */
-  ipfsa_received view;
-  ipfsa_received_file *files;
-  size_t n_files;
-  char *model;
-  bool is_folder;
-} received_box;
-
-/* ---- a file of it ---- */
-
-typedef struct handed {
-  ipfsa_source base;
-  const ipfsa_received_file *file; /* of the box, which outlives the checkpoint */
-  uint8_t *map;
-} handed;
-
-static size_t pages(const ipfsa_received_file *file) {
-  size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  return (size_t)((file->size + page - 1) / page * page);
-}
-
-static ipfsa_status read_handed(ipfsa_source *self, void *data, size_t len, uint64_t off, ipfsa_error *err) {
-  const ipfsa_received_file *file = ((handed *)self)->file;
-  size_t n = 0;
-  ipfsa_status status = ipfsa_fs_read_at(file->fd, data, len, off, &n, err);
-  return status == IPFSA_OK && n < len ? ipfsa_fail(err, IPFSA_E_CHANGED, "%.200s was cut short", file->name) : status;
-}
-
-/* One mapping a file, from the first view on; its pages come when they are touched. */
-static ipfsa_status view_handed(ipfsa_source *self, uint64_t off, uint64_t len, const void **ret, uint64_t *ret_mapped, ipfsa_error *err) {
-  handed *h = (handed *)self;
-  uint8_t *room = !h->map && h->file->size ? ipfsa_fs_reserve(pages(h->file)) : NULL;
-  if (room && ipfsa_fs_map_at(h->file->fd, 0, room, pages(h->file))) h->map = room;
-  else if (room) ipfsa_fs_unmap(room, pages(h->file));
-  if (!h->map && h->file->size) return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "%.200s cannot be mapped here; read its tensors instead", h->file->name);
-  *ret = h->map ? (const void *)(h->map + off) : "";
-  *ret_mapped = len;
-  return IPFSA_OK;
-}
-
-static ipfsa_status check_handed(ipfsa_source *self, ipfsa_error *err) {
-  const ipfsa_received_file *file = ((handed *)self)->file;
-  struct stat st;
-  ipfsa_status status = ipfsa_fs_fstat(file->fd, &st, err);
-  return status == IPFSA_OK && (uint64_t)st.st_size != file->size ? ipfsa_fail(err, IPFSA_E_CHANGED, "%.200s changed", file->name) : status;
-}
-
-static void close_handed(ipfsa_source *self) {
-  handed *h = (handed *)self;
-  if (h->map) ipfsa_fs_unmap(h->map, pages(h->file));
-  ipfsa_free(h);
-}
-
-static ipfsa_status open_handed(const ipfsa_received_file *file, ipfsa_source **ret, ipfsa_error *err) {
-  handed *h = ipfsa_calloc(1, sizeof *h);
-  if (!h) return ipfsa_fail_nomem(err);
-  h->base = (ipfsa_source){.read_at = read_handed, .check = check_handed, .view = view_handed, .close = close_handed, .size_hint = file->size, .map_fd = -1};
-  h->file = file;
-  *ret = &h->base;
-  return IPFSA_OK;
-}
-
-/* ---- the checkpoint ---- */
-
-typedef struct handed_place {
-  ipfsa_checkpoint_place base;
-  const received_box *box;
-} handed_place;
-
-static ipfsa_status open_named(ipfsa_checkpoint_place *self, const char *name, ipfsa_source **ret, ipfsa_error *err) {
-  const received_box *box = ((handed_place *)self)->box;
-  for (size_t i = 0; i < box->n_files; i++)
-    if (strcmp(box->files[i].name, name) == 0) return open_handed(&box->files[i], ret, err);
-  return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "no file %.200s was handed over", name);
-}
-
-static ipfsa_status list_names(ipfsa_checkpoint_place *self, ipfsa_checkpoint_name_cb cb, void *ctx, ipfsa_error *err) {
-  const received_box *box = ((handed_place *)self)->box;
-  (void)err;
-  for (size_t i = 0; i < box->n_files; i++)
-    if (!strchr(box->files[i].name, '/') && !cb(ctx, box->files[i].name)) break;
-  return IPFSA_OK;
-}
-
-static ipfsa_status open_checkpoint(received_box *box, ipfsa_error *err) {
-  handed_place place = {{open_named, list_names}, box};
-  ipfsa_source *source = NULL;
-  if (box->is_folder) return ipfsa_checkpoint_load(&place.base, NULL, &box->view.checkpoint, err);
-  ipfsa_status status = open_handed(&box->files[0], &source, err);
-  return status ? status : ipfsa_checkpoint_load_file(source, box->files[0].name, &box->view.checkpoint, err);
-}
-
-void ipfsa_received_free(ipfsa_received *received) {
-  received_box *box = (received_box *)received;
-  if (!box) return;
-  ipfsa_checkpoint_close(box->view.checkpoint);
-  for (size_t i = 0; i < box->n_files; i++) {
-    ipfsa_fs_close(&box->files[i].fd);
-    ipfsa_free((char *)(uintptr_t)box->files[i].name);
-  }
-  ipfsa_free(box->files);
-  ipfsa_free(box->model);
-  ipfsa_free(box);
-}
 
 /* ---- what a sender says ---- */
 
-static ipfsa_status take_file(received_box *box, const json_t *item, ipfsa_error *err) {
+static ipfsa_status take_file(ipfsa_received_box *box, const json_t *item, ipfsa_error *err) {
   const char *name = ipfsa_json_string(item, "name");
   const json_t *size = json_object_get(item, "size");
   if (!name || !*name || strlen(name) > MAX_NAME || !json_is_integer(size) || json_integer_value(size) < 0)
@@ -144,7 +38,7 @@ static ipfsa_status take_file(received_box *box, const json_t *item, ipfsa_error
   return IPFSA_OK;
 }
 
-static ipfsa_status take_head(received_box *box, const json_t *head, ipfsa_error *err) {
+static ipfsa_status take_head(ipfsa_received_box *box, const json_t *head, ipfsa_error *err) {
   const char *cid = ipfsa_json_string(head, "cid"), *model = ipfsa_json_string(head, "model");
   const json_t *files = json_object_get(head, "files");
   size_t n = json_array_size(files);
@@ -155,7 +49,8 @@ static ipfsa_status take_head(received_box *box, const json_t *head, ipfsa_error
   box->is_folder = json_is_true(json_object_get(head, "folder"));
   box->model = ipfsa_strdup(model);
   box->files = ipfsa_calloc(n, sizeof *box->files);
-  if (!box->model || !box->files) return ipfsa_fail_nomem(err);
+  box->changed = ipfsa_calloc(n, sizeof *box->changed);
+  if (!box->model || !box->files || !box->changed) return ipfsa_fail_nomem(err);
   ipfsa_status status = IPFSA_OK;
   for (size_t i = 0; i < n && status == IPFSA_OK; i++) status = take_file(box, json_array_get(files, i), err);
   return status;
@@ -167,7 +62,7 @@ static bool is_for_reading(int fd) {
   return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY;
 }
 
-static ipfsa_status take_fds(const ipfsa_hand_over *h, received_box *box, ipfsa_error *err) {
+static ipfsa_status take_fds(const ipfsa_hand_over *h, ipfsa_received_box *box, ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
   for (size_t i = 0; i < box->n_files && status == IPFSA_OK; i++) {
     ipfsa_received_file *file = &box->files[i];
@@ -177,33 +72,45 @@ static ipfsa_status take_fds(const ipfsa_hand_over *h, received_box *box, ipfsa_
     if (status == IPFSA_OK && (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != file->size))
       status = ipfsa_fail(err, IPFSA_E_MALFORMED, "hand-over: %.200s is no file of %llu bytes", file->name, (unsigned long long)file->size);
     if (status == IPFSA_OK && !is_for_reading(file->fd)) status = ipfsa_fail(err, IPFSA_E_MALFORMED, "hand-over: %.200s is open for more than reading", file->name);
-    file->is_sealed = status == IPFSA_OK && ipfsa_sealed_is(file->fd);
+    if (status == IPFSA_OK) file->is_sealed = ipfsa_sealed_is(file->fd), box->changed[i] = st.st_mtim;
   }
   return status;
 }
 
-static ipfsa_status take_model(const ipfsa_hand_over *h, received_box *box, ipfsa_error *err) {
+static ipfsa_status get_head(const ipfsa_hand_over *h, json_t **ret, ipfsa_error *err) {
   char magic[sizeof IPFSA_HAND_OVER_MAGIC - 1];
   IPFSA_AUTO_BUF ipfsa_buf text = {0};
-  IPFSA_AUTO_JSON_DROP json_t *head = NULL;
   ipfsa_status status = ipfsa_hand_over_get(h, magic, sizeof magic, err);
   if (status == IPFSA_OK && memcmp(magic, IPFSA_HAND_OVER_MAGIC, sizeof magic) != 0) status = ipfsa_fail(err, IPFSA_E_MALFORMED, "hand-over: who came is no sender of models");
   if (status == IPFSA_OK) status = ipfsa_hand_over_get_text(h, &text, err);
-  if (status == IPFSA_OK) status = ipfsa_json_load(ipfsa_buf_bytes(&text), "hand-over", &head, err);
+  return status ? status : ipfsa_json_load(ipfsa_buf_bytes(&text), "hand-over", ret, err);
+}
+
+/* *ret: it is there; false: he only asked whether it is. */
+static ipfsa_status take_model(const ipfsa_receiver *r, const ipfsa_hand_over *h, ipfsa_received_box *box, bool *ret, ipfsa_error *err) {
+  IPFSA_AUTO_JSON_DROP json_t *head = NULL;
+  bool there = true;
+  ipfsa_status status = get_head(h, &head, err);
   if (status == IPFSA_OK) status = take_head(box, head, err);
-  if (status == IPFSA_OK) status = take_fds(h, box, err);
-  if (status == IPFSA_OK) status = open_checkpoint(box, err);
+  if (status) return status;
+  if (json_is_true(json_object_get(head, "ask"))) status = ipfsa_received_share(r->held, box, json_is_true(json_object_get(head, "sealed")), &there, err);
+  else status = take_fds(h, box, err);
+  if (status == IPFSA_OK && there) status = ipfsa_received_open(box, err);
+  if (status == IPFSA_OK) *ret = there;
   return status;
 }
 
-static ipfsa_status tell(const ipfsa_hand_over *h, const received_box *box, const ipfsa_error *why, ipfsa_error *err) {
-  IPFSA_AUTO_JSON_DROP json_t *json = why ? json_pack("{s:s}", "error", why->message)
-                                          : json_pack("{s:b, s:I}", "ready", 1, "tensors", (json_int_t)ipfsa_checkpoint_n_tensors(box->view.checkpoint));
-  char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-  if (!text) return ipfsa_fail_nomem(err);
-  ipfsa_status status = ipfsa_hand_over_put_text(h, text, strlen(text), err);
-  free(text); /* jansson's own allocator */
-  return status;
+static ipfsa_status tell(const ipfsa_hand_over *h, json_t *answer, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf text = {0};
+  ipfsa_json_put(&text, answer, JSON_COMPACT);
+  json_decref(answer);
+  ipfsa_status status = ipfsa_buf_status(&text, err);
+  return status ? status : ipfsa_hand_over_put_text(h, ipfsa_buf_cstr(&text), text.len, err);
+}
+
+/* "asks": who has our word once may ask the next time whether he need send it. */
+static ipfsa_status tell_ready(const ipfsa_hand_over *h, const ipfsa_received_box *box, ipfsa_error *err) {
+  return tell(h, json_pack("{s:b, s:I, s:b}", "ready", 1, "tensors", (json_int_t)ipfsa_checkpoint_n_tensors(box->view.checkpoint), "asks", 1), err);
 }
 
 static ipfsa_status check_peer(int fd, ipfsa_error *err) {
@@ -214,19 +121,23 @@ static ipfsa_status check_peer(int fd, ipfsa_error *err) {
   return ipfsa_fail(err, IPFSA_E_DENIED, "hand-over: user %u came; models are taken from this user and root", (unsigned)peer.uid);
 }
 
-static ipfsa_status take_from(int fd, ipfsa_received **ret, ipfsa_error *err) {
+/* *ret NULL: he only asked, and is told that it is not here. */
+static ipfsa_status take_from(ipfsa_receiver *r, int fd, ipfsa_received **ret, ipfsa_error *err) {
   ipfsa_hand_over h = {.fd = fd, .deadline = ipfsa_clock_monotonic_ns() + SENDER_MS * 1000000ull};
-  received_box *box = ipfsa_calloc(1, sizeof *box);
+  ipfsa_received_box *box = ipfsa_calloc(1, sizeof *box);
+  bool there = false;
   if (!box) return ipfsa_fail_nomem(err);
   ipfsa_status status = check_peer(fd, err);
-  if (status == IPFSA_OK) status = take_model(&h, box, err);
-  if (status) (void)tell(&h, box, err, NULL);
-  else status = tell(&h, box, NULL, err);
-  if (status) {
+  if (status == IPFSA_OK) status = take_model(r, &h, box, &there, err);
+  if (status) (void)tell(&h, json_pack("{s:s}", "error", err->message), NULL);
+  else if (there) status = tell_ready(&h, box, err);
+  else (void)tell(&h, json_pack("{s:b}", "ready", 0), NULL); /* who is gone by now did not want to know */
+  if (status || !there) {
     ipfsa_received_free(&box->view);
     return status;
   }
   box->view.model = box->model, box->view.files = box->files, box->view.n_files = box->n_files;
+  ipfsa_received_list_add(r->held, box);
   *ret = &box->view;
   return IPFSA_OK;
 }
@@ -267,7 +178,9 @@ ipfsa_status ipfsa_receiver_open(const char *socket_path, ipfsa_receiver **ret, 
   ipfsa_receiver *r = ipfsa_calloc(1, sizeof *r);
   if (!r) return ipfsa_fail_nomem(err);
   r->fd = -1;
-  ipfsa_status status = ipfsa_hand_over_address(socket_path, &r->at, err);
+  r->held = ipfsa_received_list_new();
+  ipfsa_status status = r->held ? IPFSA_OK : ipfsa_fail_nomem(err);
+  if (status == IPFSA_OK) status = ipfsa_hand_over_address(socket_path, &r->at, err);
   if (status == IPFSA_OK) status = make_room(socket_path, &r->at, err);
   if (status == IPFSA_OK) status = listen_at(r, err);
   if (status) ipfsa_receiver_close(r);
@@ -281,6 +194,7 @@ void ipfsa_receiver_close(ipfsa_receiver *r) {
   bool ours = r->fd >= 0 && ipfsa_fs_stat(AT_FDCWD, r->at.sun_path, &st, NULL) == IPFSA_OK && st.st_ino == r->socket.st_ino && st.st_dev == r->socket.st_dev;
   if (ours) (void)ipfsa_fs_unlink(AT_FDCWD, r->at.sun_path, NULL);
   ipfsa_fs_close(&r->fd);
+  ipfsa_received_list_unref(r->held);
   ipfsa_free(r);
 }
 
@@ -297,7 +211,13 @@ ipfsa_status ipfsa_receiver_take(ipfsa_receiver *r, int64_t timeout_ms, ipfsa_re
     if (status) return status;
     IPFSA_AUTO_FD int fd = accept4(r->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0 && only_looked(fd)) continue;
-    if (fd >= 0) return take_from(fd, ret, err);
+    ipfsa_received *taken = NULL;
+    if (fd >= 0) {
+      status = take_from(r, fd, &taken, err);
+      if (status == IPFSA_OK && !taken) continue;
+      if (taken) *ret = taken;
+      return status;
+    }
     if (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED) return ipfsa_fail_errno(err, errno, "%s", r->at.sun_path);
   }
 }

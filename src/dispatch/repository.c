@@ -61,7 +61,7 @@ ipfsa_status ipfsa_repository_bring(ipfsa_delivery *d, const char *server, ipfsa
   bool ready = false;
   ipfsa_status status = ask_index(d, server, &before, err); /* nothing is put there for a server that is none */
   if (status == IPFSA_OK) status = ipfsa_delivery_publish(d, IPFSA_PLACE_NAMED, err);
-  if (status == IPFSA_OK) status = d->calls->recall(d->ctx, d->server->url, &last, err);
+  if (status == IPFSA_OK) status = d->calls->recall(d->ctx, d->server->url, d->model, &last, err);
   if (status == IPFSA_OK) status = ask_index(d, server, &index, err);
   if (status == IPFSA_OK) status = ipfsa_delivery_is_ready(d, &ready, err);
   if (status) return status;
@@ -69,5 +69,5 @@ ipfsa_status ipfsa_repository_bring(ipfsa_delivery *d, const char *server, ipfsa
   if (is_fresh) return IPFSA_OK;
   status = refresh(d, index, err);
   if (status == IPFSA_OK) status = ipfsa_delivery_await(d, "its ready probe is not true", err);
-  return status ? status : d->calls->remember(d->ctx, d->server->url, d->cid, err);
+  return status ? status : d->calls->remember(d->ctx, d->server->url, d->model, d->cid, err);
 }

@@ -152,14 +152,14 @@ static ipfsa_status read_file(void *ctx, const ipfsa_model_file *file, uint64_t 
   return status;
 }
 
-static ipfsa_status recall(void *ctx, const char *key, char **ret_text, ipfsa_error *err) {
+static ipfsa_status recall(void *ctx, const char *server, const char *model, char **ret_text, ipfsa_error *err) {
   const dispatching *d = ctx;
-  return ipfsa_dispatch_mark_get(d->m.node, key, d->m.name, ret_text, err);
+  return ipfsa_dispatch_mark_get(d->m.node, server, model, ret_text, err);
 }
 
-static ipfsa_status remember(void *ctx, const char *key, const char *text, ipfsa_error *err) {
+static ipfsa_status remember(void *ctx, const char *server, const char *model, const char *text, ipfsa_error *err) {
   const dispatching *d = ctx;
-  return ipfsa_dispatch_mark_set(d->m.node, key, d->m.name, text, err);
+  return ipfsa_dispatch_mark_set(d->m.node, server, model, text, err);
 }
 
 static int tell(void *ctx, uint64_t done, uint64_t total) {

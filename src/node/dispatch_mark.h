@@ -1,4 +1,4 @@
-/* What the last success of a dispatch to a server left: one line a server and model, durable. Threads: any. */
+/* What the last success of a dispatch to a server left: one line a server and model (or "", of the server as such), durable. Threads: any. */
 #ifndef IPFSA_NODE_DISPATCH_MARK_H
 #define IPFSA_NODE_DISPATCH_MARK_H
 

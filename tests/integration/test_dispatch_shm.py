@@ -127,10 +127,10 @@ def test_sealed_memory_is_nobodys_to_change(ipfs, tmp_path, at):
     cid, size = add(ipfs, tmp_path / "a", HF), sum(len(v) for v in HF.values())
     configure(ipfs, "shm", socket=at, sealed="true")
     with Receiver(at, 2) as receiver:
-        for _ in range(2):  # each has memory of its own
+        for answer in ("store", "sealed", size), ("cache", "", 0):
             done = dispatch(ipfs, cid, "--name=org/m")
             assert receiver.line() == "org/m %s %d 1 65536 65536 sealed" % (cid, len(HF))
-            assert (done["Source"], done["Way"], done["Bytes"], done["Place"], done["Ready"]) == ("store", "sealed", size, str(at), True)
+            assert (done["Source"], done["Way"], done["Bytes"], done["Place"], done["Ready"]) == (*answer, str(at), True)
         assert not (ipfs.repo / "materialised").exists() or os.listdir(ipfs.repo / "materialised") == []  # nothing on the disk
         ipfs("pin", "rm", cid)
         ipfs("repo", "gc", "--quiet")
@@ -178,6 +178,188 @@ def test_a_socket_is_replaced_only_when_nobody_listens(tmp_path, at):
     at.write_text("mine")
     done = subprocess.run([DRIVER, str(at), "1"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=30)
     assert done.returncode == 1 and "no socket" in done.stderr and at.read_text() == "mine"
+
+
+# ---- the second time ----
+
+FIRST = {False: ("reflink", "copy"), True: ("sealed",)}
+SIZE = sum(len(v) for v in HF.values())
+
+
+def inodes(receiver):
+    """Of the files that the process has open or mapped of models."""
+    folder = "/proc/%d/fd/" % receiver.process.pid
+    names = [(f, os.readlink(folder + f)) for f in os.listdir(folder)]
+    return sorted(os.stat(folder + f).st_ino for f, to in names if "memfd:ipfsa-model" in to or "/materialised/" in to)
+
+
+def is_whole(done, sealed, size=SIZE):
+    return done["Source"] == "store" and done["Bytes"] == size and done["Way"] in FIRST[sealed]
+
+
+def is_nothing(done):
+    return (done["Source"], done["Bytes"], done["Way"], done["Ready"]) == ("cache", 0, "", True)
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_what_a_receiver_holds_is_not_handed_over_again(ipfs, tmp_path, at, sealed):
+    cid, other = add(ipfs, tmp_path / "a", HF), add(ipfs, tmp_path / "b", {"model.safetensors": weights(2, 8192)})
+    configure(ipfs, "shm", socket=at, sealed=str(sealed).lower())
+    end = " sealed" if sealed else ""
+    with Receiver(at, 6) as receiver:
+        assert is_whole(dispatch(ipfs, cid, "--name=org/m"), sealed)
+        assert receiver.line() == "org/m %s %d 1 65536 65536%s" % (cid, len(HF), end)
+        held = inodes(receiver)
+        assert len(held) == len(HF)
+        for name in "org/m", "other":  # it is the content that counts
+            assert is_nothing(dispatch(ipfs, cid, "--name=" + name))
+            assert receiver.line() == "%s %s %d 1 65536 65536%s" % (name, cid, len(HF), end)
+            assert inodes(receiver) == held  # the same memory, and the first one's descriptors were closed
+        assert is_nothing(dispatch(ipfs, cid, "--name=third")) and receiver.line().startswith("third")
+        assert dispatch(ipfs, other, "--name=org/m")["Source"] == "store" and receiver.line().startswith("org/m " + other)  # the newer one is what it holds now
+        assert dispatch(ipfs, cid, "--name=org/m")["Ready"] and receiver.line().startswith("org/m " + cid) and len(inodes(receiver)) == len(HF)
+        if sealed:
+            assert not set(inodes(receiver)) & set(held)  # nothing held the first memory any more
+        assert receiver.line() == "closed"
+    with Receiver(at) as receiver:  # started anew
+        done = dispatch(ipfs, cid, "--name=org/m")
+        assert is_whole(done, True) if sealed else len(inodes(receiver)) == len(HF)
+        assert receiver.line().startswith("org/m " + cid)
+
+
+def test_what_must_be_sealed_is_not_held_unless_it_is(ipfs, tmp_path, at):
+    cid = add(ipfs, tmp_path / "a", HF)
+    with Receiver(at, 4) as receiver:
+        for sealed, is_new in (False, True), (True, True), (True, False), (False, False):
+            configure(ipfs, "shm", socket=at, sealed=str(sealed).lower())
+            done = dispatch(ipfs, cid, "--name=m")
+            assert is_whole(done, sealed) if is_new else is_nothing(done), (sealed, done)
+            assert receiver.line().endswith(" sealed") == (sealed or not is_new)
+
+
+def test_a_file_that_was_written_to_is_not_held(ipfs, tmp_path, at):
+    cid = add(ipfs, tmp_path / "a", HF)
+    with Receiver(at, 2) as receiver:
+        assert is_whole(dispatch(ipfs, cid, "--name=m"), False) and receiver.line().startswith("m " + cid)
+        (path,) = (ipfs.repo / "materialised").rglob("model.safetensors")
+        path.chmod(0o644)
+        with open(path, "r+b") as f:
+            f.seek(-1, os.SEEK_END)
+            f.write(b"!")
+        before = inodes(receiver)
+        done = dispatch(ipfs, cid, "--name=m")
+        assert done["Ready"] and receiver.line() == "m %s %d 1 65536 65536" % (cid, len(HF))  # the sum is that of the content
+        assert inodes(receiver) != before
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_who_is_asked_hears_no_descriptor_and_few_bytes(ipfs, tmp_path, at, sealed):
+    """By the text of the protocol: a receiver of another make that can be asked, one that says no, one that hangs up, one that does not know what that is."""
+    cid, heads = add(ipfs, tmp_path / "a", HF), []
+    configure(ipfs, "shm", socket=at, sealed=str(sealed).lower())
+
+    def take(c, answer):
+        assert get(c, 8) == b"IPFSAHND"
+        heads.append(json.loads(get(c, struct.unpack(">I", get(c, 4))[0])))
+        for file in heads[-1]["files"]:
+            os.close(get_fd(c))
+        put_text(c, answer)
+
+    def question(c, answer):
+        data, n_fds = b"", 0
+        while True:
+            piece, rights, _, _ = c.recvmsg(65536, socket.CMSG_SPACE(4))
+            n_fds += len(rights)
+            if not piece:
+                break
+            data += piece
+        assert n_fds == 0 and data[:8] == b"IPFSAHND" and struct.unpack(">I", data[8:12])[0] == len(data) - 12 < 1000
+        heads.append(json.loads(data[12:]))
+        if answer:
+            put_text(c, answer)
+
+    yes, knows = {"ready": True, "tensors": 1}, {"ready": True, "tensors": 1, "asks": True}
+    talks = [(take, knows), (question, knows), (question, {"ready": False}), (take, knows), (question, {"error": "hand-over: the other end went away in the middle of it"}),
+             (take, yes), (question, None), (take, knows), (question, b"nonsense"), (take, knows)]
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(str(at))
+    s.listen(1)
+
+    def run():
+        for talk, answer in talks:
+            c, _ = s.accept()
+            with c:
+                talk(c, answer)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    done = [dispatch(ipfs, cid, "--name=m") for _ in range(6)]
+    thread.join()
+    s.close()
+    assert is_whole(done[0], sealed) and is_nothing(done[1]) and all(d["Ready"] for d in done)
+    if sealed:
+        assert all(is_whole(d, True) for d in done[2:])
+    for head, (talk, _) in zip(heads, talks):
+        assert head.pop("ask", False) == (talk is question) and head.pop("sealed", None) == (sealed if talk is question else None)
+    assert all(head == heads[0] for head in heads) and len(heads) == len(talks)
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_who_does_not_know_the_question_is_never_asked(ipfs, tmp_path, at, sealed):
+    cid, n = add(ipfs, tmp_path / "a", HF), 3
+    configure(ipfs, "shm", socket=at, sealed=str(sealed).lower())
+    for _ in range(n):
+        def talk(c):
+            assert get(c, 8) == b"IPFSAHND"
+            head = json.loads(get(c, struct.unpack(">I", get(c, 4))[0]))
+            assert "ask" not in head
+            for _ in head["files"]:
+                os.close(get_fd(c))
+            put_text(c, {"ready": True, "tensors": 1})
+
+        thread = listen(at, talk)
+        done = dispatch(ipfs, cid, "--name=m")
+        thread.join()
+        at.unlink()
+        assert done["Ready"] and (not sealed or is_whole(done, True))
+
+
+def test_a_question_that_is_not_answered_ends_in_time(ipfs, tmp_path, at):
+    cid = add(ipfs, tmp_path / "a", HF)
+    with Receiver(at) as receiver:
+        dispatch(ipfs, cid, "--name=m")
+        receiver.line()
+        configure(ipfs, "shm", socket=at, timeout="1")
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(str(at))
+    s.listen(4)
+    thread = threading.Thread(target=lambda: [s.accept()[0].close() for _ in range(1)])
+    thread.start()
+    assert "went away" in fails(ipfs, cid, "--name=m")  # not asked: another socket
+    thread.join()
+    s.close()
+
+
+def test_senders_that_ask(ipfs, tmp_path, at):
+    """What the receiver answers to questions, good and bad."""
+    blob = weights(1)
+    (tmp_path / "w").write_bytes(blob)
+    cid = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
+    head = {"version": 1, "cid": cid, "model": "m", "folder": False, "files": [{"name": "m.safetensors", "size": len(blob)}]}
+    ask = {**head, "ask": True, "sealed": False}
+    no, yes = {"ready": False}, {"ready": True, "tensors": 1, "asks": True}
+    with open(tmp_path / "w", "rb") as good, Receiver(at, 5) as receiver:
+        assert bad_sender(at, [b"IPFSAHND", text(ask)]) == no  # nothing yet
+        assert bad_sender(at, [b"IPFSAHND", text(head), (b"F", good.fileno())]) == yes
+        line = receiver.line()
+        assert bad_sender(at, [b"IPFSAHND", text(ask)]) == yes and receiver.line() == line
+        for other in {"sealed": True}, {"folder": True}, {"files": [{"name": "n.safetensors", "size": len(blob)}]}, {"files": [{"name": "m.safetensors", "size": 9}]}, \
+                {"files": ask["files"] * 2}, {"cid": "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"}:
+            assert bad_sender(at, [b"IPFSAHND", text({**ask, **other})]) == no, other
+        assert "no files" in bad_sender(at, [b"IPFSAHND", text({**ask, "files": []})])["error"] and receiver.line().startswith("refused: ")
+        assert bad_sender(at, [b"IPFSAHND", text({**ask, "ask": "yes"})]) is None or receiver.line().startswith("refused: ")  # no question
+        assert bad_sender(at, [b"IPFSAHND", text({**ask, "model": "n"})]) == yes
+        assert "n %s 1 1" % cid in receiver.line() + receiver.line()
 
 
 # ---- a receiver of the test's own, by the text of the protocol ----
@@ -319,5 +501,5 @@ def test_senders_that_lie(ipfs, tmp_path, at):
                 assert line.startswith("refused: ") and words in line, (words, line)
                 assert answer is None or words in answer["error"], (words, answer)
             assert len([f for f in os.listdir("/proc/%d/fd" % receiver.process.pid)]) <= 5  # nothing of theirs is kept
-            assert bad_sender(at, [b"IPFSAHND", text(head), (b"F", good.fileno())]) == {"ready": True, "tensors": 1}
+            assert bad_sender(at, [b"IPFSAHND", text(head), (b"F", good.fileno())]) == {"ready": True, "tensors": 1, "asks": True}
             assert receiver.line() == "m %s 1 1 65536 65536" % cid

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "../support.h"
+#include "../json_memory.h"
 #include "base/fault.h"
 #include "dispatch/sealed.h"
 #include "node/node.h"
@@ -77,14 +78,14 @@ static void *send_model(void *arg) {
   return NULL;
 }
 
-/* A sender that failed may not have come, or be gone again. */
+/* A sender that failed may not have come, or be gone again; one that was refused an answer to its question comes once more. */
 static ipfsa_status take(place *p, const sender *s, ipfsa_received **ret, ipfsa_error *err) {
   ipfsa_status status;
   bool done;
   do {
     done = __atomic_load_n(&s->done, __ATOMIC_SEQ_CST);
     status = ipfsa_receiver_take(p->receiver, done ? 0 : 20, ret, err);
-  } while (status == IPFSA_E_TIMEOUT && !done);
+  } while (status && !done);
   return status;
 }
 
@@ -101,6 +102,11 @@ static void look_at(const ipfsa_received *got, bool sealed) {
   assert_int_equal(view.mapped, 9000);
   assert_int_equal(((const char *)view.data)[0], 'x');
   assert_int_equal(((const char *)view.data)[8999], 'x');
+}
+
+static bool is_same_memory(const ipfsa_received *a, const ipfsa_received *b) {
+  struct stat one, two;
+  return fstat(a->files[0].fd, &one) == 0 && fstat(b->files[0].fd, &two) == 0 && one.st_ino == two.st_ino && one.st_dev == two.st_dev;
 }
 
 static void open_again(place *p) {
@@ -151,6 +157,93 @@ static void both_ends_hear_of_sealed_memory(void **state) {
   both_ends_hear(true);
 }
 
+/* Until the sender is through: one whose question failed comes again to hand it over. What was refused is called again for, as a program would. */
+static ipfsa_received *take_all(place *p, const sender *s) {
+  ipfsa_received *last = NULL, *got = NULL;
+  for (bool done = false; !done;) {
+    ipfsa_error err = {0};
+    done = __atomic_load_n(&s->done, __ATOMIC_SEQ_CST);
+    if (ipfsa_receiver_take(p->receiver, done ? 0 : 20, &got, &err)) continue;
+    ipfsa_received_free(last);
+    last = got, done = false;
+  }
+  return last;
+}
+
+static ipfsa_received *send_and_take(place *p, sender *s) {
+  pthread_t thread;
+  *s = (sender){.p = p};
+  assert_int_equal(pthread_create(&thread, NULL, send_model, s), 0);
+  ipfsa_received *got = take_all(p, s);
+  pthread_join(thread, NULL);
+  return got;
+}
+
+/* The second time, while the first is held: whatever fails, the sender has an error, or the receiver has the model. */
+static void asked_with_faults(bool sealed) {
+  place *p = place_new(sealed);
+  sender s;
+  ipfsa_received *held = send_and_take(p, &s);
+  assert_int_equal(s.status, IPFSA_OK);
+  for (int kind = 0; kind < 2; kind++) {
+    bool fired = true;
+    for (uint64_t n = 1; fired; n++) {
+      ipfsa_fault_arm(&(ipfsa_fault_plan){kind ? IPFSA_FAULT_FILE : IPFSA_FAULT_ALLOC, n, 1, IPFSA_FAULT_FAIL, kind ? EIO : ENOMEM});
+      ipfsa_received *got = send_and_take(p, &s);
+      fired = ipfsa_fault_fired();
+      ipfsa_fault_disarm();
+      if (s.status && !*s.err.message) fail_msg("kind %d, call %llu: the sender failed without a word", kind, (unsigned long long)n);
+      if (s.status == IPFSA_OK && !got) fail_msg("kind %d, call %llu: only the sender thinks that it went well", kind, (unsigned long long)n);
+      if (!fired && s.status) fail_msg("kind %d, call %llu: %s", kind, (unsigned long long)n, s.err.message);
+      if (got) look_at(got, sealed);
+      if (!fired) assert_true(is_same_memory(got, held));
+      if (kind && fired) open_again(p);
+      ipfsa_received_free(got);
+    }
+  }
+  look_at(held, sealed);
+  ipfsa_received_free(held);
+  place_free(p);
+}
+
+static void a_question_fails(void **state) {
+  (void)state;
+  asked_with_faults(false);
+}
+
+static void a_question_fails_sealed(void **state) {
+  (void)state;
+  asked_with_faults(true);
+}
+
+static void *free_model(void *arg) {
+  ipfsa_received_free(arg);
+  return NULL;
+}
+
+/* Freed by another thread while it is asked for, also when the receiver is closed already. */
+static void freed_while_it_is_asked_for(void **state) {
+  (void)state;
+  place *p = place_new(true);
+  ipfsa_received *held = NULL;
+  for (int i = 0; i < 50; i++) {
+    pthread_t sending, freeing;
+    sender s = {.p = p};
+    assert_int_equal(pthread_create(&sending, NULL, send_model, &s), 0);
+    assert_int_equal(pthread_create(&freeing, NULL, free_model, held), 0);
+    held = take_all(p, &s);
+    pthread_join(sending, NULL);
+    pthread_join(freeing, NULL);
+    assert_int_equal(s.status, IPFSA_OK);
+    look_at(held, true);
+  }
+  ipfsa_receiver_close(p->receiver);
+  p->receiver = NULL;
+  look_at(held, true);
+  ipfsa_received_free(held);
+  place_free(p);
+}
+
 /* At the bytes that are available, and with one less. */
 static void memory_for_sealed_files(void **state) {
   (void)state;
@@ -183,6 +276,7 @@ static void waiting_ends(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(both_ends_hear_of_it), cmocka_unit_test(both_ends_hear_of_sealed_memory), cmocka_unit_test(memory_for_sealed_files), cmocka_unit_test(waiting_ends)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  const struct CMUnitTest tests[] = {cmocka_unit_test(both_ends_hear_of_it), cmocka_unit_test(both_ends_hear_of_sealed_memory), cmocka_unit_test(a_question_fails), cmocka_unit_test(a_question_fails_sealed),
+                                     cmocka_unit_test(freed_while_it_is_asked_for), cmocka_unit_test(memory_for_sealed_files), cmocka_unit_test(waiting_ends)};
+  return cmocka_run_group_tests(tests, json_memory_own, json_memory_is_back);
 }

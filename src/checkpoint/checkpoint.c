@@ -27,6 +27,7 @@ void ipfsa_checkpoint_clear(ipfsa_checkpoint *cp) {
   ipfsa_free(cp->shards);
   ipfsa_free(cp->warnings);
   ipfsa_pairs_release(&cp->metadata);
+  ipfsa_free(cp->names);
   ipfsa_free(cp->opened_as);
   *cp = (ipfsa_checkpoint){0};
 }
@@ -90,7 +91,7 @@ ipfsa_checkpoint_format ipfsa_checkpoint_format_of(const ipfsa_checkpoint *cp) {
 uint64_t ipfsa_checkpoint_n_tensors(const ipfsa_checkpoint *cp) { return cp->n_tensors; }
 uint64_t ipfsa_checkpoint_tensor_bytes(const ipfsa_checkpoint *cp) { return cp->tensor_bytes; }
 
-static void describe(const ipfsa_checkpoint *cp, size_t shard, const ipfsa_tensor_record *r, ipfsa_tensor *ret) {
+void ipfsa_checkpoint_describe(const ipfsa_checkpoint *cp, size_t shard, const ipfsa_tensor_record *r, ipfsa_tensor *ret) {
   const ipfsa_shard *s = &cp->shards[shard];
   ipfsa_bytes name = ipfsa_tensors_name(&s->tensors, r);
   *ret = (ipfsa_tensor){(const char *)name.data, name.len, ipfsa_checkpoint_dtype(cp, r->dtype)->name, s->tensors.dims ? s->tensors.dims + r->shape : NULL,
@@ -105,16 +106,8 @@ bool ipfsa_checkpoint_tensor(const ipfsa_checkpoint *cp, uint64_t i, ipfsa_tenso
     if (cp->shards[mid].first <= i) low = mid;
     else high = mid;
   }
-  describe(cp, low, &cp->shards[low].tensors.items[i - cp->shards[low].first], ret);
+  ipfsa_checkpoint_describe(cp, low, &cp->shards[low].tensors.items[i - cp->shards[low].first], ret);
   return true;
-}
-
-bool ipfsa_checkpoint_find(const ipfsa_checkpoint *cp, const char *name, size_t name_len, ipfsa_tensor *ret) {
-  for (size_t i = 0; i < cp->n_shards; i++) {
-    const ipfsa_tensor_record *r = ipfsa_tensors_find(&cp->shards[i].tensors, ipfsa_bytes_of(name, name_len));
-    if (r) return describe(cp, i, r, ret), true;
-  }
-  return false;
 }
 
 bool ipfsa_checkpoint_shard_row(const ipfsa_checkpoint *cp, size_t i, ipfsa_checkpoint_shard *ret) {

@@ -35,6 +35,9 @@ struct ipfsa_checkpoint {
   ipfsa_shard *shards;
   size_t n_shards, shards_cap;
   uint64_t n_tensors, tensor_bytes;
+  uint32_t *names; /* of several files: slots by the names of all tensors, 0 = empty, else number + 1; NULL: one file has its own */
+  size_t names_mask; /* slots less 1 */
+  uint64_t names_seed;
   ipfsa_pairs metadata;
   char **warnings;
   size_t n_warnings, warnings_cap;
@@ -61,6 +64,9 @@ ipfsa_status ipfsa_checkpoint_add_shard(ipfsa_checkpoint *cp, const char *name, 
 void ipfsa_checkpoint_clear(ipfsa_checkpoint *cp); /* as new */
 /* Opens a file of the place as the next shard; all have one format. Metadata of the first are the checkpoint's. */
 ipfsa_status ipfsa_checkpoint_open_shard(ipfsa_checkpoint_place *place, ipfsa_checkpoint *cp, const char *name, ipfsa_error *err);
+void ipfsa_checkpoint_describe(const ipfsa_checkpoint *cp, size_t shard, const ipfsa_tensor_record *r, ipfsa_tensor *ret);
+/* names.c: numbers the tensors, and makes the table of names. E_MALFORMED: one name in two files; of torch the first is found. */
+ipfsa_status ipfsa_checkpoint_index(ipfsa_checkpoint *cp, ipfsa_error *err);
 /* sets.c: the files that an index names; the parts beside the first one. */
 ipfsa_status ipfsa_checkpoint_load_index(ipfsa_checkpoint_place *place, const char *name, ipfsa_checkpoint *cp, ipfsa_error *err);
 ipfsa_status ipfsa_checkpoint_load_parts(ipfsa_checkpoint_place *place, ipfsa_checkpoint *cp, ipfsa_error *err);

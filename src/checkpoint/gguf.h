@@ -19,7 +19,7 @@ typedef struct ipfsa_gguf {
   uint64_t data; /* where bytes of tensors begin */
   uint64_t alignment;
   bool has_architecture, has_quantization, is_quantized;
-  bool is_split; /* the three below were there */
+  bool is_split; /* split.count is there, and over 0; without it the others mean nothing */
   uint64_t split_no, split_count, split_tensors;
 } ipfsa_gguf;
 

@@ -79,9 +79,8 @@ static ipfsa_status note(pair_at *p, ipfsa_gguf *g, uint32_t type, uint64_t v) {
   if ((no || count) && type != U16) return fail_pair(p, IPFSA_E_MALFORMED, "no u16");
   if (tensors && (type != I32 || (int32_t)v < 0)) return fail_pair(p, IPFSA_E_MALFORMED, "no i32 from 0 on");
   if (no) g->split_no = v;
-  if (count) g->split_count = v;
+  if (count) g->split_count = v, g->is_split = v > 0; /* merging parts leaves a 0 */
   if (tensors) g->split_tensors = v;
-  g->is_split |= count;
   return IPFSA_OK;
 }
 

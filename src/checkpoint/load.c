@@ -40,7 +40,7 @@ static ipfsa_status load_gguf(ipfsa_checkpoint *cp, ipfsa_shard *s, ipfsa_pairs 
   s->tensors = g.tensors;
   s->data = g.data;
   s->is_split = g.is_split && g.split_count > 1;
-  s->split_no = g.split_no;
+  s->split_no = g.is_split ? g.split_no : 0;
   s->split_count = g.split_count;
   s->split_tensors = g.split_tensors;
   if (!g.is_quantized || g.has_quantization || s->split_no) return IPFSA_OK;
@@ -99,15 +99,6 @@ ipfsa_status ipfsa_checkpoint_open_shard(ipfsa_checkpoint_place *place, ipfsa_ch
   ipfsa_source *source = NULL;
   ipfsa_status status = place->open(place, name, &source, err);
   return status ? status : take_shard(cp, name, source, err);
-}
-
-static void count(ipfsa_checkpoint *cp) {
-  for (size_t i = 0; i < cp->n_shards; i++) {
-    ipfsa_shard *s = &cp->shards[i];
-    s->first = cp->n_tensors;
-    cp->n_tensors += s->tensors.n;
-    for (size_t k = 0; k < s->tensors.n; k++) cp->tensor_bytes += s->tensors.items[k].end - s->tensors.items[k].begin;
-  }
 }
 
 /* ---- which of a folder's files ---- */
@@ -170,11 +161,11 @@ ipfsa_status ipfsa_checkpoint_load(ipfsa_checkpoint_place *place, const char *na
   ipfsa_checkpoint *cp = ipfsa_calloc(1, sizeof *cp);
   if (!cp) return ipfsa_fail_nomem(err);
   ipfsa_status status = load(place, name, cp, err);
+  if (status == IPFSA_OK) status = ipfsa_checkpoint_index(cp, err);
   if (status) {
     ipfsa_checkpoint_close(cp);
     return status;
   }
-  count(cp);
   *ret = cp;
   return IPFSA_OK;
 }
@@ -188,11 +179,11 @@ ipfsa_status ipfsa_checkpoint_load_file(ipfsa_source *source, const char *name, 
     return ipfsa_fail_nomem(err);
   }
   ipfsa_status status = take_shard(cp, name, source, err);
+  if (status == IPFSA_OK) status = ipfsa_checkpoint_index(cp, err);
   if (status) {
     ipfsa_checkpoint_close(cp);
     return status;
   }
-  count(cp);
   *ret = cp;
   return IPFSA_OK;
 }

@@ -45,7 +45,7 @@ void ipfsa_tensors_sort(ipfsa_tensors *t) {
 }
 
 /* Multiplies and folds eight bytes at a time. */
-static uint64_t hash_name(uint64_t seed, ipfsa_bytes name) {
+uint64_t ipfsa_tensors_hash(uint64_t seed, ipfsa_bytes name) {
   const uint64_t k = 0x9e3779b97f4a7c15u;
   uint64_t h = seed ^ name.len * k, word = 0;
   size_t i = 0;
@@ -62,7 +62,7 @@ static uint64_t hash_name(uint64_t seed, ipfsa_bytes name) {
 
 /* The slot of a name, or the empty one where it belongs. */
 static size_t slot_of(const ipfsa_tensors *t, ipfsa_bytes name) {
-  size_t at = hash_name(t->seed, name) & t->mask;
+  size_t at = ipfsa_tensors_hash(t->seed, name) & t->mask;
   while (t->table[at] && !ipfsa_bytes_equal(name, ipfsa_tensors_name(t, &t->items[t->table[at] - 1]))) at = (at + 1) & t->mask;
   return at;
 }

@@ -46,6 +46,7 @@ static inline ipfsa_bytes ipfsa_tensors_name(const ipfsa_tensors *t, const ipfsa
 void ipfsa_tensors_sort(ipfsa_tensors *t); /* by begin, end, place in the header; what is in order costs one pass */
 /* Makes the table. *ret_twice: the later of two of one name, NULL when there are none. */
 ipfsa_status ipfsa_tensors_index(ipfsa_tensors *t, const ipfsa_tensor_record **ret_twice, ipfsa_error *err);
+uint64_t ipfsa_tensors_hash(uint64_t seed, ipfsa_bytes name);
 const ipfsa_tensor_record *ipfsa_tensors_find(const ipfsa_tensors *t, ipfsa_bytes name); /* NULL: there is none; needs the index */
 /* Π dimensions, and bytes by the type; false: they do not fit into 64 bits. */
 bool ipfsa_tensors_bits(const ipfsa_tensors *t, const ipfsa_tensor_record *r, const ipfsa_dtype *type, uint64_t *ret_bits);

@@ -28,7 +28,7 @@ typedef struct zip {
   ipfsa_source *source;
   uint64_t size, n, directory, directory_len;
   ipfsa_tensors *tensors;
-  ipfsa_buf names, top; /* top: the one folder, with its slash */
+  ipfsa_buf names, top, local; /* top: the one folder, with its slash; local: the header of the member at hand, with its name */
   ipfsa_member *regions;
   size_t n_regions, cap;
   bool has_pickle;
@@ -123,26 +123,41 @@ static ipfsa_status check_name(zip *z, const member *m) {
   ipfsa_bytes rest = ipfsa_bytes_of(m->name.data + top, m->name.len - top);
   if ((rest.len >= 5 && memcmp(rest.data, "code/", 5) == 0) || ipfsa_bytes_equal(rest, ipfsa_bytes_str("constants.pkl")))
     return fail_member(z, m, IPFSA_E_NOT_SUPPORTED, "a TorchScript archive, which holds a program and is no checkpoint");
-  z->has_pickle |= ipfsa_bytes_equal(rest, ipfsa_bytes_str("data.pkl"));
+  bool is_pickle = ipfsa_bytes_equal(rest, ipfsa_bytes_str("data.pkl"));
+  if (is_pickle && z->has_pickle) return fail_member(z, m, IPFSA_E_MALFORMED, "a name that comes twice: readers do not agree which of them is meant");
+  z->has_pickle |= is_pickle;
   return IPFSA_OK;
 }
 
-/* Sizes come from the directory alone; a local header that has some (bit 3 off) must agree. */
+/* A local header that has sizes (bit 3 off), of which those past 32 bits stand in its extra field. */
+static ipfsa_status check_local_size(zip *z, const member *m, const uint8_t *head) {
+  uint64_t packed = le(head + 18, 4), size = le(head + 22, 4), none = 0;
+  size_t len = size == 0xffffffff || packed == 0xffffffff ? le(head + 28, 2) : 0;
+  IPFSA_AUTO_FREE uint8_t *extra = ipfsa_malloc(len + 1);
+  if (!extra) return ipfsa_fail_nomem(z->err);
+  ipfsa_status status = len ? z->source->read_at(z->source, extra, len, m->header + LOCAL + m->name.len, z->err) : IPFSA_OK;
+  if (status) return status;
+  if (!widen(ipfsa_bytes_of(extra, len), &size, &packed, &none) || size != m->size || packed != m->size)
+    return fail_member(z, m, IPFSA_E_MALFORMED, "its local header has another size");
+  return le(head + 14, 4) == m->crc ? IPFSA_OK : fail_member(z, m, IPFSA_E_MALFORMED, "its local header has another CRC-32");
+}
+
+/* Sizes come from the directory alone; a local header that has some must agree, as its name must: there are readers that go by either. */
 static ipfsa_status check_local(zip *z, const member *m, uint64_t *ret_begin) {
-  uint8_t head[LOCAL];
-  if (m->header > z->directory || z->directory - m->header < LOCAL) return fail_member(z, m, IPFSA_E_MALFORMED, "its local header reaches past the members");
-  ipfsa_status status = z->source->read_at(z->source, head, LOCAL, m->header, z->err);
+  size_t len = LOCAL + m->name.len;
+  if (m->header > z->directory || z->directory - m->header < len) return fail_member(z, m, IPFSA_E_MALFORMED, "its local header reaches past the members");
+  ipfsa_buf_clear(&z->local);
+  if (!ipfsa_buf_reserve(&z->local, len)) return ipfsa_fail_nomem(z->err);
+  const uint8_t *head = z->local.data;
+  ipfsa_status status = z->source->read_at(z->source, z->local.data, len, m->header, z->err);
   if (status) return status;
   if (memcmp(head, "PK\3\4", 4) != 0) return fail_member(z, m, IPFSA_E_MALFORMED, "no local header where the directory points");
   if (le(head + 8, 2) != 0) return fail_member(z, m, IPFSA_E_MALFORMED, "its local header says compressed");
-  if (le(head + 26, 2) != m->name.len) return fail_member(z, m, IPFSA_E_MALFORMED, "its local header has another name");
-  uint64_t local = le(head + 22, 4);
-  if (!(le(head + 6, 2) & 8) && local != 0xffffffff && local != m->size) return fail_member(z, m, IPFSA_E_MALFORMED, "its local header has another size");
-  if (!(le(head + 6, 2) & 8) && le(head + 14, 4) != m->crc) return fail_member(z, m, IPFSA_E_MALFORMED, "its local header has another CRC-32");
-  uint64_t begin = m->header + LOCAL + le(head + 26, 2) + le(head + 28, 2);
+  if (le(head + 26, 2) != m->name.len || memcmp(head + LOCAL, m->name.data, m->name.len) != 0) return fail_member(z, m, IPFSA_E_MALFORMED, "its local header has another name");
+  uint64_t begin = m->header + len + le(head + 28, 2);
   if (begin > z->directory || m->size > z->directory - begin) return fail_member(z, m, IPFSA_E_MALFORMED, "its data reach past the members");
   *ret_begin = begin;
-  return IPFSA_OK;
+  return le(head + 6, 2) & 8 ? IPFSA_OK : check_local_size(z, m, head);
 }
 
 static ipfsa_status add_storage(zip *z, const member *m, uint64_t begin) {
@@ -209,10 +224,10 @@ static int by_begin(const void *a, const void *b) {
 /* Its name is in its local header. */
 static ipfsa_status fail_overlap(zip *z, uint64_t begin) {
   uint8_t head[LOCAL], name[SHOWN];
-  member m = {.header = begin};
   ipfsa_status status = z->source->read_at(z->source, head, LOCAL, begin, z->err);
-  m.name = ipfsa_bytes_of(name, status || le(head + 26, 2) < SHOWN ? le(head + 26, 2) : SHOWN);
-  if (status == IPFSA_OK) status = z->source->read_at(z->source, name, m.name.len, begin + LOCAL, z->err);
+  if (status) return status;
+  member m = {.header = begin, .name = ipfsa_bytes_of(name, le(head + 26, 2) < SHOWN ? le(head + 26, 2) : SHOWN)};
+  status = z->source->read_at(z->source, name, m.name.len, begin + LOCAL, z->err);
   return status ? status : fail_member(z, &m, IPFSA_E_MALFORMED, "it overlaps the member before it");
 }
 
@@ -249,6 +264,7 @@ ipfsa_status ipfsa_torch_parse(ipfsa_source *source, uint64_t size, ipfsa_tensor
   ipfsa_status status = read_all(&z);
   ipfsa_buf_release(&z.names);
   ipfsa_buf_release(&z.top);
+  ipfsa_buf_release(&z.local);
   ret->members = z.regions;
   ret->n_members = z.n_regions;
   if (status) ipfsa_tensors_release(ret);

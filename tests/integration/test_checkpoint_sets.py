@@ -48,6 +48,14 @@ def test_what_is_odd_is_told(ipfs, tmp_path):
     assert head["Warnings"] == ["1 tensors of the files are not in the index", "the index says 99 bytes of tensors, the files have 14"]
 
 
+def test_a_tensor_in_two_files(ipfs, tmp_path):
+    """Also one that the index does not name: which of the two is meant, nobody could tell."""
+    blobs = {A: files()[A], B: safetensors({"z": tensor("F32", [2], 0, 8), "y": tensor("U8", [1], 8, 9)}, bytes(9))}
+    write(tmp_path / "m", blobs, index({"x": A, "z": B}))
+    done = ipfs("checkpoint", "inspect", "m", check=False)
+    assert done.code == 1 and 'tensor "y" is in %s and in %s' % (A, B) in done.err, done.err
+
+
 WRONG = {
     "missing file": ({"x": A, "z": "other.safetensors"}, "other.safetensors"), "in another": ({"x": A, "y": B, "z": B}, 'it is in ' + A), "nowhere": ({"x": A, "z": B, "w": B}, 'it is not there'),
     "parent": ({"x": "../" + A}, "no name of a file"), "dots": ({"x": ".."}, "no name of a file"), "absolute": ({"x": "/etc/passwd"}, "no name of a file"), "empty name": ({"x": ""}, "no name of a file"),

@@ -86,6 +86,14 @@ def test_a_set_of_parts(ipfs, tmp_path):
         assert "llama" in str(head["Metadata"])
 
 
+def test_what_was_merged_is_no_part(ipfs, tmp_path):
+    """Merging parts leaves their keys, with a count of 0; a set of one is a file by any name."""
+    for count in 0, 1:
+        (tmp_path / "merged.gguf").write_bytes(gguf([("a", [8], 0)], [ARCHITECTURE, ("split.no", U16, 0), ("split.count", U16, count), ("split.tensors.count", I32, 1)]))
+        head, item = inspect(ipfs, "merged.gguf")
+        assert len(head["Shards"]) == 1 and item["Name"] == "a"
+
+
 @pytest.mark.parametrize("what", ["missing", "swapped", "foreign count", "foreign tensors", "not split", "twice", "renamed"])
 def test_sets_that_are_wrong(ipfs, tmp_path, what):
     files, names = parts(SET), ["m-%05d-of-00003.gguf" % i for i in (1, 2, 3)]

@@ -8,8 +8,9 @@ import pytest
 MEMBERS = (("data.pkl", b"\x80\x02pickle"), ("data/0", bytes(100)), ("data/1", b"abc"), ("data/2", b""), ("version", b"3\n"))
 
 
-def torch_zip(members=MEMBERS, top="m", method=0, zip64=True, change=None, n=None, directory=None, local=None, crc=False, bit3=True):
-    """As torch writes it: no sizes in local headers, data on 64-byte borders, descriptors behind them. change: of entry 1 of the directory."""
+def torch_zip(members=MEMBERS, top="m", method=0, zip64=True, change=None, n=None, directory=None, local=None, crc=False, bit3=True, wide=None, called=None):
+    """As torch writes it: no sizes in local headers, data on 64-byte borders, descriptors behind them. change: of entry 1 of the directory. wide: the
+    two sizes of its local header, in a ZIP64 field; called: its name there."""
     out, central = b"", b""
     for i, (name, data) in enumerate(members):
         full, at = (top + "/" + name).encode(), len(out)
@@ -20,7 +21,11 @@ def torch_zip(members=MEMBERS, top="m", method=0, zip64=True, change=None, n=Non
         if i == 1 and change:
             head.update(change)
         sizes = local if local is not None and i == 1 else (flags, 0 if flags & 8 else len(data))
-        out += struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 20, sizes[0], 0, 0, 0, 0 if flags & 8 else sum_, sizes[1], sizes[1], len(full), 4 + pad) + full + struct.pack("<2sH", b"FB", pad) + b"Z" * pad + data
+        field = struct.pack("<HHQQ", 1, 16, *wide) if wide and i == 1 else b""
+        sizes, pad = (0x800, 0xffffffff) if field else sizes, (pad - len(field)) % 64
+        name_there = called if called and i == 1 else full
+        out += struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 20, sizes[0], 0, 0, 0, 0 if flags & 8 else sum_, sizes[1], sizes[1], len(full), 4 + pad + len(field))
+        out += name_there + field + struct.pack("<2sH", b"FB", pad) + b"Z" * pad + data
         out += b"PK\7\10" + struct.pack("<III", sum_, len(data), len(data)) if data else b""
         central += struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 20, 20, head["flags"], head["method"], 0, 0, head["crc"], head["packed"], head["size"], len(head["name"]), 0, 0, 0, 0, 0, head["at"]) + head["name"]
     n = len(members) if n is None else n
@@ -49,6 +54,11 @@ def test_storages(ipfs, tmp_path, zip64):
         assert t["Offset"] % 64 == 0 and blob[t["Offset"]:t["Offset"] + t["Size"]] == dict(MEMBERS)[t["Name"]]
 
 
+def test_local_sizes_past_32_bits(ipfs, tmp_path):
+    done = inspect(ipfs, tmp_path, torch_zip(wide=(100, 100), zip64=False))
+    assert done.code == 0 and len(done.out.splitlines()) == 4, done.err
+
+
 def test_old_pickles_are_opaque(ipfs, tmp_path):
     done = inspect(ipfs, tmp_path, bytes.fromhex("80028a0a6cfc9c46f9206aa85019") + b"rest")
     head, item = map(json.loads, done.out.splitlines())
@@ -57,11 +67,14 @@ def test_old_pickles_are_opaque(ipfs, tmp_path):
 
 WRONG = {
     "compressed": (dict(change={"method": 8}), "compressed"), "packed": (dict(change={"packed": 50}), "compressed"), "encrypted": (dict(change={"flags": 0x809}), "encrypted"),
-    "overlap": (dict(change={"at": 0, "name": b"m/data.pkl"}), "overlap"), "past the end": (dict(change={"packed": 1 << 30, "size": 1 << 30}), "reach past"),
+    "overlap": (dict(change={"packed": 200, "size": 200}), "overlap"), "past the end": (dict(change={"packed": 1 << 30, "size": 1 << 30}), "reach past"),
     "no header": (dict(change={"at": 7}), "no local header"), "header past": (dict(change={"at": 1 << 30}), "reaches past"), "parent": (dict(change={"name": b"m/../0"}), "not inside one folder"),
     "absolute": (dict(change={"name": b"/m/data/0"}), "not inside one folder"), "flat": (dict(change={"name": b"mdata0"}), "not inside one folder"), "other folder": (dict(change={"name": b"n/data/0"}), "another folder"),
     "local size": (dict(local=(0x800, 99)), "another size"), "wide": (dict(change={"size": 0xffffffff, "packed": 0xffffffff}), "ZIP64"), "script": (dict(members=MEMBERS + (("code/a.py", b"x"),)), "TorchScript"),
     "constants": (dict(members=MEMBERS + (("constants.pkl", b"x"),)), "TorchScript"), "no pickle": (dict(members=MEMBERS[1:]), "without data.pkl"),
+    "two pickles": (dict(members=MEMBERS + (("data.pkl", b"x"),)), "comes twice: readers do not agree"), "local name": (dict(called=b"m/data/9"), "another name"),
+    "local name longer": (dict(change={"name": b"m/data/10"}), "another name"), "wide local size": (dict(wide=(100, 99)), "another size"), "wide local packed": (dict(wide=(99, 100)), "another size"),
+    "no wide field": (dict(local=(0x800, 0xffffffff)), "another size"),
     "more entries": (dict(n=9), "entry of the central directory"), "fewer entries": (dict(n=2), "more than its entries"), "twice": (dict(members=MEMBERS + (("data/1", b"x"),)), "comes twice"),
     "members past the limit": (dict(n=1000001), "1000001 members"), "members at the limit": (dict(n=1000000), "entry of the central directory"), "directory": (dict(directory=1 << 40), "reaches"),
 }

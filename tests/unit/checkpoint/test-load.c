@@ -15,7 +15,7 @@ typedef struct named {
 
 typedef struct memory_place {
   ipfsa_checkpoint_place base;
-  named files[4];
+  named files[64];
   size_t n;
   int n_open;
 } memory_place;
@@ -263,9 +263,51 @@ static void only_headers_are_read(void **state) {
   free(bytes);
 }
 
+static void free_place(memory_place *p) {
+  for (size_t i = 0; i < p->n; i++) ipfsa_buf_release(&p->files[i].bytes);
+  assert_int_equal(p->n_open, 0);
+}
+
+/* Every tensor of a set is found by its name, whichever file it is in, and one that is in two is refused, also where the index names it nowhere. */
+static void names_over_all_files(void **state) {
+  (void)state;
+  enum { FILES = 40, EACH = 30 };
+  static char names[FILES][32];
+  for (int twice = 0; twice < 2; twice++) {
+    memory_place p = {.base = {open_memory, list_memory}};
+    ipfsa_checkpoint *cp = NULL;
+    ipfsa_error err = {0};
+    ipfsa_tensor t;
+    ipfsa_buf *index = add(&p, "m.safetensors.index.json");
+    ipfsa_buf_u8(index, '{');
+    for (unsigned i = 0; i < FILES; i++) {
+      IPFSA_AUTO_BUF ipfsa_buf head = {0};
+      snprintf(names[i], sizeof names[i], "f%02u.safetensors", i);
+      for (unsigned k = 0; k < EACH; k++) {
+        ipfsa_buf_printf(&head, "%s\"t%u\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%u,%u]}", k ? "," : "{", i * EACH + k, k, k + 1);
+        ipfsa_buf_printf(index, "%s\"t%u\":\"%s\"", i + k ? "," : "", i * EACH + k, names[i]);
+      }
+      if (twice && i % 30 == 3) ipfsa_buf_printf(&head, ",\"extra\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%u,%u]}", EACH, EACH + 1);
+      ipfsa_buf_u8(&head, '}');
+      add_safetensors(&p, names[i], ipfsa_buf_cstr(&head), EACH + (twice && i % 30 == 3));
+    }
+    ipfsa_buf_u8(index, '}');
+    assert_status(ipfsa_checkpoint_load(&p.base, NULL, &cp, &err), twice ? IPFSA_E_MALFORMED : IPFSA_OK);
+    if (twice) assert_string_equal(err.message, "tensor \"extra\" is in f03.safetensors and in f33.safetensors");
+    for (unsigned i = 0; !twice && i < FILES * EACH; i++) {
+      char name[16];
+      assert_true(ipfsa_checkpoint_find(cp, name, (size_t)snprintf(name, sizeof name, "t%u", i), &t));
+      assert_true(t.shard == i / EACH && t.name_len == strlen(name) && memcmp(t.name, name, t.name_len) == 0 && t.size == 1);
+    }
+    if (!twice) assert_false(ipfsa_checkpoint_find(cp, "extra", 5, &t) || ipfsa_checkpoint_find(cp, "", 0, &t));
+    ipfsa_checkpoint_close(cp);
+    free_place(&p);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(an_index_and_its_files), cmocka_unit_test(parts_of_gguf), cmocka_unit_test(a_zip_of_torch), cmocka_unit_test(an_old_pickle), cmocka_unit_test(files_of_an_index_at_the_limit),
                                      cmocka_unit_test(names_of_files_at_the_limit), cmocka_unit_test(parts_at_the_limit), cmocka_unit_test(an_index_at_the_limit),
-                                     cmocka_unit_test(only_headers_are_read)};
+                                     cmocka_unit_test(only_headers_are_read), cmocka_unit_test(names_over_all_files)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,12 @@
-/* `cid`: values only, no repo. Output as recorded in tests/vectors/cli-kubo.jsonl. */
+/* `cid`: values only; a repo is looked at where a text is no CID and may be an alias, and need not be there. Output as recorded in
+ * tests/vectors/cli-kubo.jsonl. */
 #include <ipfsa/cid.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cid_tables.h"
 #include "cli/cli.h"
+#include "cli/input.h"
 
 /* One line of output is built here; grown by hand because verbs see no builder. */
 typedef struct text_line {
@@ -125,10 +127,21 @@ typedef struct format_plan {
   uint64_t codec;
 } format_plan;
 
-/* A CID from its text; *ret_base is the base to answer in. */
-static ipfsa_status convert_cid(const format_plan *plan, const char *text, ipfsa_cid *ret, const char **ret_base, ipfsa_error *err) {
+/* The base that the text of a CID of version 1 is in; of an alias that of a CID's usual text. */
+static ipfsa_status base_of(const char *text, const char **ret, ipfsa_error *err) {
+  uint8_t *data = NULL;
+  size_t len = 0;
   ipfsa_cid cid;
-  ipfsa_status status = ipfsa_cid_parse(text, strlen(text), &cid, err);
+  if (ipfsa_cid_parse(text, strlen(text), &cid, NULL) != IPFSA_OK) return *ret = "base32", IPFSA_OK;
+  ipfsa_status status = ipfsa_multibase_decode(text, strlen(text), &data, &len, ret, err);
+  if (status == IPFSA_OK) ipfsa_data_free(data);
+  return status;
+}
+
+/* A CID from its text, or an alias; *ret_base is the base to answer in. */
+static ipfsa_status convert_cid(cli_context *ctx, const format_plan *plan, const char *text, ipfsa_cid *ret, const char **ret_base, ipfsa_error *err) {
+  ipfsa_cid cid;
+  ipfsa_status status = cli_cid_or_alias_if_any(ctx, text, &cid, err);
   if (status) return status;
   const char *base = "base58btc";
   bool prefixed = cid.version != 0;
@@ -136,13 +149,8 @@ static ipfsa_status convert_cid(const format_plan *plan, const char *text, ipfsa
   if (!status && plan->version >= 0) status = ipfsa_cid_to_version(&cid, (unsigned)plan->version, &cid, err);
   if (status) return status;
   if (plan->base) base = plan->base;
-  else if (cid.version != 0 && prefixed) {
-    uint8_t *data = NULL;
-    size_t len = 0;
-    status = ipfsa_multibase_decode(text, strlen(text), &data, &len, &base, err);
-    if (status) return status;
-    ipfsa_data_free(data);
-  }
+  else if (cid.version != 0 && prefixed) status = base_of(text, &base, err);
+  if (status) return status;
   *ret = cid;
   *ret_base = base;
   return IPFSA_OK;
@@ -173,7 +181,7 @@ static int format_all(cli_context *ctx, const format_plan *plan) {
     ipfsa_error err = {0};
     ipfsa_cid cid;
     text_line line = {0};
-    ipfsa_status status = convert_cid(plan, given, &cid, &base, &err);
+    ipfsa_status status = convert_cid(ctx, plan, given, &cid, &base, &err);
     if (!status) status = line_format(&line, plan->format, base, &cid, &err);
     if (!line.failed) print_formatted(ctx, given, &line, status ? &err : NULL);
     free(line.data);
@@ -295,9 +303,11 @@ static int run_inspect(cli_context *ctx) {
   cid_parts p = {0};
   ipfsa_error err = {0};
   ipfsa_cid other;
-  if (convert_cid(&plan, given, &p.cid, &p.base, &err)) return inspect_failed(ctx, given, &err);
+  if (convert_cid(ctx, &plan, given, &p.cid, &p.base, &err)) return inspect_failed(ctx, given, &err);
   p.codec = ipfsa_codec_to_string(p.cid.codec);
   p.hash = ipfsa_hash_to_string(p.cid.mh.code);
+  char own[IPFSA_MAX_CID_TEXT];
+  if (ipfsa_cid_parse(given, strlen(given), &other, NULL) != IPFSA_OK) ipfsa_cid_format(&p.cid, own), given = own; /* an alias */
   if (!p.codec) p.codec = "unknown";
   if (!p.hash) p.hash = "unknown";
   for (size_t i = 0; i < p.cid.mh.len; i++) snprintf(p.digest + 2 * i, 3, "%02x", p.cid.mh.digest[i]);
@@ -317,11 +327,11 @@ static const cli_option format_options[] = {
     {0},
 };
 static const cli_arg cids[] = {
-    {"cid", CLI_ARG_REQUIRED | CLI_ARG_VARIADIC | CLI_ARG_STDIN, "CIDs to format"},
+    {"cid", CLI_ARG_REQUIRED | CLI_ARG_VARIADIC | CLI_ARG_STDIN, "CIDs to format, or aliases"},
     {0},
 };
 static const cli_arg one_cid[] = {
-    {"cid", CLI_ARG_REQUIRED | CLI_ARG_STDIN, "CID to inspect"},
+    {"cid", CLI_ARG_REQUIRED | CLI_ARG_STDIN, "CID to inspect, or an alias"},
     {0},
 };
 

@@ -55,6 +55,9 @@ const char *const *cli_args(const cli_context *ctx);
  * return 1. `write` tells whether the verb may change the repo; `create` makes one when missing and says so on standard error. */
 ipfsa_node *cli_node(cli_context *ctx, bool write, bool create);
 
+/* The node to read from, for what needs none but says more with it: NULL without a word where it cannot be opened. */
+ipfsa_node *cli_node_if_any(cli_context *ctx);
+
 /* The node to read from, when every argument is a path: a wrong one among several is said before anything is done, and NULL comes back. */
 ipfsa_node *cli_node_for_paths(cli_context *ctx);
 

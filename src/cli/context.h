@@ -21,6 +21,7 @@ struct cli_context {
   size_t n_args;
   char *stdin_lines; /* owned; args may point into it */
   ipfsa_node *node;
+  bool without_node; /* it was tried, and is not to be had */
   ipfsa_engine *engine;
   bool out_is_tty, err_is_tty;
   bool out_failed, out_closed; /* standard output takes no more; its reader is gone */

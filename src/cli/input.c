@@ -20,6 +20,13 @@ ipfsa_status cli_cid_or_alias(ipfsa_node *node, const char *text, ipfsa_cid *ret
   return status && ipfsa_alias_get(node, text, ret, &none) == IPFSA_OK ? IPFSA_OK : status;
 }
 
+ipfsa_status cli_cid_or_alias_if_any(cli_context *ctx, const char *text, ipfsa_cid *ret, ipfsa_error *err) {
+  ipfsa_error none = {0};
+  ipfsa_status status = ipfsa_cid_parse(text, strlen(text), ret, err);
+  ipfsa_node *node = status && ipfsa_alias_check(text, &none) == IPFSA_OK ? cli_node_if_any(ctx) : NULL;
+  return node && ipfsa_alias_get(node, text, ret, &none) == IPFSA_OK ? IPFSA_OK : status;
+}
+
 /* NULL without memory. What is over max bytes is read no further. */
 static uint8_t *read_file(FILE *file, size_t max, size_t *ret_len) {
   size_t len = 0, cap = 65536, n;

@@ -12,5 +12,7 @@ uint8_t *cli_read_input(cli_context *ctx, size_t i, size_t max, const char *too_
 
 /* A CID alone, or an alias. *err of neither: what is wrong with it as a CID, in Kubo's words. */
 ipfsa_status cli_cid_or_alias(ipfsa_node *node, const char *text, ipfsa_cid *ret, ipfsa_error *err);
+/* The same for a verb that needs no repo: only where the text is no CID, and could be a name, it is looked for in the repo that is there. */
+ipfsa_status cli_cid_or_alias_if_any(cli_context *ctx, const char *text, ipfsa_cid *ret, ipfsa_error *err);
 
 #endif

@@ -11,20 +11,28 @@ static const char *program_name(const char *argv0) {
   return strcmp(base, "ipfs") == 0 ? "ipfs" : "ipfs-accelerate";
 }
 
-ipfsa_node *cli_node(cli_context *ctx, bool write, bool create) {
-  if (ctx->node) return ctx->node;
+static ipfsa_status open_node(cli_context *ctx, bool write, bool create, ipfsa_error *err) {
+  if (ctx->node) return IPFSA_OK;
   const char *dir = cli_given(ctx, "repo-dir");
   ipfsa_node_options options = {.struct_size = sizeof options, .repo_path = dir, .read_only = !write, .create = create};
   int64_t wait = cli_parse_duration(cli_string(ctx, "lock-timeout")) / 1000000;
   options.lock_timeout_ms = wait > 0 ? wait : -1;
-  ipfsa_error err = {0};
   bool created = false;
-  if (ipfsa_node_open(&options, &ctx->node, &created, &err) != IPFSA_OK) {
-    cli_fail(ctx, &err);
-    return NULL;
-  }
+  ipfsa_status status = ipfsa_node_open(&options, &ctx->node, &created, err);
+  if (status) return status;
   cli_signals_watch(ctx->node);
   if (created) cli_err(ctx, "made a new repo at %s\n", ipfsa_node_repo_path(ctx->node));
+  return IPFSA_OK;
+}
+
+ipfsa_node *cli_node(cli_context *ctx, bool write, bool create) {
+  ipfsa_error err = {0};
+  return open_node(ctx, write, create, &err) == IPFSA_OK ? ctx->node : (cli_fail(ctx, &err), NULL);
+}
+
+ipfsa_node *cli_node_if_any(cli_context *ctx) {
+  ipfsa_error err = {0};
+  if (!ctx->without_node) ctx->without_node = open_node(ctx, false, false, &err) != IPFSA_OK;
   return ctx->node;
 }
 

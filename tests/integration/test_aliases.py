@@ -66,8 +66,25 @@ def test_checkpoints_take_a_name(named, tmp_path):
         assert by_cid.replace(cid, "org/weights") == by_name != ""
 
 
-# What takes paths or CIDs and is tested elsewhere, or has a CID as its text only and needs no repo.
-ELSEWHERE = {"dispatch": "test_dispatch.py", "container serve": "test_serve.py", "cid base32": "", "cid format": "", "cid inspect": "", "cid bases": "", "block rm": "above", "files cp": "above",
+def test_texts_of_cids_take_a_name(named, program, tmp_path):
+    """They need no repo: where there is none, or no such name, Kubo's words for what is no CID stay."""
+    v1 = named.text("cid", "base32", named.cid)
+    named("alias", "set", "org/new", v1)
+    for verb in (["base32"], ["format", "-f", "%s %b %h"], ["format", "-v", "1", "-b", "base16"], ["inspect"], ["inspect", "--json"]):
+        for cid, name in ((named.cid, "org/model"), (v1, "org/new")):
+            assert named("cid", *verb, name).out == named("cid", *verb, cid).out
+    both = [json.loads(line) for line in named("cid", "format", "--enc=json", "org/new", v1).out.splitlines()]
+    assert both == [{"CidStr": "org/new", "Formatted": v1, "ErrorMsg": ""}, {"CidStr": v1, "Formatted": v1, "ErrorMsg": ""}]
+    nowhere = type(named)(program, tmp_path / "nowhere", cwd=tmp_path)
+    for verb in (["base32"], ["format"], ["inspect"]):
+        done = [where("cid", *verb, name, check=False) for where, name in ((named, "org/other"), (nowhere, "org/other"), (nowhere, "org/model"))]
+        assert all(d.code == 1 and "invalid cid: " in d.err for d in done) and done[0].err == done[1].err, [d.err for d in done]
+        assert nowhere("cid", *verb, v1).out == named("cid", *verb, v1).out
+    assert not nowhere.repo.exists()
+
+
+# What takes paths or CIDs and is tested elsewhere.
+ELSEWHERE = {"dispatch": "test_dispatch.py", "container serve": "test_serve.py", "cid base32": "above", "cid format": "above", "cid inspect": "above", "cid bases": "", "block rm": "above", "files cp": "above",
              "files chroot": "above", "filestore ls": "above", "filestore verify": "above", "checkpoint inspect": "above", "checkpoint verify": "above", "checkpoint diff": "above", "alias set": "above"}
 
 

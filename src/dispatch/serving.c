@@ -48,22 +48,26 @@ static char *fill_in(const char *word, size_t len, const char *path, const char 
   return text.failed ? NULL : (char *)ipfsa_buf_take(&text, &n);
 }
 
-static bool split(const char *line, const char *path, const char *name, char **words, size_t *n) {
+ipfsa_status ipfsa_serving_split(const char *line, const char *path, const char *name, char *words[IPFSA_MAX_SERVING_WORDS], size_t *n, ipfsa_error *err) {
   while (*line) {
     size_t len = strcspn(line, " ");
-    if (!(words[*n] = fill_in(line, len, path, name))) return false;
+    if (*n == IPFSA_MAX_SERVING_WORDS) return ipfsa_fail(err, IPFSA_E_LIMIT, "a command of over %d words: \"%.100s\"", IPFSA_MAX_SERVING_WORDS, line);
+    if (!(words[*n] = fill_in(line, len, path, name))) return ipfsa_fail_nomem(err);
     ++*n;
     line += len + (line[len] == ' ');
   }
-  return true;
+  return IPFSA_OK;
 }
 
 ipfsa_status ipfsa_serving_words_make(const ipfsa_serving *serving, const char *path, const char *name, ipfsa_serving_words *ret, ipfsa_error *err) {
-  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-    if (strcmp(lines[i].kind, serving->kind) == 0 &&
-        (!split(lines[i].entrypoint, path, name, ret->entrypoint, &ret->n_entrypoint) || !split(lines[i].command, path, name, ret->command, &ret->n_command)))
-      return ipfsa_fail_nomem(err);
-  return IPFSA_OK;
+  ipfsa_status status = IPFSA_OK;
+  for (size_t i = 0; i < sizeof lines / sizeof *lines && status == IPFSA_OK; i++) {
+    if (strcmp(lines[i].kind, serving->kind) != 0) continue;
+    status = ipfsa_serving_split(lines[i].entrypoint, path, name, ret->entrypoint, &ret->n_entrypoint, err);
+    if (status == IPFSA_OK) status = ipfsa_serving_split(lines[i].command, path, name, ret->command, &ret->n_command, err);
+  }
+  if (status) ipfsa_serving_words_release(ret);
+  return status;
 }
 
 void ipfsa_serving_words_release(ipfsa_serving_words *w) {

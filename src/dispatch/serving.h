@@ -21,6 +21,8 @@ typedef struct ipfsa_serving_words {
   char *entrypoint[IPFSA_MAX_SERVING_WORDS], *command[IPFSA_MAX_SERVING_WORDS];
   size_t n_entrypoint, n_command;
 } ipfsa_serving_words;
+/* The words of a line, behind the *n that are there. E_LIMIT; what was split until then is the caller's. */
+ipfsa_status ipfsa_serving_split(const char *line, const char *path, const char *name, char *words[IPFSA_MAX_SERVING_WORDS], size_t *n, ipfsa_error *err);
 /* path: of the model in the container; name: that it is served under. */
 ipfsa_status ipfsa_serving_words_make(const ipfsa_serving *serving, const char *path, const char *name, ipfsa_serving_words *ret, ipfsa_error *err);
 void ipfsa_serving_words_release(ipfsa_serving_words *words);

@@ -149,7 +149,7 @@ def test_texts_and_names_of_a_hand_over(tmp_path, at):
             if words:
                 assert line.startswith("refused: ") and words in line
             else:
-                assert answer == {"ready": True, "tensors": 1} and line == "m %s 1 1 65536 65536" % cid
+                assert answer == {"ready": True, "tensors": 1, "asks": True} and line == "m %s 1 1 65536 65536" % cid
 
 
 def test_names_of_sockets():

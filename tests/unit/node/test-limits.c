@@ -168,13 +168,13 @@ static void parts_of_a_configuration(void **state) {
     ipfsa_config_free(config);
     config = NULL;
     ipfsa_buf_clear(&toml);
-    for (unsigned i = 0; i < 65536 - 1 + past; i++) ipfsa_buf_printf(&toml, "%sk%u=1\n", i ? "" : "[mine]\n", i); /* and the table itself */
+    for (unsigned i = 0; i < IPFSA_MAX_CONFIG_KEYS - 1 + past; i++) ipfsa_buf_printf(&toml, "%sk%u=1\n", i ? "" : "[mine]\n", i); /* and the table itself */
     assert_status(ipfsa_config_parse((char *)toml.data, toml.len, "t", &config, &err), past ? IPFSA_E_LIMIT : IPFSA_OK);
     ipfsa_config_free(config);
     config = NULL;
     ipfsa_buf_clear(&toml);
     ipfsa_buf_str(&toml, "[mine");
-    for (unsigned i = 0; i < 32 - 2 + past; i++) ipfsa_buf_str(&toml, ".t"); /* the root is one, [mine] another */
+    for (unsigned i = 0; i < IPFSA_MAX_CONFIG_DEPTH - 2 + past; i++) ipfsa_buf_str(&toml, ".t"); /* the root is one, [mine] another */
     ipfsa_buf_str(&toml, "]\nk = 1\n");
     assert_status(ipfsa_config_parse((char *)toml.data, toml.len, "t", &config, &err), past ? IPFSA_E_LIMIT : IPFSA_OK);
     ipfsa_config_free(config);

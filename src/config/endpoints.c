@@ -23,9 +23,10 @@ ipfsa_status ipfsa_config_endpoints(const ipfsa_config *config, char ***ret, siz
   size_t n = 0;
   if (extras->n && !list) return ipfsa_fail_nomem(err);
   for (size_t i = 0; i < extras->n; i++) {
-    const char *name = extras->items[i].name + strlen(PREFIX);
     size_t len = endpoint_len(extras->items[i].name);
-    if (len == 0 || is_listed(list, n, name, len)) continue;
+    if (len == 0) continue;
+    const char *name = extras->items[i].name + strlen(PREFIX);
+    if (is_listed(list, n, name, len)) continue;
     if (!(list[n] = ipfsa_strndup(name, len))) {
       ipfsa_config_list_free(list, n);
       return ipfsa_fail_nomem(err);

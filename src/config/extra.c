@@ -56,16 +56,14 @@ bool ipfsa_config_is_secret(const char *name) {
   return false;
 }
 
-static bool is_bare(const char *key) {
-  return *key && key[strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == '\0';
-}
+static size_t bare_len(const char *key) { return strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"); }
+
+static bool is_bare(const char *key) { return *key && key[bare_len(key)] == '\0'; }
 
 bool ipfsa_config_is_open(const char *name) {
   size_t len = ipfsa_config_section_len(name), prefix = strlen("endpoints.");
   if (strncmp(name, "endpoints.", prefix) != 0 || len <= prefix || memchr(name + prefix, '.', len - prefix)) return false;
-  char endpoint[80];
-  snprintf(endpoint, sizeof endpoint, "%.*s", (int)(len - prefix), name + prefix);
-  return is_bare(endpoint) && is_bare(name + len + 1);
+  return bare_len(name + prefix) == len - prefix && is_bare(name + len + 1);
 }
 
 void ipfsa_config_extras_print(const ipfsa_config_extras *extras, const char *section, size_t section_len, ipfsa_buf *out) {

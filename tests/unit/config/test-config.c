@@ -185,6 +185,30 @@ static void test_one_key_of_a_text(void **state) {
   }
 }
 
+/* However long it is, all of it must be letters, digits, "_" and "-". */
+static void test_names_of_endpoints(void **state) {
+  (void)state;
+  for (size_t len = 1; len < 200; len += 13) {
+    char name[260], plain[220];
+    ipfsa_error err = {0};
+    ipfsa_config *config = parse("");
+    memset(plain, 'a', len);
+    plain[len] = '\0';
+    for (const char *end = "!=]-"; *end; end++) {
+      snprintf(name, sizeof name, "endpoints.%s%c.kind", plain, *end);
+      ipfsa_status status = ipfsa_config_set_string(config, name, "path", &err);
+      assert_int_equal(status, *end == '-' ? IPFSA_OK : IPFSA_E_NOT_FOUND);
+    }
+    char **names = NULL;
+    size_t n = 0;
+    assert_ok(ipfsa_config_endpoints(config, &names, &n, &err));
+    assert_int_equal(n, 1);
+    assert_int_equal(strlen(names[0]), len + 1);
+    ipfsa_config_list_free(names, n);
+    ipfsa_config_free(config);
+  }
+}
+
 /* All that goes through jansson's writer, under allocators of the program's own. */
 static void test_values_as_json(void **state) {
   (void)state;
@@ -232,6 +256,7 @@ int main(void) {
       cmocka_unit_test(test_show_escapes),                     cmocka_unit_test(test_lists),
       cmocka_unit_test(test_lists_have_a_limit),           cmocka_unit_test(test_one_key_of_a_text),
       cmocka_unit_test(test_values_as_json),                   cmocka_unit_test(test_memory_runs_out),
+      cmocka_unit_test(test_names_of_endpoints),
   };
   return cmocka_run_group_tests(tests, json_memory_own, json_memory_is_back);
 }

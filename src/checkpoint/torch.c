@@ -179,8 +179,7 @@ static ipfsa_status add_storage(zip *z, const member *m, uint64_t begin) {
 
 static ipfsa_status take_member(zip *z, const member *m) {
   uint64_t begin = 0;
-  ipfsa_status status = check_name(z, m);
-  if (status == IPFSA_OK) status = check_local(z, m, &begin);
+  ipfsa_status status = check_local(z, m, &begin);
   if (status == IPFSA_OK) status = add_storage(z, m, begin);
   if (status) return status;
   if (!ipfsa_grow((void **)&z->regions, &z->cap, z->n_regions + 1, sizeof *z->regions)) return ipfsa_fail_nomem(z->err);
@@ -211,6 +210,8 @@ static ipfsa_status read_member(zip *z, ipfsa_window *w) {
   if (status) return status;
   m.name = ipfsa_bytes_of(both.data, name_len);
   if (!widen(ipfsa_bytes_of(both.data ? both.data + name_len : NULL, extra_len), &m.size, &packed, &m.header)) return fail_member(z, &m, IPFSA_E_MALFORMED, "its ZIP64 field is wrong");
+  status = check_name(z, &m); /* first of all: what is no checkpoint by its names is called so, however it is packed */
+  if (status) return status;
   if (method || packed != m.size) return fail_member(z, &m, IPFSA_E_MALFORMED, "it is compressed; checkpoints store their members as they are");
   if (m.flags & 1) return fail_member(z, &m, IPFSA_E_MALFORMED, "it is encrypted");
   return take_member(z, &m);

@@ -72,6 +72,7 @@ WRONG = {
     "absolute": (dict(change={"name": b"/m/data/0"}), "not inside one folder"), "flat": (dict(change={"name": b"mdata0"}), "not inside one folder"), "other folder": (dict(change={"name": b"n/data/0"}), "another folder"),
     "local size": (dict(local=(0x800, 99)), "another size"), "wide": (dict(change={"size": 0xffffffff, "packed": 0xffffffff}), "ZIP64"), "script": (dict(members=MEMBERS + (("code/a.py", b"x"),)), "TorchScript"),
     "constants": (dict(members=MEMBERS + (("constants.pkl", b"x"),)), "TorchScript"), "no pickle": (dict(members=MEMBERS[1:]), "without data.pkl"),
+    "packed script": (dict(change={"method": 8, "name": b"m/code/a.py"}), "TorchScript"),
     "two pickles": (dict(members=MEMBERS + (("data.pkl", b"x"),)), "comes twice: readers do not agree"), "local name": (dict(called=b"m/data/9"), "another name"),
     "local name longer": (dict(change={"name": b"m/data/10"}), "another name"), "wide local size": (dict(wide=(100, 99)), "another size"), "wide local packed": (dict(wide=(99, 100)), "another size"),
     "no wide field": (dict(local=(0x800, 0xffffffff)), "another size"),

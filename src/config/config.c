@@ -398,7 +398,7 @@ ipfsa_status ipfsa_config_set_string(ipfsa_config *config, const char *name, con
     return set_extra(config, name, text, !plain, err);
   }
   if (i == SIZE_MAX) return no_such(name, "set", err);
-  bool number = text[strspn(text, "0123456789")] == '\0';
+  bool number = text[strspn(text, "0123456789")] == '\0' && (text[0] != '0' || !text[1]); /* TOML has no 09 */
   ipfsa_config_type type = ipfsa_config_schema[i].type;
   /* By Kubo's names as Kubo does: scripts that know it say --json or --bool. Our own names have types. */
   bool typed = type == IPFSA_CONFIG_INT || type == IPFSA_CONFIG_BOOL || type == IPFSA_CONFIG_FLAG;

@@ -211,6 +211,13 @@ static ipfsa_status check_list(const ipfsa_config_key *key, const char *text, ch
   return IPFSA_OK;
 }
 
+/* A number that may be written without quotation marks: TOML has no 09. */
+static const char *without_zeros(const char *text) {
+  if (text[strspn(text, "0123456789")]) return text;
+  while (text[0] == '0' && text[1]) text++;
+  return text;
+}
+
 ipfsa_status ipfsa_config_check(const ipfsa_config_key *key, const char *text, bool quoted, char **ret, ipfsa_error *err) {
   uint64_t bytes;
   bool boolean = strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
@@ -223,6 +230,7 @@ ipfsa_status ipfsa_config_check(const ipfsa_config_key *key, const char *text, b
     break;
   case IPFSA_CONFIG_INT: return quoted ? wrong(key, text, "a whole number without quotation marks", err) : check_number(key, text, ret, err);
   case IPFSA_CONFIG_BYTES:
+    text = without_zeros(text);
     if (!ipfsa_config_parse_bytes(text, &bytes) || (!quoted && text[strspn(text, "0123456789")])) return wrong(key, text, "a size such as 262144, \"256KiB\" or \"10GB\"", err);
     if ((int64_t)bytes < key->min || (int64_t)bytes > key->max)
       return ipfsa_fail(err, IPFSA_E_INVALID, "%s: %llu is outside %lld..%lld", key->name, (unsigned long long)bytes, (long long)key->min, (long long)key->max);

@@ -231,6 +231,28 @@ static void test_values_as_json(void **state) {
   ipfsa_config_free(config);
 }
 
+/* What is shown reads back: a size in quotation marks may begin with zeros, a number of TOML may not. */
+static void test_sizes_with_zeros(void **state) {
+  (void)state;
+  static const char *const texts[][2] = {{"\"09\"", "9"}, {"\"0\"", "0"}, {"\"000\"", "0"}, {"\"00010\"", "10"}, {"\"010KiB\"", "010KiB"}, {"0", "0"}};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    char toml[64], *shown = NULL;
+    ipfsa_error err = {0};
+    ipfsa_config *again = NULL;
+    snprintf(toml, sizeof toml, "[store]\nmax_size = %s\n", texts[i][0]);
+    ipfsa_config *config = parse(toml);
+    assert_string_equal(ipfsa_config_string(config, "store.max_size"), texts[i][1]);
+    assert_ok(ipfsa_config_show(config, false, &shown, &err));
+    assert_ok(ipfsa_config_parse(shown, strlen(shown), "shown", &again, &err));
+    assert_string_equal(ipfsa_config_string(again, "store.max_size"), texts[i][1]);
+    assert_ok(ipfsa_config_set_string(again, "store.max_size", "07", &err));
+    assert_string_equal(ipfsa_config_string(again, "store.max_size"), "7");
+    ipfsa_text_free(shown);
+    ipfsa_config_free(again);
+    ipfsa_config_free(config);
+  }
+}
+
 /* A value that could not be written is no request to take the old one away. */
 static void test_memory_runs_out(void **state) {
   (void)state;
@@ -256,7 +278,7 @@ int main(void) {
       cmocka_unit_test(test_show_escapes),                     cmocka_unit_test(test_lists),
       cmocka_unit_test(test_lists_have_a_limit),           cmocka_unit_test(test_one_key_of_a_text),
       cmocka_unit_test(test_values_as_json),                   cmocka_unit_test(test_memory_runs_out),
-      cmocka_unit_test(test_names_of_endpoints),
+      cmocka_unit_test(test_names_of_endpoints),               cmocka_unit_test(test_sizes_with_zeros),
   };
   return cmocka_run_group_tests(tests, json_memory_own, json_memory_is_back);
 }

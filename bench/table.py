@@ -15,17 +15,31 @@ def ratio(a, b):
     return "%.2f" % (a / b) if a and b else ""
 
 
+def machine_line(machine):
+    return "%s, %d processors (%s), %.1f GiB, Linux %s, %s" % (machine["processor"], machine["processors"], " ".join(machine["features"]), machine["memory_gib"],
+                                                              machine["kernel"], machine["file_system"])
+
+
+def machine_lines(results):
+    """One line for each machine there was, the groups that were measured on it, when and with what source; a ratio compares within a group alone."""
+    by_line = {}
+    for group, machine in results.machines.items():
+        by_line.setdefault(machine_line(machine), []).append((group, machine))
+    for line, of in sorted(by_line.items(), key=lambda item: -len(item[1])):
+        groups = "" if len(by_line) == 1 else " of %s" % ", ".join(sorted(group for group, _ in of))
+        sources = ", ".join(sorted({m["versions"].get("source") or "unknown" for _, m in of}))
+        yield "- **Machine**%s: %s. Source %s, measured %s." % (groups, line, sources, ", ".join(sorted({m["date"] for _, m in of})))
+
+
 def heading(results):
     machine = next(iter(results.machines.values()), None)
     if not machine:
         return ["No results yet: run `make bench`."]
     sizes, versions = machine["sizes"], machine["versions"]
-    sources = sorted({m["versions"].get("source") or "unknown" for m in results.machines.values()})
     kubo = ", ".join(v for v in [versions.get("Kubo"), versions.get("openssl"), versions.get("fio"), versions.get("coreutils")] if v)
     return ["Written by `make bench` from [bench/results](../bench/results), one JSON line for every single run, with its command.", "",
-            "- **Machine**: %s, %d processors (%s), %.1f GiB, Linux %s, %s." % (machine["processor"], machine["processors"], " ".join(machine["features"]), machine["memory_gib"],
-                                                                             machine["kernel"], machine["file_system"]),
-            "- **Programs**: %s of source %s, beside %s. Measured %s." % (versions["ours"], ", ".join(sources), kubo, machine["date"]),
+            *machine_lines(results),
+            "- **Programs**: %s, beside %s." % (versions["ours"], kubo),
             "- **Sizes**: a file of %d MiB (CAR: %d MiB), %s files of 4 KiB, %s synthetic blocks." % (sizes["file_mib"], sizes["car_mib"], "{:,}".format(sizes["files"]), "{:,}".format(sizes["blocks"])),
             "- **How**: medians of %d runs, contenders by turns, wall seconds of the whole process; who takes over 20 s is run once. What earlier runs left to be written is "
             "synced before each run. Warm: the files' pages are read into memory first. Cold: %s. Our adds are synced before they answer; Kubo's default does not sync, "

@@ -55,6 +55,15 @@ def test_memory_is_the_most_of_all_rows(tmp_path):
     assert verdict_of(results, "peak memory").met is True
 
 
+def test_each_machine_is_named_with_its_groups(tmp_path):
+    results_of(tmp_path, "file", [])
+    (tmp_path / "car.jsonl").write_text(json.dumps({**MACHINE, "processor": "Intel Test", "date": "2026-02-02"}) + "\n")
+    text = page(results_of(tmp_path, "repo", []), {})
+    assert "- **Machine** of file, repo: AMD Test" in text and "- **Machine** of car: Intel Test" in text and "measured 2026-02-02." in text
+    (tmp_path / "car.jsonl").unlink()
+    assert "- **Machine**: AMD Test" in page(Results(tmp_path), {})
+
+
 def test_the_page_and_the_plots_of_the_recorded_results_are_whole():
     """What lies in docs/ is what the raw results beside it say."""
     results = Results(ROOT / "bench/results")

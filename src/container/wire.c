@@ -159,6 +159,26 @@ static void put_words(const ipfsa_engine_address *a, const char *far_command, co
   words[n] = NULL;
 }
 
+/* Its files: a stream both ways, and what it complains of. */
+static int set_files(posix_spawn_file_actions_t *actions, int stream, int errors) {
+  int code = posix_spawn_file_actions_adddup2(actions, stream, STDIN_FILENO);
+  if (code == 0) code = posix_spawn_file_actions_adddup2(actions, stream, STDOUT_FILENO);
+  if (code == 0) code = posix_spawn_file_actions_adddup2(actions, errors, STDERR_FILENO);
+  return code;
+}
+
+/* No signal is blocked or ignored, and its group is its own: an interrupt at the terminal ends this program in its own order, not the connection first. */
+static void set_attributes(posix_spawnattr_t *attributes) {
+  sigset_t none, defaults;
+  sigemptyset(&none);
+  sigemptyset(&defaults);
+  sigaddset(&defaults, SIGPIPE);
+  posix_spawnattr_setsigmask(attributes, &none);
+  posix_spawnattr_setsigdefault(attributes, &defaults);
+  posix_spawnattr_setpgroup(attributes, 0);
+  posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+}
+
 static ipfsa_status spawn_ssh(ipfsa_wire *w, const ipfsa_engine_address *a, int theirs, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf far_command = {0};
   ipfsa_status status = put_far_command(a, &far_command, err);
@@ -168,28 +188,16 @@ static ipfsa_status spawn_ssh(ipfsa_wire *w, const ipfsa_engine_address *a, int 
   if (far_command.failed) return ipfsa_buf_status(&far_command, err);
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
-  sigset_t none, defaults;
-  sigemptyset(&none);
-  sigemptyset(&defaults);
-  sigaddset(&defaults, SIGPIPE);
   int code = posix_spawn_file_actions_init(&actions);
   if (code) return ipfsa_fail_errno(err, code, "ssh to the container engine");
   code = posix_spawnattr_init(&attributes);
-  if (code) {
-    posix_spawn_file_actions_destroy(&actions);
-    return ipfsa_fail_errno(err, code, "ssh to the container engine");
+  if (code == 0) {
+    set_attributes(&attributes);
+    code = set_files(&actions, theirs, w->ssh_errors);
+    if (code == 0) code = posix_spawnp(&w->ssh, "ssh", &actions, &attributes, (char *const *)(uintptr_t)words, environ);
+    posix_spawnattr_destroy(&attributes);
   }
-  code = posix_spawn_file_actions_adddup2(&actions, theirs, STDIN_FILENO);
-  if (code == 0) code = posix_spawn_file_actions_adddup2(&actions, theirs, STDOUT_FILENO);
-  if (code == 0) code = posix_spawn_file_actions_adddup2(&actions, w->ssh_errors, STDERR_FILENO);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &defaults);
-  /* A group of its own: an interrupt at the terminal ends this program in its own order, not the connection first. */
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  if (code == 0) code = posix_spawnp(&w->ssh, "ssh", &actions, &attributes, (char *const *)(uintptr_t)words, environ);
   posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
   if (code == 0) return IPFSA_OK;
   w->ssh = 0;
   return ipfsa_fail_errno(err, code, "container engine %s: ssh cannot be started", w->name);

@@ -1,17 +1,52 @@
-/* What is likely to be asked for next is verified beside the one who looks at what he has: the store remembers it. Nothing here belongs to a view; the task
- * ends by itself, and a file that is closed meanwhile makes it useless, not wrong. */
+/* What is likely to be asked for next is verified beside the one who looks at what he has: the store remembers it. One task reads from the disk and goes on at once,
+ * another hashes what came: a disk that waits for the hash would idle. Nothing here belongs to a view; the tasks end by themselves, and a file that is closed
+ * meanwhile makes them useless, not wrong. */
 #include "base/alloc.h"
 #include "unixfs/views_inside.h"
 
-typedef struct ahead {
+#define STEP ((uint64_t)8 << 20) /* bytes asked of the disk at once */
+
+typedef struct ahead ahead;
+typedef struct ahead_part {
   ipfsa_task task;
+  ahead *owner;
+} ahead_part;
+
+struct ahead {
+  ahead_part reading, hashing;
+  unsigned refs; /* the last of both frees it */
   ipfsa_blockstore *bs;
   size_t n;
   ipfsa_place places[];
-} ahead;
+};
+
+static void let_go(ahead *a) {
+  if (__atomic_sub_fetch(&a->refs, 1, __ATOMIC_ACQ_REL) == 0) ipfsa_free(a);
+}
+
+/* Leaves from i on that lie together, up to a step. */
+static size_t stretch_from(const ahead *a, size_t i, uint64_t *ret_len) {
+  const ipfsa_place *first = &a->places[i];
+  uint64_t len = first->len;
+  size_t end = i + 1;
+  for (; end < a->n && len < STEP && a->places[end].pack == first->pack && a->places[end].off == first->off + len; end++) len += a->places[end].len;
+  *ret_len = len;
+  return end;
+}
+
+static void read_ahead(ipfsa_task *task) {
+  ahead *a = ((ahead_part *)task)->owner;
+  uint64_t len;
+  for (size_t i = 0; i < a->n;) {
+    size_t end = stretch_from(a, i, &len);
+    ipfsa_blockstore_read_ahead(a->bs, &a->places[i], len);
+    i = end;
+  }
+  let_go(a);
+}
 
 static void verify_ahead(ipfsa_task *task) {
-  ahead *a = (ahead *)task;
+  ahead *a = ((ahead_part *)task)->owner;
   const ipfsa_place *group[IPFSA_MAX_GET_MANY];
   bool good[IPFSA_MAX_GET_MANY];
   for (size_t i = 0; i < a->n;) {
@@ -19,7 +54,7 @@ static void verify_ahead(ipfsa_task *task) {
     for (; i < a->n && n < IPFSA_MAX_GET_MANY && a->places[i].pack == a->places[i - n].pack; i++) group[n++] = &a->places[i];
     ipfsa_blockstore_check_places(a->bs, group, n, true, good);
   }
-  ipfsa_free(a);
+  let_go(a);
 }
 
 static bool is_wanted(const ipfsa_view_piece *p) { return !p->ready && p->place.len > 0; }
@@ -29,8 +64,9 @@ void ipfsa_views_ahead(ipfsa_blockstore *bs, const ipfsa_view_image *img, size_t
   for (; to < img->n && img->pieces[to].start < end; to++) n += is_wanted(&img->pieces[to]);
   ahead *a = n ? ipfsa_calloc(1, sizeof *a + n * sizeof a->places[0]) : NULL;
   if (!a) return;
-  *a = (ahead){.task = {.run = verify_ahead}, .bs = bs};
+  *a = (ahead){.reading = {{.run = read_ahead}, a}, .hashing = {{.run = verify_ahead}, a}, .refs = 2, .bs = bs};
   for (size_t i = from; i < to; i++)
     if (is_wanted(&img->pieces[i])) a->places[a->n++] = img->pieces[i].place;
-  ipfsa_pool_submit(pool, &a->task);
+  ipfsa_pool_submit(pool, &a->reading.task);
+  ipfsa_pool_submit(pool, &a->hashing.task);
 }

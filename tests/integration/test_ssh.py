@@ -14,25 +14,24 @@ from ssh_server import make_key, parents, sshd  # noqa: F401 (a fixture)
 from test_tunnels import ask, create, echo, end_all, engine, failing_ask, is_alive, page, program_for, rows, serve, tunnels  # noqa: F401 (engine is a fixture)
 
 
-@pytest.fixture
-def far(engine, program, tmp_path, sshd):  # noqa: F811
-    """The program, whose engine is behind the server."""
+def behind(server, engine, program, tmp_path):  # noqa: F811
+    """The program, whose engine is behind the server; afterwards nothing of ssh is left on either side."""
     ipfs = program_for(engine, program, tmp_path)
-    ipfs.env.update(sshd.env(DOCKER_HOST=sshd.url(engine.socket)))
-    ipfs.sshd = sshd
+    ipfs.env.update(server.env(DOCKER_HOST=server.url(engine.socket)))
+    ipfs.sshd = server
     yield ipfs
     end_all(ipfs)
-    assert sshd.is_left_alone(), (sshd.near_processes(), sshd.far_processes())
+    assert server.is_left_alone(), (server.near_processes(), server.far_processes())
+
+
+@pytest.fixture
+def far(engine, program, tmp_path, sshd):  # noqa: F811
+    yield from behind(sshd, engine, program, tmp_path)
 
 
 @pytest.fixture
 def far_docker(docker_engine, program, tmp_path, sshd):  # noqa: F811
-    ipfs = program_for(docker_engine, program, tmp_path)
-    ipfs.env.update(sshd.env(DOCKER_HOST=sshd.url(docker_engine.socket)))
-    ipfs.sshd = sshd
-    yield ipfs
-    end_all(ipfs)
-    assert sshd.is_left_alone(), (sshd.near_processes(), sshd.far_processes())
+    yield from behind(sshd, docker_engine, program, tmp_path)
 
 
 def begin(box, *words):

@@ -15,7 +15,7 @@ static int run_logs(cli_context *ctx) {
   cli_said said = {.ctx = ctx, .has_times = options.timestamps};
   ipfsa_status status = ipfsa_container_logs(engine, cli_arg_at(ctx, 0), &options, cli_said_take, &said, &err);
   cli_said_end(&said);
-  return status ? cli_fail(ctx, &err) : 0;
+  return options.follow ? cli_engine_endless(ctx, status, &err) : status ? cli_fail(ctx, &err) : 0;
 }
 
 static const cli_option logs_options[] = {{CLI_BOOL, "follow", "f", NULL, "Go on until the container ends"},
@@ -180,7 +180,7 @@ static int run_events(cli_context *ctx) {
   ipfsa_container_events_options options = {.struct_size = sizeof options, .foreign = cli_bool(ctx, "foreign"), .since = cli_is_set(ctx, "since") ? cli_string(ctx, "since") : NULL,
                                             .until = cli_is_set(ctx, "until") ? cli_string(ctx, "until") : NULL};
   ipfsa_error err = {0};
-  return ipfsa_container_events(engine, &options, print_event, ctx, &err) ? cli_fail(ctx, &err) : 0;
+  return cli_engine_endless(ctx, ipfsa_container_events(engine, &options, print_event, ctx, &err), &err);
 }
 
 static const cli_option events_options[] = {{CLI_STRING, "since", NULL, NULL, "From this time on, in seconds since 1970"},

@@ -143,7 +143,7 @@ static int run_watch(cli_context *ctx) {
     options.names = (ipfsa_texts){names, n};
     s->ctx = ctx;
     ipfsa_status status = ipfsa_container_watch(engine, &options, on_event, s, &err);
-    code = status && status != IPFSA_E_CANCELLED ? cli_fail(ctx, &err) : 0; /* an interrupt is how it ends */
+    code = cli_engine_endless(ctx, status, &err);
   }
   for (size_t i = 0; s && i < s->n; i++) free(s->rows[i].name);
   free(s);

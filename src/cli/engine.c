@@ -19,6 +19,11 @@ ipfsa_engine *cli_engine(cli_context *ctx) {
   return ctx->engine;
 }
 
+int cli_engine_endless(cli_context *ctx, ipfsa_status status, const ipfsa_error *err) {
+  bool asked = status == IPFSA_E_CANCELLED && cli_signals_interrupted() && !cli_signals_timed_out();
+  return status && !asked ? cli_fail(ctx, err) : 0;
+}
+
 int cli_each_name(cli_context *ctx, cli_named one) {
   ipfsa_engine *engine = cli_engine(ctx);
   ipfsa_status status = IPFSA_OK;

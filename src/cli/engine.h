@@ -14,6 +14,9 @@
 /* The engine of this call, opened on first use and closed at the end; on failure the error is already printed and NULL comes back: return 1. */
 ipfsa_engine *cli_engine(cli_context *ctx);
 
+/* The exit code of a verb that goes on until an interrupt: that is how it ends, and no error. --timeout is one. */
+int cli_engine_endless(cli_context *ctx, ipfsa_status status, const ipfsa_error *err);
+
 /* For every argument. One that fails is told, and the others follow; the exit code is then 1. */
 typedef ipfsa_status (*cli_named)(cli_context *ctx, ipfsa_engine *engine, const char *name, ipfsa_error *err);
 int cli_each_name(cli_context *ctx, cli_named one);

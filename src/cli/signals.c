@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/context.h"
@@ -12,6 +13,9 @@
 static ipfsa_node *volatile watched;
 static ipfsa_engine *volatile watched_engine;
 static volatile sig_atomic_t interrupts, time_outs, event_fd;
+static struct timespec first_interrupt;
+
+#define SAME_INTERRUPT_MS 300 /* timeout(1) and some shells tell a process and its group: two signals, one wish. Nobody types as fast */
 
 int64_t cli_parse_duration(const char *text) {
   static const struct {
@@ -41,6 +45,19 @@ static void ring(void) {
   if (event_fd && write(event_fd, &one, sizeof one) < 0) return; /* full: it rings already */
 }
 
+/* A second wish, not the first once more. */
+static bool insists(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now); /* may be called here: signal-safety(7) */
+  if (interrupts == 0) {
+    first_interrupt = now;
+    interrupts = 1;
+    return false;
+  }
+  long long ms = (long long)(now.tv_sec - first_interrupt.tv_sec) * 1000 + (now.tv_nsec - first_interrupt.tv_nsec) / 1000000;
+  return ms > SAME_INTERRUPT_MS;
+}
+
 static void on_signal(int number) {
   if (number == SIGALRM) {
     if (time_outs++ > 0) {
@@ -48,7 +65,7 @@ static void on_signal(int number) {
       if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(1);
       _exit(1);
     }
-  } else if (interrupts++ > 0) {
+  } else if (insists()) {
     _exit(1);
   }
   ring();
@@ -60,6 +77,10 @@ void cli_signals_start(int64_t timeout_ns) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = on_signal;
+  sigemptyset(&action.sa_mask); /* none of the three comes in the middle of another */
+  sigaddset(&action.sa_mask, SIGINT);
+  sigaddset(&action.sa_mask, SIGTERM);
+  sigaddset(&action.sa_mask, SIGALRM);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write, reported once */

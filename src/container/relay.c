@@ -49,9 +49,15 @@ static void make_ready(ipfsa_relay *r, relay_pair *p) {
   r->ready_end = &p->next_ready;
 }
 
+/* Closing is not enough: another thread may be starting a process, which holds a copy of every descriptor until it executes its program, and as long
+ * the kernel would go on telling of a pair that is gone. */
+static void forget_side(ipfsa_relay *r, relay_side *s) { (void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, s->end.fd, NULL); }
+
 static void end_pair(ipfsa_relay *r, relay_pair *p) {
   relay_flow_release(r, &p->ab);
   relay_flow_release(r, &p->ba);
+  forget_side(r, &p->a);
+  forget_side(r, &p->b);
   ipfsa_relay_end_close(&p->a.end, p->reset);
   ipfsa_relay_end_close(&p->b.end, p->reset);
   unlink_pair(r, p);
@@ -112,6 +118,7 @@ ipfsa_status ipfsa_relay_add(ipfsa_relay *r, ipfsa_relay_end a, ipfsa_relay_end 
     if (watch_side(r, &p->a) != 0 || watch_side(r, &p->b) != 0) status = ipfsa_fail_errno(err, errno, "relay: epoll");
   }
   if (status) {
+    if (p) forget_side(r, &p->a);
     ipfsa_free(p);
     ipfsa_relay_end_close(&a, true);
     ipfsa_relay_end_close(&b, true);

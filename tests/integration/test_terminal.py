@@ -125,6 +125,24 @@ def test_interrupted(ipfs, number):
     assert ipfs.text("add", "-q", stdin=CONTENT)
 
 
+def test_told_twice_at_once_and_then_again(ipfs):
+    """timeout(1) signals its command and the command's group: two signals, one wish, which ends in order. Who insists later is obeyed at once."""
+    process = held_add(ipfs)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)  # another number: the kernel delivers both
+    time.sleep(0.05)
+    process.stdin.close()
+    out, err = process.stdout.read(), process.stderr.read()
+    assert process.wait(timeout=30) == 1 and out == b"" and err == b"Error: cancelled\n"
+    process = held_add(ipfs)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.6)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 1 and process.stderr.read() == b""
+    process.stdin.close()
+    assert ipfs.text("repo", "verify") == "verify complete, all blocks validated."
+
+
 def test_timed_out(ipfs):
     process = subprocess.Popen([ipfs.program, "--timeout=300ms", "add", "-q"], env=ipfs.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.wait(timeout=60) == 1

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -396,6 +397,31 @@ static void what_is_kept_has_a_limit(void **state) {
   ipfsa_relay_free(relay);
 }
 
+/* --- a copy of a descriptor is still open when its pair ends, as in a process that another thread is starting --- */
+
+static void a_pair_is_forgotten_with_its_end(void **state) {
+  (void)state;
+  ipfsa_relay *relay = new_relay(0);
+  ipfsa_error err = {0};
+  int one[2], two[2];
+  socket_pair(one);
+  socket_pair(two);
+  int copies[2] = {dup(one[1]), dup(two[1])};
+  assert_true(copies[0] >= 0 && copies[1] >= 0);
+  assert_ok(ipfsa_relay_add(relay, (ipfsa_relay_end){.fd = one[1]}, (ipfsa_relay_end){.fd = two[1]}, &err));
+  assert_int_equal(shutdown(one[0], SHUT_WR), 0);
+  assert_int_equal(shutdown(two[0], SHUT_WR), 0);
+  for (int i = 0; i < 100 && ipfsa_relay_count(relay).n_open; i++) step(relay, 1);
+  assert_int_equal(ipfsa_relay_count(relay).n_open, 0);
+  close(one[0]), close(two[0]); /* which the copies are told of */
+  struct epoll_event event;
+  assert_int_equal(epoll_wait(relay->epoll_fd, &event, 1, 0), 0);
+  step(relay, 0);
+  assert_int_equal(ipfsa_relay_count(relay).n_open, 0);
+  close(copies[0]), close(copies[1]);
+  ipfsa_relay_free(relay);
+}
+
 /* --- memory runs out: that pair breaks, others go on, nothing leaks --- */
 
 static void memory_runs_out(void **state) {
@@ -471,7 +497,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_end_is_the_end_of_one_direction), cmocka_unit_test(a_reset_is_passed_on_as_one),
       cmocka_unit_test(a_pair_in_which_nothing_moves_is_ended), cmocka_unit_test(every_byte_arrives_in_order),
-      cmocka_unit_test(a_full_target_holds_its_source_only), cmocka_unit_test(what_is_kept_has_a_limit), cmocka_unit_test(memory_runs_out),
+      cmocka_unit_test(a_full_target_holds_its_source_only), cmocka_unit_test(a_pair_is_forgotten_with_its_end), cmocka_unit_test(what_is_kept_has_a_limit), cmocka_unit_test(memory_runs_out),
       cmocka_unit_test(many_pairs_and_a_watch)};
   int failed = cmocka_run_group_tests_name("copying", tests, NULL, NULL);
   splices = true;

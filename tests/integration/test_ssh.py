@@ -1,4 +1,5 @@
 """Engines and tunnels over ssh: a real ssh, a real sshd, a real engine behind it. One clear error each for what goes wrong, and no ssh left behind."""
+import concurrent.futures
 import json
 import os
 import signal
@@ -111,6 +112,17 @@ def test_a_tunnel(far):
     assert wait_until(lambda: len(far.sshd.near_processes()) <= 1, 10), far.sshd.near_processes()  # the kept connection to the engine
     far("container", "restart", "--time=0", "web")
     assert wait_until(lambda: page(made["LocalPort"]).endswith(b"hello from inside\n"), 30), tunnels(far)
+
+
+def test_connections_that_come_and_go_at_once(far_docker):
+    """One ends while the ssh of another is being started, which then holds a copy of the first one's descriptors."""
+    far = far_docker
+    serve(far)
+    made = create(far, "web", "0:8000")
+    assert wait_until(lambda: page(made["LocalPort"]).endswith(b"hello from inside\n"), 30), tunnels(far)
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        good = sum(pool.map(lambda _: page(made["LocalPort"]).endswith(b"hello from inside\n"), range(120)))
+    assert good == 120 and is_alive(made["Pid"]), tunnels(far)
 
 
 def test_both_ways_at_once_and_half_close(far):

@@ -16,29 +16,19 @@ ipfsa_status ipfsa_name_check(const char *what, const char *name, ipfsa_error *e
 
 /* --- images --- */
 
-/* "127.0.0.1:5000", "localhost", and not a name that only begins so. */
-static bool is_loopback(const char *registry) {
-  size_t n = strcspn(registry, ":");
-  if (registry[0] == '[') return strncmp(registry, "[::1]", 5) == 0 && (registry[5] == ':' || !registry[5]);
-  if (n == 9 && memcmp(registry, "localhost", 9) == 0) return true;
-  return strncmp(registry, "127.", 4) == 0 && strspn(registry, "0123456789.") == n;
-}
-
 ipfsa_status ipfsa_image_parse(const ipfsa_engine *engine, const char *name, ipfsa_reference *ret, ipfsa_error *err) {
   ipfsa_reference reference;
   ipfsa_status status = ipfsa_reference_parse(name, strlen(name), &reference, err);
   if (status) return status;
   const ipfsa_text_list *allowed = ipfsa_engine_registries(engine);
-  if (allowed->n && !ipfsa_text_list_has(allowed, reference.host) && !(is_loopback(reference.host) && ipfsa_engine_is_local(engine)))
+  if (allowed->n && !ipfsa_text_list_has(allowed, reference.host) && !(ipfsa_reference_host_is_loopback(reference.host) && ipfsa_engine_is_local(engine)))
     return ipfsa_fail(err, IPFSA_E_DENIED, "refused: images from %.100s are not allowed; to allow them, add it to docker.allowed_registries in the configuration", reference.host);
   *ret = reference;
   return IPFSA_OK;
 }
 
 void ipfsa_image_put(ipfsa_buf *out, const ipfsa_reference *reference, bool with_tag) {
-  bool hub = strcmp(reference->host, IPFSA_DOCKER_HUB) == 0, official = hub && strncmp(reference->path, "library/", 8) == 0;
-  if (!hub) ipfsa_buf_printf(out, "%s/", reference->host);
-  ipfsa_buf_str(out, reference->path + (official ? 8 : 0));
+  ipfsa_reference_familiar_name(reference, out);
   if (!with_tag) return;
   if (*reference->digest) ipfsa_buf_printf(out, "@%s", reference->digest); /* beside a digest the tag says nothing */
   else ipfsa_buf_printf(out, ":%s", *reference->tag ? reference->tag : "latest");

@@ -12,7 +12,7 @@ ipfsa_status ipfsa_name_check(const char *what, const char *name, ipfsa_error *e
 
 /* A reference that images may come from: docker.allowed_registries, or this machine itself. E_INVALID, E_DENIED. */
 ipfsa_status ipfsa_image_parse(const ipfsa_engine *engine, const char *name, ipfsa_reference *ret, ipfsa_error *err);
-/* As engines understand it: without docker.io and library; with_tag: with the digest, else the tag, else latest. */
+/* As engines understand it: without docker.io and library where they are implied; with_tag: with the digest, else the tag, else latest. */
 void ipfsa_image_put(ipfsa_buf *out, const ipfsa_reference *reference, bool with_tag);
 
 /* Is `word` one of the texts in a list separated by spaces? */

@@ -158,11 +158,22 @@ void ipfsa_reference_canonical(const ipfsa_reference *r, ipfsa_buf *out) {
   put_version(r, out);
 }
 
-void ipfsa_reference_familiar(const ipfsa_reference *r, ipfsa_buf *out) {
+bool ipfsa_reference_host_is_loopback(const char *host) {
+  size_t n = strcspn(host, ":");
+  if (host[0] == '[') return strncmp(host, "[::1]", 5) == 0 && (host[5] == ':' || !host[5]);
+  if (n == 9 && memcmp(host, "localhost", 9) == 0) return true;
+  return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n;
+}
+
+void ipfsa_reference_familiar_name(const ipfsa_reference *r, ipfsa_buf *out) {
   bool hub = strcmp(r->host, IPFSA_DOCKER_HUB) == 0;
   const char *path = hub && strncmp(r->path, "library/", 8) == 0 && !strchr(r->path + 8, '/') ? r->path + 8 : r->path;
   /* "library/docker.io" alone would read as a host: such names keep their prefix. */
   if (hub && !looks_like_host(ipfsa_bytes_of(path, strcspn(path, "/")))) ipfsa_buf_str(out, path);
   else ipfsa_buf_printf(out, "%s/%s", r->host, r->path);
+}
+
+void ipfsa_reference_familiar(const ipfsa_reference *r, ipfsa_buf *out) {
+  ipfsa_reference_familiar_name(r, out);
   put_version(r, out);
 }

@@ -24,6 +24,10 @@ bool ipfsa_reference_same_name(const ipfsa_reference *a, const ipfsa_reference *
 void ipfsa_reference_canonical(const ipfsa_reference *reference, ipfsa_buf *out);
 /* The same as people write it: without docker.io/ and library/ where they are implied. */
 void ipfsa_reference_familiar(const ipfsa_reference *reference, ipfsa_buf *out);
+/* The first part of that, without tag and digest. Read again it is the same host and path, so that "docker.io/ghcr.io/x" never becomes an image of ghcr.io. */
+void ipfsa_reference_familiar_name(const ipfsa_reference *reference, ipfsa_buf *out);
+/* Is this host, as references have it, "localhost" or a loopback address, and not a name that only begins so? */
+bool ipfsa_reference_host_is_loopback(const char *host);
 
 bool ipfsa_image_path_is_valid(const char *path);
 bool ipfsa_image_tag_is_valid(const char *tag);

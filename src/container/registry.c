@@ -13,8 +13,6 @@
 
 /* ---- where it is ---- */
 
-static bool is_loopback_name(const char *host) { return strncmp(host, "localhost", 9) == 0 || strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0; }
-
 ipfsa_status ipfsa_registry_place_parse(const char *text, ipfsa_registry_place *ret, ipfsa_error *err) {
   ipfsa_registry_place p = {0};
   IPFSA_AUTO_BUF ipfsa_buf url = {0};
@@ -31,7 +29,7 @@ ipfsa_status ipfsa_registry_place_parse(const char *text, ipfsa_registry_place *
   if (*p.path && !ipfsa_image_path_is_valid(p.path)) return ipfsa_fail(err, IPFSA_E_INVALID, "registry \"%.100s\": what follows the host is no name of a repository", text);
   bool hub = strcmp(p.host, IPFSA_DOCKER_HUB) == 0;
   if (scheme) ipfsa_buf_append(&url, text, (size_t)(host - text));
-  else ipfsa_buf_str(&url, is_loopback_name(p.host) ? "http://" : "https://");
+  else ipfsa_buf_str(&url, ipfsa_reference_host_is_loopback(p.host) ? "http://" : "https://");
   ipfsa_buf_str(&url, hub ? "registry-1.docker.io" : p.host);
   ipfsa_status status = ipfsa_buf_status(&url, err);
   if (status == IPFSA_OK) status = ipfsa_url_parse(ipfsa_buf_cstr(&url), &p.origin, &behind, err);

@@ -1,4 +1,5 @@
 /* Options that reach past the container, one row each: which key they set, which values are harmless. Everything else needs the configuration. */
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -86,7 +87,7 @@ static ipfsa_status put_value(const extra *x, const char *value, json_t *host_co
   case EXTRA_INT:
     errno = 0;
     json = json_integer(strtoll(value, &end, 10));
-    if (!*value || *end || errno || json_integer_value(json) < -1000 || json_integer_value(json) > 1000) {
+    if (!isdigit((unsigned char)value[*value == '-']) || *end || errno || json_integer_value(json) < -1000 || json_integer_value(json) > 1000) {
       json_decref(json);
       return ipfsa_fail(err, IPFSA_E_INVALID, "%s=%.100s: expected a whole number from -1000 to 1000", x->name, value);
     }

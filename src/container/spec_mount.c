@@ -22,6 +22,15 @@ static bool is_within(const char *path, const char *folder) {
 
 static bool has_hidden_part(const char *path) { return strstr(path, "/.") != NULL; }
 
+/* Is the engine's own socket below the folder? Sockets of other engines lie in /run, which is denied as a whole. */
+static bool holds_socket(const ipfsa_engine *engine, const char *path) {
+  const char *socket = ipfsa_engine_socket_path(engine);
+  char *real = socket ? realpath(socket, NULL) : NULL;
+  bool holds = socket && (is_within(socket, path) || (real && is_within(real, path)));
+  free(real); /* libc allocated it */
+  return holds;
+}
+
 /* The reason why this folder of the host is not for containers, or NULL. */
 static const char *why_denied(const ipfsa_engine *engine, const char *path) {
   static const char *const whole[] = {"/etc", "/proc", "/sys", "/dev", "/boot", "/run", "/var/run", "/var/lib/docker", "/var/lib/containers", "/var/lib/containerd",
@@ -29,6 +38,7 @@ static const char *why_denied(const ipfsa_engine *engine, const char *path) {
   const char *repo = ipfsa_engine_repo(engine);
   if (*repo && (is_within(path, repo) || is_within(repo, path))) return "it holds the repo, keys included";
   if (strcmp(path, "/") == 0) return "it is the host's root folder";
+  if (holds_socket(engine, path)) return "it holds the engine's socket, which is root on its host, also when it is read-only";
   for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
     if (is_within(path, whole[i]) || is_within(whole[i], path)) return "it holds the host's own system";
   if (strcmp(path, "/root") == 0 || strcmp(path, "/home") == 0) return "it holds the keys and settings of users";

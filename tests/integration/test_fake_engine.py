@@ -189,6 +189,16 @@ def test_a_pull_shows_its_steps_and_names_the_tag(fake, run):
     assert engine.targets("POST")[-1].endswith("/images/create?fromImage=busybox&tag=latest")
 
 
+def test_an_allowed_registry_opens_no_other(fake, run):
+    """An engine reads "ghcr.io/x" as a host and a name, so an image of Docker Hub that is called so keeps its registry in front."""
+    engine = fake()
+    engine.script["POST", "/images/create"] = chunked(b'{"errorDetail":{"message":"manifest unknown"}}')
+    only_hub = {"IPFSA_DOCKER_ALLOWED_REGISTRIES": '["docker.io"]'}
+    assert "allowed_registries" in run(engine, "image", "pull", "ghcr.io/some/thing", env=only_hub).err and not engine.targets("POST")
+    run(engine, "image", "pull", "docker.io/ghcr.io/some/thing", env=only_hub)
+    assert engine.targets("POST")[-1].endswith("?fromImage=docker.io%2Fghcr.io%2Fsome%2Fthing&tag=latest")
+
+
 @pytest.mark.parametrize("stream, words", [
     (chunked(b'{"status":"Pulling"}', b'{"errorDetail":{"message":"manifest unknown"},"error":"manifest unknown"}'), "name and tag"),
     (chunked(b'{"error":"old words only"}'), "old words only"),

@@ -20,6 +20,10 @@ static void places_are_read(void **state) {
               {"localhost:5000", "localhost:5000", "", "http://localhost:5000"},
               {"127.0.0.1:5000/x", "127.0.0.1:5000", "x", "http://127.0.0.1:5000"},
               {"https://127.0.0.1:5000", "127.0.0.1:5000", "", "https://127.0.0.1:5000"},
+              {"[::1]:5000", "[::1]:5000", "", "http://[::1]:5000"},
+              {"localhost.example.org/x", "localhost.example.org", "x", "https://localhost.example.org"}, /* only begins like this machine */
+              {"localhosts.example.org", "localhosts.example.org", "", "https://localhosts.example.org"},
+              {"127.0.0.1.example.org:5000", "127.0.0.1.example.org:5000", "", "https://127.0.0.1.example.org:5000"},
               {"http://10.0.0.1", "10.0.0.1", "", "http://10.0.0.1"},
               {"ftp://a.example", NULL, NULL, NULL},
               {"http://user@a.example", NULL, NULL, NULL},

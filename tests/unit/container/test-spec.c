@@ -118,10 +118,39 @@ static void binds_are_followed_through_links(void **state) {
   assert_status(try_it(f, &r, &err), IPFSA_E_DENIED);
 }
 
+/* Whoever reaches the engine's socket is root on its host, so no folder with it is bound either, by whatever way it is written. */
+static void the_engines_socket_is_not_bound(void **state) {
+  fixture *f = *state;
+  char sub[600], link[512], text[700], socket[700];
+  ipfsa_error err = {0};
+  snprintf(sub, sizeof sub, "%s/engine", f->dir);
+  assert_int_equal(mkdir(sub, 0700), 0);
+  snprintf(socket, sizeof socket, "%s/d.sock", sub);
+  fclose(fopen(socket, "w"));
+  snprintf(link, sizeof link, "%s/way", f->dir);
+  assert_int_equal(symlink(sub, link), 0);
+  f->engine.address = (ipfsa_engine_address){.kind = IPFSA_ENGINE_UNIX, .path = socket};
+  const char *const folders[] = {f->dir, sub, link, socket};
+  for (int through_link = 0; through_link < 2; through_link++) {
+    for (size_t i = 0; i < 4; i++) {
+      snprintf(text, sizeof text, "%s:/x:ro", folders[i]);
+      assert_status(try_it(f, &(refusal){'v', text, ""}, &err), IPFSA_E_DENIED);
+      assert_non_null(strstr(err.message, "the engine's socket"));
+    }
+    snprintf(socket, sizeof socket, "%s/d.sock", link);
+  }
+  snprintf(sub, sizeof sub, "%s/beside", f->dir);
+  assert_int_equal(mkdir(sub, 0700), 0);
+  snprintf(text, sizeof text, "%s:/x", sub);
+  assert_ok(try_it(f, &(refusal){'v', text, ""}, &err));
+  f->engine.address = (ipfsa_engine_address){.kind = IPFSA_ENGINE_UNIX};
+}
+
 static void harmless_values_pass_and_nonsense_does_not(void **state) {
   fixture *f = *state;
   static const char *const fine[] = {"cap-add=NET_BIND_SERVICE", "cap-add=CAP_CHOWN", "ipc=private", "runtime=nvidia", "oom-score-adj=500", "security-opt=no-new-privileges"};
-  static const char *const bad[] = {"pid", "unknown=1", "oom-score-adj=abc", "=", ""};
+  static const char *const bad[] = {"pid", "unknown=1", "oom-score-adj=abc", "oom-score-adj= -500", "oom-score-adj=\t-500",
+                                    "oom-score-adj=", "oom-score-adj=--5", "=", ""};
   ipfsa_error err = {0};
   for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) assert_ok(try_it(f, &(refusal){'e', fine[i], ""}, &err));
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -182,6 +211,17 @@ static void images_come_from_allowed_registries_only(void **state) {
   assert_ok(ipfsa_image_parse(&f->engine, "busybox", &ref, &err));
   ipfsa_image_put(&out, &ref, true);
   assert_string_equal(ipfsa_buf_cstr(&out), "busybox:latest");
+  /* What was allowed for Docker Hub is asked of Docker Hub, though the engine would read its path as a host. */
+  static const char *const put[][2] = {{"docker.io/ghcr.io/some/thing", "docker.io/ghcr.io/some/thing:latest"}, {"docker.io/library/quay.io/x:1", "library/quay.io/x:1"},
+      {"docker.io/library/quay.io", "docker.io/library/quay.io:latest"},
+      {"docker.io/localhost/x", "docker.io/localhost/x:latest"}, {"library/a/b", "library/a/b:latest"}, {"docker.io/library/redis:7", "redis:7"},
+      {"index.docker.io/a/b", "a/b:latest"}, {"127.0.0.1:5000/library/x", "127.0.0.1:5000/library/x:latest"}};
+  for (size_t i = 0; i < sizeof put / sizeof *put; i++) {
+    ipfsa_buf_clear(&out);
+    assert_ok(ipfsa_image_parse(&f->engine, put[i][0], &ref, &err));
+    ipfsa_image_put(&out, &ref, true);
+    assert_string_equal(ipfsa_buf_cstr(&out), put[i][1]);
+  }
 }
 
 static void names_are_checked(void **state) {
@@ -246,6 +286,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(dangerous_things_are_refused_unless_named, set_up, tear_down),
       cmocka_unit_test_setup_teardown(binds_are_followed_through_links, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_engines_socket_is_not_bound, set_up, tear_down),
       cmocka_unit_test_setup_teardown(harmless_values_pass_and_nonsense_does_not, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_body_has_the_safe_defaults, set_up, tear_down),
       cmocka_unit_test_setup_teardown(images_come_from_allowed_registries_only, set_up, tear_down),

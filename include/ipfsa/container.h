@@ -90,7 +90,7 @@ typedef struct ipfsa_container_start_options {
   ipfsa_texts env;       /* "NAME=value"; values appear in no message */
   ipfsa_texts ports;     /* "[[IP:]HOST:]CONTAINER[/tcp|/udp]"; HOST 0 or left out: the engine picks one; IP 127.0.0.1 */
   ipfsa_texts volumes;   /* "NAME:/target[:ro]" or "/path:/target[:ro]"; a volume that is missing is made */
-  ipfsa_texts tmpfs;     /* "/path" or "/path:SIZE"; /tmp and /run are there already */
+  ipfsa_texts tmpfs;     /* "/path" or "/path:SIZE"; /tmp and /run are there already, unless a volume is */
   ipfsa_texts networks;  /* "bridge" when empty; the first is the main one */
   ipfsa_texts labels;    /* "key=value" */
   ipfsa_texts extras;    /* "NAME=value", see docs/containers.md: what is dangerous is refused unless docker.allow_dangerous names it */

@@ -10,6 +10,7 @@
 #include "hash/hash.h"
 
 #define DEFAULT_PIDS 512
+#define MOST_PIDS (1u << 22)             /* the kernel's own limit of ids */
 #define DEFAULT_SHM (64u << 20)          /* bytes, Docker's own default, said aloud so that every engine agrees */
 #define LEAST_MEMORY (6u << 20)          /* bytes; engines refuse less */
 #define HEALTH_INTERVAL_NS 5000000000    /* of health_cmd */
@@ -147,18 +148,51 @@ static ipfsa_status put_contents(const ipfsa_spec_facts *facts, json_t *labels, 
   return status || facts->n_contents == 0 ? status : put(labels, IPFSA_LABEL_CID, json_string(text), err);
 }
 
-static ipfsa_status put_tmpfs(ipfsa_texts tmpfs, json_t *host_config, ipfsa_error *err) {
-  json_t *map = json_pack("{s:s,s:s}", "/tmp", "rw,nosuid,nodev,mode=1777", "/run", "rw,nosuid,nodev,mode=1777");
-  ipfsa_status status = put(host_config, "Tmpfs", map, err);
-  for (size_t i = 0; i < tmpfs.n && status == IPFSA_OK; i++) {
-    const char *text = tmpfs.items[i], *colon = strchr(text, ':');
-    size_t len = colon ? (size_t)(colon - text) : strlen(text);
-    bool size_fine = !colon || (colon[1] && strlen(colon + 1) < 16 && colon[1 + strspn(colon + 1, "0123456789kmgKMG")] == '\0');
-    if (text[0] != '/' || len < 2 || memchr(text, ',', len) || !size_fine) return ipfsa_fail(err, IPFSA_E_INVALID, "tmpfs \"%.100s\": expected /path or /path:SIZE, such as /cache:64m", text);
-    char options[64];
-    snprintf(options, sizeof options, "rw,nosuid,nodev,mode=1777%s%s", colon ? ",size=" : "", colon ? colon + 1 : "");
-    if (json_object_setn_new(map, text, len, json_string(options)) != 0) status = ipfsa_fail_nomem(err);
+/* Without the slashes at the end, which mean nothing to engines. */
+static size_t target_len(const char *target, size_t len) {
+  while (len > 1 && target[len - 1] == '/') len--;
+  return len;
+}
+
+/* Is a volume shown at just this place? Memory over it would hide it without a word, and what is written there would be lost. */
+static bool is_mounted(const json_t *mounts, const char *target, size_t len) {
+  const json_t *mount;
+  for (size_t i = 0; (mount = json_array_get(mounts, i)); i++) {
+    const char *other = ipfsa_json_text(mount, "Target");
+    if (target_len(other, strlen(other)) == len && memcmp(other, target, len) == 0) return true;
   }
+  return false;
+}
+
+static ipfsa_status put_memory(json_t *map, const char *target, size_t len, const char *size, ipfsa_error *err) {
+  char options[64];
+  snprintf(options, sizeof options, "rw,nosuid,nodev,mode=1777%s%s", *size ? ",size=" : "", size);
+  return json_object_setn_new(map, target, len, json_string(options)) == 0 ? IPFSA_OK : ipfsa_fail_nomem(err);
+}
+
+/* "/path" or "/path:64m" */
+static ipfsa_status put_tmpfs_one(const char *text, const json_t *mounts, json_t *map, ipfsa_error *err) {
+  const char *colon = strchr(text, ':'), *size = colon ? colon + 1 : "";
+  size_t n_digits = strspn(size, "0123456789"), n_units = size[n_digits] && strchr("kmgKMG", size[n_digits]);
+  bool size_fine = !colon || (n_digits && n_digits < 15 && size[n_digits + n_units] == '\0');
+  IPFSA_AUTO_FREE char *target = ipfsa_strndup(text, colon ? (size_t)(colon - text) : strlen(text));
+  if (!target) return ipfsa_fail_nomem(err);
+  if (!size_fine || strchr(target, ',')) return ipfsa_fail(err, IPFSA_E_INVALID, "tmpfs \"%.100s\": expected /path or /path:SIZE, such as /cache:64m", text);
+  ipfsa_status status = ipfsa_spec_check_target("tmpfs", text, target, err);
+  size_t len = target_len(target, strlen(target));
+  if (status == IPFSA_OK && is_mounted(mounts, target, len))
+    status = ipfsa_fail(err, IPFSA_E_INVALID, "tmpfs \"%.100s\": a volume is shown at the same place, and would be hidden; leave one of the two out", text);
+  return status ? status : put_memory(map, target, len, size, err);
+}
+
+static ipfsa_status put_tmpfs(ipfsa_texts tmpfs, json_t *host_config, ipfsa_error *err) {
+  static const char *const always[] = {"/tmp", "/run"}; /* unless something else is shown there */
+  const json_t *mounts = json_object_get(host_config, "Mounts");
+  json_t *map = json_object();
+  ipfsa_status status = put(host_config, "Tmpfs", map, err);
+  for (size_t i = 0; i < 2 && status == IPFSA_OK; i++)
+    if (!is_mounted(mounts, always[i], strlen(always[i]))) status = put_memory(map, always[i], strlen(always[i]), "", err);
+  for (size_t i = 0; i < tmpfs.n && status == IPFSA_OK; i++) status = put_tmpfs_one(tmpfs.items[i], mounts, map, err);
   return status;
 }
 
@@ -228,7 +262,9 @@ static ipfsa_status put_limits(const ipfsa_container_start_options *o, const ipf
   uint64_t memory = o->memory ? o->memory : facts->memory > 0 ? (uint64_t)facts->memory / 4 * 3 : 0;
   uint64_t cpus = o->nano_cpus ? o->nano_cpus : facts->n_cpus > 0 ? (uint64_t)facts->n_cpus * 1000000000 : 0;
   if (o->memory && (o->memory < LEAST_MEMORY || o->memory > INT64_MAX)) return ipfsa_fail(err, IPFSA_E_INVALID, "memory limit of %llu bytes: at least 6 MiB", (unsigned long long)o->memory);
-  if (o->pids > 4194304 || o->shm_size > INT64_MAX || o->nano_cpus > INT64_MAX) return ipfsa_fail(err, IPFSA_E_INVALID, "a limit of the container is out of range");
+  if (o->pids > MOST_PIDS) return ipfsa_fail(err, IPFSA_E_INVALID, "limit of %llu processes: at most %u", (unsigned long long)o->pids, MOST_PIDS);
+  if (o->shm_size > INT64_MAX) return ipfsa_fail(err, IPFSA_E_INVALID, "shared memory of %llu bytes: at most 2^63 - 1", (unsigned long long)o->shm_size);
+  if (o->nano_cpus > INT64_MAX) return ipfsa_fail(err, IPFSA_E_INVALID, "limit of %llu billionths of a processor: at most 2^63 - 1", (unsigned long long)o->nano_cpus);
   ipfsa_status status = put(host_config, "PidsLimit", json_integer(o->pids ? (json_int_t)o->pids : DEFAULT_PIDS), err);
   if (status == IPFSA_OK) status = put(host_config, "ShmSize", json_integer(o->shm_size ? (json_int_t)o->shm_size : DEFAULT_SHM), err);
   if (status == IPFSA_OK && memory) status = put(host_config, "Memory", json_integer((json_int_t)memory), err);
@@ -287,11 +323,13 @@ static ipfsa_status put_process(const ipfsa_container_start_options *o, const ip
   return status;
 }
 
-/* The body's fingerprint goes into a label: the same options give the same text, as keys are sorted. */
-static ipfsa_status put_fingerprint(json_t *body, ipfsa_error *err) {
+/* The body's fingerprint goes into a label: the same options give the same text, as keys are sorted. Networks past the first are connected later
+ * and stand in no body. */
+static ipfsa_status put_fingerprint(json_t *body, ipfsa_texts networks, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf text = {0};
   char hex[65];
   ipfsa_json_put(&text, body, JSON_COMPACT | JSON_SORT_KEYS);
+  for (size_t i = 1; i < networks.n; i++) ipfsa_buf_printf(&text, "\n%s", networks.items[i]);
   ipfsa_status status = ipfsa_buf_status(&text, err);
   if (status) return status;
   ipfsa_sha256_stream sha;
@@ -322,7 +360,7 @@ ipfsa_status ipfsa_spec_build(const ipfsa_engine *engine, const char *name, cons
   if (status == IPFSA_OK) status = put_network(engine, name, o->networks, body, host_config, err);
   if (status == IPFSA_OK && o->restart && *o->restart) status = put_restart(o->restart, host_config, err);
   if (status == IPFSA_OK && o->gpus && *o->gpus) status = put_gpus(engine, o->gpus, host_config, err);
-  if (status == IPFSA_OK) status = put_fingerprint(body, err);
+  if (status == IPFSA_OK) status = put_fingerprint(body, o->networks, err);
   if (status == IPFSA_OK) *ret = ipfsa_steal(body);
   return status;
 }

@@ -243,6 +243,21 @@ def test_several_networks_and_a_restart_policy(box):
     assert done.code == 1 and "remove the containers" in done.err, done.err
     assert rows(box("container", "prune", "--networks", "--json")) == []
     assert {n["Name"] for n in rows(box("network", "ls", "--json"))} == {"net-a", "net-b"}
+    done = box("container", "start", "both", IMAGE, "--network=net-a", "--network=net-c", "--restart=on-failure:3", "--", "sleep", "600", check=False)
+    assert done.code == 1 and "other options" in done.err, done.err
+
+
+def test_what_is_written_to_a_volume_at_tmp_is_kept(box):
+    """/tmp and /run are in memory, unless a volume is shown there."""
+    box("container", "start", "writer", IMAGE, "--volume=data:/tmp", "--user=0", "--wait=log:done", "--", "sh", "-c", "echo kept >/tmp/x; echo done; sleep 600")
+    box("container", "rm", "--force", "writer")
+    box("container", "start", "reader", IMAGE, "--volume=data:/run/", "--", "sleep", "600")
+    assert box.text("container", "exec", "reader", "cat", "/run/x") == "kept"
+
+
+def test_the_folder_of_the_engines_socket_is_not_shown(docker_box):
+    done = docker_box("container", "start", "root", IMAGE, "--volume=%s:/engine:ro" % docker_box.engine.folder, "--", "sleep", "600", check=False)
+    assert done.code == 1 and "engine's socket" in done.err and docker_box.engine.containers() == []
 
 
 def test_an_interrupted_start_leaves_nothing(box):

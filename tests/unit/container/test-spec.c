@@ -197,6 +197,56 @@ static void the_body_has_the_safe_defaults(void **state) {
   json_decref(body);
 }
 
+/* Whether the label that tells containers of other options apart is the same for both. */
+static bool same_fingerprint(fixture *f, const ipfsa_container_start_options *a, const ipfsa_container_start_options *b) {
+  ipfsa_error err = {0};
+  json_t *one_body = NULL, *other_body = NULL;
+  assert_ok(build(f, a, &one_body, &err));
+  assert_ok(build(f, b, &other_body, &err));
+  bool same = strcmp(text_at(one_body, "Labels", IPFSA_LABEL_SPEC), text_at(other_body, "Labels", IPFSA_LABEL_SPEC)) == 0;
+  json_decref(one_body);
+  json_decref(other_body);
+  return same;
+}
+
+static void another_second_network_is_another_container(void **state) {
+  fixture *f = *state;
+  const char *const first[] = {"inference"}, *const two[] = {"inference", "storage"}, *const other[] = {"inference", "backup"};
+  const ipfsa_container_start_options a = {.networks = {two, 2}}, b = {.networks = {other, 2}}, c = {.networks = {first, 1}};
+  assert_true(same_fingerprint(f, &a, &a) && same_fingerprint(f, &c, &c));
+  assert_false(same_fingerprint(f, &a, &b) || same_fingerprint(f, &a, &c));
+}
+
+/* What a volume shows at /tmp or /run is not hidden by the memory that is there otherwise. */
+static void memory_hides_no_volume(void **state) {
+  fixture *f = *state;
+  static const struct {
+    const char *volume, *tmpfs;
+    bool tmp, run;
+    ipfsa_status status;
+  } rows[] = {{"data:/data", NULL, true, true, IPFSA_OK}, {"data:/tmp", NULL, false, true, IPFSA_OK}, {"data:/run/", NULL, true, false, IPFSA_OK},
+              {"data:/tmp/below", NULL, true, true, IPFSA_OK}, {"data:/tmpx", NULL, true, true, IPFSA_OK}, {"data:/data", "/tmp/:64m", true, true, IPFSA_OK},
+              {"data:/data", "/data:1g", false, false, IPFSA_E_INVALID}, {"data:/data/", "/data", false, false, IPFSA_E_INVALID},
+              {"data:/tmp", "/tmp:64m", false, false, IPFSA_E_INVALID}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    ipfsa_error err = {0};
+    json_t *body = NULL;
+    const ipfsa_container_start_options o = {.volumes = {&rows[i].volume, 1}, .tmpfs = {&rows[i].tmpfs, rows[i].tmpfs != NULL}};
+    assert_status(build(f, &o, &body, &err), rows[i].status);
+    const json_t *map = json_object_get(json_object_get(body, "HostConfig"), "Tmpfs");
+    assert_true((json_object_get(map, "/tmp") != NULL) == rows[i].tmp && (json_object_get(map, "/run") != NULL) == rows[i].run);
+    assert_true(!body || json_object_size(map) == (size_t)rows[i].tmp + rows[i].run);
+    if (body && rows[i].tmpfs) assert_string_equal(json_string_value(json_object_get(map, "/tmp")), "rw,nosuid,nodev,mode=1777,size=64m");
+    json_decref(body);
+  }
+  static const char *const bad[] = {"", "cache", "/", "/..", "/a/../b", "/a//b", "/a,b", "/a:", "/a:k", "/a:64mm", "/a:-1", "/a:64m:ro", "/a:1234567890123456", "/a:50%"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    ipfsa_error err = {0};
+    json_t *body = NULL;
+    assert_status(build(f, &(ipfsa_container_start_options){.tmpfs = {&bad[i], 1}}, &body, &err), IPFSA_E_INVALID);
+  }
+}
+
 static void images_come_from_allowed_registries_only(void **state) {
   fixture *f = *state;
   ipfsa_error err = {0};
@@ -289,6 +339,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(the_engines_socket_is_not_bound, set_up, tear_down),
       cmocka_unit_test_setup_teardown(harmless_values_pass_and_nonsense_does_not, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_body_has_the_safe_defaults, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(another_second_network_is_another_container, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(memory_hides_no_volume, set_up, tear_down),
       cmocka_unit_test_setup_teardown(images_come_from_allowed_registries_only, set_up, tear_down),
       cmocka_unit_test_setup_teardown(what_is_no_text_is_refused, set_up, tear_down),
       cmocka_unit_test(names_are_checked),

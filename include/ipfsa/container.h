@@ -211,7 +211,7 @@ typedef int (*ipfsa_image_cb)(void *ctx, const ipfsa_image *image);
 typedef struct ipfsa_image_pull_options {
   size_t struct_size;
   const char *platform;
-  const char *username, *password; /* of the registry; NULL: the login that `docker login` left for it, else none */
+  const char *username, *password; /* of the registry; NULL: what `docker login` or `podman login` left for it, else none */
   ipfsa_pull_cb cb;
   void *ctx;
 } ipfsa_image_pull_options;

@@ -38,7 +38,7 @@ typedef struct ipfsa_marketplace_options {
   size_t n_sources;
   size_t limit;               /* entries, at most IPFSA_MAX_MARKETPLACE_LIMIT; 0 = 25 */
   int64_t timeout_ms;         /* of each source; 0 = 10 s */
-  const char *docker_config;  /* path of Docker's config.json with the logins of registries; NULL: the usual place */
+  const char *docker_config;  /* path of Docker's config.json with the logins of registries; NULL: the usual places */
   ipfsa_progress_cb progress; /* items: sources that have answered, of all; called about ten times a second */
   ipfsa_marketplace_failed_cb failed;
   void *ctx;                  /* of both */

@@ -115,7 +115,7 @@ const cli_verb cli_verb_marketplace = {
     .tagline = "Find container images.",
     .description = "Merges a built-in list, the images of the container engine, its search, and the registries of docker.registries. A source that\n"
                    "cannot be asked is told on standard error (with --json as a line of its own), the others are listed all the same; the command\n"
-                   "fails only when none answers. Logins are those of 'docker login' (auths in config.json). Registries on private addresses are\n"
+                   "fails only when none answers. Logins are those of 'docker login' and 'podman login'. Registries on private addresses are\n"
                    "asked when docker.registries names them; their token servers and redirects when http.private_origins does.",
     .example = "> ipfs-accelerate config docker.registries --json '[\"127.0.0.1:5000\", \"ghcr.io/ggml-org/llama.cpp\"]'\n"
                "> ipfs-accelerate marketplace llama\n"

@@ -1,4 +1,5 @@
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -20,10 +21,21 @@ ipfsa_status ipfsa_image_look(ipfsa_engine *engine, const ipfsa_reference *ref, 
   return IPFSA_OK;
 }
 
+/* The architecture that "linux/arm64/v8", "arm64" or "linux/aarch64" asks for, as images name it; empty: any. Engines take all these forms. */
+static ipfsa_bytes wanted_architecture(const char *platform) {
+  static const char *const names[][2] = {{"x86_64", "amd64"}, {"x86-64", "amd64"}, {"aarch64", "arm64"}, {"armhf", "arm"}, {"armel", "arm"}, {"i386", "386"}};
+  const char *slash = strchr(platform, '/'), *word = slash ? slash + 1 : platform;
+  size_t len = strcspn(word, "/");
+  if (!slash && ipfsa_list_has("linux windows freebsd darwin", word)) return (ipfsa_bytes){0};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strlen(names[i][0]) == len && strncasecmp(names[i][0], word, len) == 0) return ipfsa_bytes_str(names[i][1]);
+  return ipfsa_bytes_of(word, len);
+}
+
 ipfsa_status ipfsa_image_check_platform(const json_t *inspect, const ipfsa_reference *ref, const char *platform, ipfsa_error *err) {
-  const char *wanted = platform ? strchr(platform, '/') : NULL, *got = ipfsa_json_text(inspect, "Architecture");
-  size_t len = wanted ? strcspn(wanted + 1, "/") : 0;
-  if (!wanted || (strlen(got) == len && memcmp(got, wanted + 1, len) == 0)) return IPFSA_OK;
+  ipfsa_bytes wanted = wanted_architecture(platform ? platform : "");
+  const char *got = ipfsa_json_text(inspect, "Architecture");
+  if (wanted.len == 0 || (strlen(got) == wanted.len && strncasecmp(got, (const char *)wanted.data, wanted.len) == 0)) return IPFSA_OK;
   return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "image %.200s: it is for %.20s, not for %.40s", ref->path, got, platform);
 }
 
@@ -100,20 +112,29 @@ ipfsa_status ipfsa_image_pull(ipfsa_engine *engine, const char *name, const ipfs
 
 /* --- list, remove --- */
 
-static const char *first_digest(const json_t *entry) {
-  const char *text = json_string_value(json_array_get(json_object_get(entry, "RepoDigests"), 0));
-  const char *at = text ? strchr(text, '@') : NULL;
-  return at && strstr(text, "<none>") != text ? at + 1 : "";
+/* The digest that this name has in its own registry: the same image may have another one elsewhere, or under a name that was never pushed none. An image
+ * without name is told by any. */
+static const char *digest_of(const json_t *entry, const char *name) {
+  const char *last = name ? strrchr(name, '/') : NULL, *colon = name ? strchr(last ? last : name, ':') : NULL;
+  size_t len = colon ? (size_t)(colon - name) : name ? strlen(name) : 0;
+  const json_t *digests = json_object_get(entry, "RepoDigests");
+  for (size_t i = 0; i < json_array_size(digests); i++) {
+    const char *text = json_string_value(json_array_get(digests, i)), *at = text ? strchr(text, '@') : NULL;
+    if (at && strncmp(text, "<none>", 6) != 0 && (!name || ((size_t)(at - text) == len && memcmp(text, name, len) == 0))) return at + 1;
+  }
+  return "";
 }
 
 static ipfsa_status hand_on_entry(const json_t *entry, ipfsa_image_cb cb, void *ctx, ipfsa_error *err) {
   json_t *tags = json_object_get(entry, "RepoTags");
   int64_t size = ipfsa_json_int(entry, "Size");
-  ipfsa_image image = {.id = ipfsa_json_text(entry, "Id"), .digest = first_digest(entry), .size = size > 0 ? (uint64_t)size : 0, .created = ipfsa_json_int(entry, "Created")};
+  ipfsa_image image = {.id = ipfsa_json_text(entry, "Id"), .size = size > 0 ? (uint64_t)size : 0, .created = ipfsa_json_int(entry, "Created")};
   size_t n = json_array_size(tags) ? json_array_size(tags) : 1;
   for (size_t i = 0; i < n; i++) {
     const char *tag = json_string_value(json_array_get(tags, i));
-    image.name = tag && strcmp(tag, "<none>:<none>") != 0 ? tag : "<none>";
+    if (tag && strcmp(tag, "<none>:<none>") == 0) tag = NULL;
+    image.name = tag ? tag : "<none>";
+    image.digest = digest_of(entry, tag);
     if (cb(ctx, &image) != 0) return ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
   }
   return IPFSA_OK;

@@ -1,7 +1,6 @@
 #include "container/market.h"
 
 #include <errno.h>
-#include <strings.h>
 #include <time.h>
 
 #include "base/alloc.h"
@@ -43,7 +42,7 @@ static bool is_cancelled(void *ctx) { return __atomic_load_n(&((search *)ctx)->c
 
 static bool is_allowed(const ipfsa_market_params *p, const char *host) {
   for (size_t i = 0; i < p->n_allowed; i++)
-    if (strcasecmp(p->allowed[i], host) == 0) return true;
+    if (ipfsa_reference_host_is(p->allowed[i], host)) return true;
   return p->n_allowed == 0;
 }
 

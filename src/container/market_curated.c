@@ -23,7 +23,7 @@ static const curated_row rows[] = {
 
 ipfsa_status ipfsa_market_ask_curated(const ipfsa_market_query *query, ipfsa_market_answer *ret, ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
-  for (size_t i = 0; i < sizeof rows / sizeof *rows && ret->list.n < query->limit && status == IPFSA_OK; i++) {
+  for (size_t i = 0; i < sizeof rows / sizeof *rows && status == IPFSA_OK; i++) {
     const curated_row *row = &rows[i];
     ipfsa_reference reference;
     ipfsa_market_item item = {0};

@@ -13,9 +13,12 @@ typedef struct taking {
   ipfsa_error *err;
 } taking;
 
-static bool is_wanted(const ipfsa_market_query *q, const ipfsa_reference *r, const char *text) {
-  if (!q->named) return ipfsa_market_matches(text, q->term);
-  return ipfsa_reference_same_name(r, q->named) && (!*q->named->tag || strcmp(q->named->tag, r->tag) == 0);
+/* A digest says more than a tag beside it, as for engines. */
+static bool is_wanted(const ipfsa_market_query *q, const ipfsa_reference *r, const ipfsa_image *image) {
+  if (!q->named) return ipfsa_market_matches(image->name, q->term);
+  if (!ipfsa_reference_same_name(r, q->named)) return false;
+  if (*q->named->digest) return strcmp(q->named->digest, image->digest) == 0;
+  return !*q->named->tag || strcmp(q->named->tag, r->tag) == 0;
 }
 
 /* Images without a name, and names that no registry could have, are left out: nobody could ask for them. */
@@ -23,7 +26,7 @@ static int take_image(void *ctx, const ipfsa_image *image) {
   taking *t = ctx;
   ipfsa_reference reference;
   ipfsa_market_item item = {0};
-  if (ipfsa_reference_parse(image->name, strlen(image->name), &reference, NULL) != IPFSA_OK || !is_wanted(t->query, &reference, image->name)) return 0;
+  if (ipfsa_reference_parse(image->name, strlen(image->name), &reference, NULL) != IPFSA_OK || !is_wanted(t->query, &reference, image)) return 0;
   t->status = ipfsa_market_item_init(&item, &reference, NULL, NULL, "local", t->err);
   if (t->status == IPFSA_OK && *reference.tag) t->status = ipfsa_text_list_add(&item.tags, reference.tag, t->err);
   if (ipfsa_image_digest_is_valid(image->digest)) snprintf(item.digest, sizeof item.digest, "%s", image->digest);

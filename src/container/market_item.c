@@ -75,19 +75,22 @@ ipfsa_status ipfsa_market_list_merge(ipfsa_market_list *list, ipfsa_market_item 
   return status;
 }
 
-const char *ipfsa_market_item_name(const ipfsa_market_item *item) {
-  const char *slash = strrchr(item->reference.path, '/');
-  return item->name ? item->name : slash ? slash + 1 : item->reference.path;
+const char *ipfsa_market_last_part(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
 }
+
+const char *ipfsa_market_item_name(const ipfsa_market_item *item) { return item->name ? item->name : ipfsa_market_last_part(item->reference.path); }
 
 bool ipfsa_market_matches(const char *text, const char *term) { return !*term || strcasestr(text, term) != NULL; }
 
-static int rank(const ipfsa_market_item *item, const char *term) {
-  const char *name = ipfsa_market_item_name(item);
-  if (!*term || strcasecmp(name, term) == 0 || strcasecmp(item->reference.path, term) == 0) return 0;
+int ipfsa_market_rank(const char *name, const char *path, const char *term) {
+  if (!*term || strcasecmp(name, term) == 0 || strcasecmp(path, term) == 0) return 0;
   if (strncasecmp(name, term, strlen(term)) == 0) return 1;
-  return ipfsa_market_matches(name, term) || ipfsa_market_matches(item->reference.path, term) ? 2 : 3;
+  return ipfsa_market_matches(name, term) || ipfsa_market_matches(path, term) ? 2 : 3;
 }
+
+static int rank(const ipfsa_market_item *item, const char *term) { return ipfsa_market_rank(ipfsa_market_item_name(item), item->reference.path, term); }
 
 /* Insertion keeps the order of equals; lists are short (IPFSA_MAX_MARKETPLACE_LIMIT from each source). */
 void ipfsa_market_list_sort(ipfsa_market_list *list, const char *term) {

@@ -27,9 +27,13 @@ ipfsa_status ipfsa_market_item_init(ipfsa_market_item *item, const ipfsa_referen
 /* Takes the item over (it is zeroed), also on failure. One of the same repository that is there already gets what it lacks; what was read and
  * verified now stands before what others say. */
 ipfsa_status ipfsa_market_list_merge(ipfsa_market_list *list, ipfsa_market_item *item, ipfsa_error *err);
-/* Best first: name equal to the term, name beginning with it, name or image holding it, the rest; then in the order of the sources. */
+/* How well a repository of this name and path fits the term, 0 best: name equal to the term, name beginning with it, name or path holding it, the rest. */
+#define IPFSA_MARKET_RANKS 4
+int ipfsa_market_rank(const char *name, const char *path, const char *term);
+/* Best first, then in the order of the sources. */
 void ipfsa_market_list_sort(ipfsa_market_list *list, const char *term);
 const char *ipfsa_market_item_name(const ipfsa_market_item *item); /* its name, else the last part of the repository */
+const char *ipfsa_market_last_part(const char *path); /* "model" of "team/model" */
 /* Does the text hold the term, in any case? Everything holds "". */
 bool ipfsa_market_matches(const char *text, const char *term);
 

@@ -19,16 +19,27 @@ typedef struct names {
 
 static void keep_version(names *n, const ipfsa_reference *r) { snprintf(n->version, sizeof n->version, "%s", *r->digest ? r->digest : r->tag); }
 
-static ipfsa_status take_catalog(ipfsa_registry *registry, const ipfsa_market_query *q, names *ret, ipfsa_error *err) {
+/* Of those that fit, the best `limit`. A list that breaks off is told, and what there is of it is used. */
+static ipfsa_status take_catalog(ipfsa_registry *registry, const ipfsa_market_query *q, names *ret, ipfsa_market_answer *answer, ipfsa_error *err) {
   ipfsa_text_list all = {0};
-  ipfsa_status status = ipfsa_registry_catalog(registry, IPFSA_MAX_REGISTRY_NAMES, &all, err);
-  for (size_t i = 0; i < all.n && ret->list.n < q->limit && status == IPFSA_OK; i++)
-    if (ipfsa_market_matches(all.items[i], q->term)) status = ipfsa_text_list_add_once(&ret->list, all.items[i], err);
+  ipfsa_error part = {0};
+  ipfsa_status status = ipfsa_registry_catalog(registry, IPFSA_MAX_REGISTRY_NAMES, &all, &part);
+  bool broke_off = status && status != IPFSA_E_CANCELLED && status != IPFSA_E_NOMEM && all.n > 0;
+  if (broke_off) ipfsa_market_answer_fail(answer, &part);
+  else if (status) ipfsa_fail(err, status, "%s", part.message);
+  status = broke_off ? IPFSA_OK : status;
+  for (int rank = 0; rank < IPFSA_MARKET_RANKS; rank++)
+    for (size_t i = 0; i < all.n && ret->list.n < q->limit && status == IPFSA_OK; i++) {
+      const char *path = all.items[i];
+      if (ipfsa_market_matches(path, q->term) && ipfsa_market_rank(ipfsa_market_last_part(path), path, q->term) == rank)
+        status = ipfsa_text_list_add_once(&ret->list, path, err);
+    }
   ipfsa_text_list_release(&all);
   return status;
 }
 
-static ipfsa_status find_names(ipfsa_registry *registry, const ipfsa_registry_place *place, const ipfsa_market_query *q, names *ret, ipfsa_error *err) {
+static ipfsa_status find_names(ipfsa_registry *registry, const ipfsa_registry_place *place, const ipfsa_market_query *q, names *ret, ipfsa_market_answer *answer,
+                               ipfsa_error *err) {
   ipfsa_reference guess;
   if (q->named) {
     if (strcmp(q->named->host, place->host) != 0 || (*place->path && strcmp(q->named->path, place->path) != 0)) return IPFSA_OK;
@@ -36,7 +47,7 @@ static ipfsa_status find_names(ipfsa_registry *registry, const ipfsa_registry_pl
     return ipfsa_text_list_add(&ret->list, q->named->path, err);
   }
   if (*place->path) return ipfsa_market_matches(place->path, q->term) ? ipfsa_text_list_add(&ret->list, place->path, err) : IPFSA_OK;
-  ipfsa_status status = take_catalog(registry, q, ret, err);
+  ipfsa_status status = take_catalog(registry, q, ret, answer, err);
   if (status != IPFSA_E_NOT_SUPPORTED || !path_of_term(q->term, place, &guess)) return status;
   ret->guessed = true;
   keep_version(ret, &guess);
@@ -48,6 +59,12 @@ static const char *choose_version(const names *n, const ipfsa_text_list *tags) {
   if (*n->version) return n->version;
   if (ipfsa_text_list_has(tags, "latest")) return "latest";
   return tags->n ? tags->items[tags->n - 1] : "";
+}
+
+static void put_version(ipfsa_reference *reference, const char *version) {
+  bool is_digest = ipfsa_image_digest_is_valid(version);
+  snprintf(reference->digest, sizeof reference->digest, "%s", is_digest ? version : "");
+  snprintf(reference->tag, sizeof reference->tag, "%s", is_digest ? "" : version);
 }
 
 static ipfsa_status set_version(ipfsa_market_item *item, ipfsa_registry *registry, const char *version, ipfsa_error *err) {
@@ -65,7 +82,29 @@ static ipfsa_status set_version(ipfsa_market_item *item, ipfsa_registry *registr
   return IPFSA_OK;
 }
 
-/* One repository: its tags, then one version of it. What fails in part is told, and the rest is an entry. */
+/* The version to speak of, into the item; without a message: there is none. More tags than are read may have "latest" among the rest. */
+static ipfsa_status find_version(ipfsa_market_item *item, ipfsa_registry *registry, const names *n, ipfsa_error *err) {
+  const char *version = choose_version(n, &item->tags);
+  bool is_cut = !*n->version && item->tags.n == IPFSA_MAX_MARKET_TAGS && strcmp(version, "latest") != 0;
+  if (!*version) return IPFSA_E_NOT_FOUND;
+  put_version(&item->reference, is_cut ? "latest" : version);
+  ipfsa_status status = set_version(item, registry, is_cut ? "latest" : version, err);
+  if (!is_cut || status != IPFSA_E_NOT_FOUND) return status;
+  *err = (ipfsa_error){0};
+  put_version(&item->reference, version);
+  return set_version(item, registry, version, err);
+}
+
+static void tell_part(ipfsa_market_answer *answer, const char *path, ipfsa_status status, ipfsa_error *part) {
+  ipfsa_error_prefix(part, status, "%.150s", path);
+  ipfsa_market_answer_fail(answer, part);
+  *part = (ipfsa_error){0};
+}
+
+static bool is_end(ipfsa_status status) { return status == IPFSA_E_CANCELLED || status == IPFSA_E_NOMEM; }
+
+/* One repository: its tags, then one version of it. What fails in part is told, and the rest is an entry: a version that was named, or is among the
+ * tags that were read, is looked at all the same. */
 static ipfsa_status ask_one(ipfsa_registry *registry, const ipfsa_registry_place *place, const names *n, const char *path, ipfsa_market_answer *ret, ipfsa_error *err) {
   ipfsa_market_item item = {0};
   ipfsa_reference reference = {0};
@@ -76,28 +115,23 @@ static ipfsa_status ask_one(ipfsa_registry *registry, const ipfsa_registry_place
   if (status) return status;
   status = ipfsa_registry_tags(registry, path, IPFSA_MAX_MARKET_TAGS, &item.tags, &part);
   bool absent = status == IPFSA_E_NOT_FOUND || (n->guessed && status == IPFSA_E_DENIED);
-  const char *version = choose_version(n, &item.tags);
-  if (status == IPFSA_OK && *version) {
-    if (ipfsa_image_digest_is_valid(version)) snprintf(item.reference.digest, sizeof item.reference.digest, "%.71s", version);
-    else snprintf(item.reference.tag, sizeof item.reference.tag, "%.128s", version);
-    status = set_version(&item, registry, version, &part);
+  if (!is_end(status)) {
+    if (status && !absent) tell_part(ret, path, status, &part);
+    part = (ipfsa_error){0};
+    status = find_version(&item, registry, n, &part);
+    absent = absent && (status == IPFSA_E_NOT_FOUND || status == IPFSA_E_DENIED);
+    if (status && *part.message && !absent && !is_end(status)) tell_part(ret, path, status, &part);
   }
-  if (status && !absent) {
-    ipfsa_error_prefix(&part, status, "%.150s", path);
-    ipfsa_market_answer_fail(ret, &part);
-  }
-  if (status == IPFSA_E_CANCELLED || status == IPFSA_E_NOMEM) ipfsa_market_item_release(&item);
-  if (status == IPFSA_E_CANCELLED || status == IPFSA_E_NOMEM) return ipfsa_fail(err, status, "%s", part.message);
-  /* Not there, no tag, or no such version: no entry. */
-  bool gone = absent || !*version || status == IPFSA_E_NOT_FOUND;
-  status = gone ? IPFSA_OK : ipfsa_market_list_merge(&ret->list, &item, err);
+  bool gone = absent || status == IPFSA_E_NOT_FOUND; /* not there, no tag, or no such version: no entry */
+  if (is_end(status)) ipfsa_fail(err, status, "%s", part.message);
+  else status = gone ? IPFSA_OK : ipfsa_market_list_merge(&ret->list, &item, err);
   ipfsa_market_item_release(&item);
   return status;
 }
 
 static ipfsa_status ask_all(ipfsa_registry *registry, const ipfsa_registry_place *place, const ipfsa_market_query *q, ipfsa_market_answer *ret, ipfsa_error *err) {
   names n = {0};
-  ipfsa_status status = find_names(registry, place, q, &n, err);
+  ipfsa_status status = find_names(registry, place, q, &n, ret, err);
   for (size_t i = 0; i < n.list.n && status == IPFSA_OK; i++) status = ask_one(registry, place, &n, n.list.items[i], ret, err);
   if (status == IPFSA_OK && n.guessed && ret->list.n == 0)
     status = ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "it shows no catalog, and has no \"%.100s\"; name repositories as HOST/NAME in docker.registries", q->term);

@@ -16,12 +16,18 @@ ipfsa_status ipfsa_name_check(const char *what, const char *name, ipfsa_error *e
 
 /* --- images --- */
 
+static bool is_allowed(const ipfsa_engine *engine, const char *host) {
+  const ipfsa_text_list *allowed = ipfsa_engine_registries(engine);
+  for (size_t i = 0; i < allowed->n; i++)
+    if (ipfsa_reference_host_is(allowed->items[i], host)) return true;
+  return allowed->n == 0 || (ipfsa_reference_host_is_loopback(host) && ipfsa_engine_is_local(engine));
+}
+
 ipfsa_status ipfsa_image_parse(const ipfsa_engine *engine, const char *name, ipfsa_reference *ret, ipfsa_error *err) {
   ipfsa_reference reference;
   ipfsa_status status = ipfsa_reference_parse(name, strlen(name), &reference, err);
   if (status) return status;
-  const ipfsa_text_list *allowed = ipfsa_engine_registries(engine);
-  if (allowed->n && !ipfsa_text_list_has(allowed, reference.host) && !(ipfsa_reference_host_is_loopback(reference.host) && ipfsa_engine_is_local(engine)))
+  if (!is_allowed(engine, reference.host))
     return ipfsa_fail(err, IPFSA_E_DENIED, "refused: images from %.100s are not allowed; to allow them, add it to docker.allowed_registries in the configuration", reference.host);
   *ret = reference;
   return IPFSA_OK;

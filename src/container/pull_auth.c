@@ -41,7 +41,7 @@ static ipfsa_status encode(const char *registry, const char *username, const cha
 /* "user:password"; a password may hold colons, a user name not. */
 static ipfsa_status encode_pair(const char *registry, char *pair, char **ret, ipfsa_error *err) {
   char *colon = strchr(pair, ':');
-  if (!colon) return ipfsa_fail(err, IPFSA_E_MALFORMED, "the login of %.100s in Docker's config.json is not user:password; log in again", registry);
+  if (!colon) return ipfsa_fail(err, IPFSA_E_MALFORMED, "the login kept for %.100s is not user:password; log in again", registry);
   *colon = '\0';
   ipfsa_status status = encode(registry, pair, colon + 1, ret, err);
   *colon = ':';
@@ -52,7 +52,7 @@ ipfsa_status ipfsa_pull_auth_make(const ipfsa_reference *ref, const char *userna
   if (username) return encode(ref->host, username, password, &ret->header, err);
   ipfsa_credentials found = {0};
   char *pair = NULL;
-  ipfsa_status status = ipfsa_credentials_find(NULL, ref->host, &found, err);
+  ipfsa_status status = ipfsa_credentials_find(NULL, ref->host, ref->path, &found, err);
   if (status == IPFSA_OK) snprintf(ret->note, sizeof ret->note, "%s", found.note);
   if (status == IPFSA_OK && found.basic) status = ipfsa_credentials_pair(&found, &pair, err);
   if (status == IPFSA_OK) status = pair ? encode_pair(ref->host, pair, &ret->header, err) : encode(ref->host, NULL, NULL, &ret->header, err);

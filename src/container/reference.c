@@ -1,9 +1,12 @@
 #include "container/reference.h"
 
 #include <ctype.h>
+#include <strings.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
+
+#define OLD_HUB "index.docker.io" /* another name of Docker Hub */
 
 static bool is_name_byte(uint8_t c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
@@ -106,7 +109,7 @@ static ipfsa_status take_name(ipfsa_bytes all, ipfsa_bytes name, ipfsa_reference
     if (!is_host(first)) return bad(all, "what stands before the first slash is no host", err);
     for (size_t i = 0; i < first.len; i++) ret->host[i] = (char)tolower(first.data[i]);
     ret->host[first.len] = '\0';
-    if (strcmp(ret->host, "index.docker.io") == 0) copy(ret->host, ipfsa_bytes_str(IPFSA_DOCKER_HUB));
+    if (strcmp(ret->host, OLD_HUB) == 0) copy(ret->host, ipfsa_bytes_str(IPFSA_DOCKER_HUB));
     ret->has_host = true;
     path = ipfsa_bytes_of(slash + 1, name.len - first.len - 1);
   }
@@ -156,6 +159,10 @@ static void put_version(const ipfsa_reference *r, ipfsa_buf *out) {
 void ipfsa_reference_canonical(const ipfsa_reference *r, ipfsa_buf *out) {
   ipfsa_buf_printf(out, "%s/%s", r->host, r->path);
   put_version(r, out);
+}
+
+bool ipfsa_reference_host_is(const char *written, const char *host) {
+  return strcasecmp(strcasecmp(written, OLD_HUB) == 0 ? IPFSA_DOCKER_HUB : written, host) == 0;
 }
 
 bool ipfsa_reference_host_is_loopback(const char *host) {

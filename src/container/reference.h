@@ -26,6 +26,8 @@ void ipfsa_reference_canonical(const ipfsa_reference *reference, ipfsa_buf *out)
 void ipfsa_reference_familiar(const ipfsa_reference *reference, ipfsa_buf *out);
 /* The first part of that, without tag and digest. Read again it is the same host and path, so that "docker.io/ghcr.io/x" never becomes an image of ghcr.io. */
 void ipfsa_reference_familiar_name(const ipfsa_reference *reference, ipfsa_buf *out);
+/* Does a host as people write it into a configuration, in any case, mean this one? */
+bool ipfsa_reference_host_is(const char *written, const char *host);
 /* Is this host, as references have it, "localhost" or a loopback address, and not a name that only begins so? */
 bool ipfsa_reference_host_is_loopback(const char *host);
 

@@ -24,10 +24,10 @@ ipfsa_status ipfsa_registry_place_parse(const char *text, ipfsa_registry_place *
   while (*path == '/') path++;
   size_t path_len = strlen(path);
   while (path_len && path[path_len - 1] == '/') path_len--;
-  if (path_len > IPFSA_MAX_REPOSITORY) return ipfsa_fail(err, IPFSA_E_INVALID, "registry \"%.100s\": a name over %d bytes", text, IPFSA_MAX_REPOSITORY);
-  snprintf(p.path, sizeof p.path, "%.*s", (int)path_len, path);
+  bool hub = strcmp(p.host, IPFSA_DOCKER_HUB) == 0, in_library = hub && path_len && !memchr(path, '/', path_len);
+  int n = snprintf(p.path, sizeof p.path, "%s%.*s", in_library ? "library/" : "", (int)path_len, path);
+  if (n >= (int)sizeof p.path) return ipfsa_fail(err, IPFSA_E_INVALID, "registry \"%.100s\": a name over %d bytes", text, IPFSA_MAX_REPOSITORY);
   if (*p.path && !ipfsa_image_path_is_valid(p.path)) return ipfsa_fail(err, IPFSA_E_INVALID, "registry \"%.100s\": what follows the host is no name of a repository", text);
-  bool hub = strcmp(p.host, IPFSA_DOCKER_HUB) == 0;
   if (scheme) ipfsa_buf_append(&url, text, (size_t)(host - text));
   else ipfsa_buf_str(&url, ipfsa_reference_host_is_loopback(p.host) ? "http://" : "https://");
   ipfsa_buf_str(&url, hub ? "registry-1.docker.io" : p.host);
@@ -100,6 +100,15 @@ static ipfsa_status refuse(const ipfsa_http_answer *response, const ipfsa_buf *b
   return status;
 }
 
+/* After a 401 although all was done that can be. */
+static ipfsa_status refuse_login(const ipfsa_registry *r, const ipfsa_http_answer *response, const ipfsa_buf *body, ipfsa_error *err) {
+  ipfsa_error told = {0};
+  if (*r->credentials.note) return ipfsa_fail(err, IPFSA_E_DENIED, "status 401; %s", r->credentials.note);
+  if (!r->credentials.basic) return ipfsa_fail(err, IPFSA_E_DENIED, "status 401; log in with 'docker login %.100s'", r->place.host);
+  refuse(response, body, &told);
+  return ipfsa_fail(err, IPFSA_E_DENIED, "%.300s; the login kept for %.100s is not accepted, or may not read this", told.message, r->place.host);
+}
+
 static ipfsa_status ask_once(ipfsa_registry *r, const char *path, const char *url, const char *accept, uint64_t max_body, ipfsa_http_answer *response,
                              ipfsa_buf *body, ipfsa_error *err) {
   ipfsa_http_header header = {"Accept", accept};
@@ -123,8 +132,7 @@ ipfsa_status ipfsa_registry_get(ipfsa_registry *r, const char *path, const char 
     ipfsa_buf_clear(body);
     if ((status = ask_once(r, path, url, accept, max_body, &response, body, err))) return status;
   }
-  if (response.status == 401 && *r->credentials.note) return ipfsa_fail(err, IPFSA_E_DENIED, "status 401; %s", r->credentials.note);
-  if (response.status == 401 && !r->credentials.basic) return ipfsa_fail(err, IPFSA_E_DENIED, "status 401; log in with 'docker login %.100s'", r->place.host);
+  if (response.status == 401) return refuse_login(r, &response, body, err);
   if (response.status < 200 || response.status > 299) return refuse(&response, body, err);
   *ret_response = response;
   response = (ipfsa_http_answer){0};

@@ -55,8 +55,8 @@ static ipfsa_status fetch_token(ipfsa_registry *r, const char *path, const ipfsa
   if (status == IPFSA_OK) status = ipfsa_buf_status(&body, err);
   if (status == IPFSA_OK && (response.status == 401 || response.status == 403))
     status = ipfsa_fail(err, IPFSA_E_DENIED, "its token server refused (status %d); %s%.100s%s", response.status,
-                        *r->credentials.note ? r->credentials.note : r->credentials.basic ? "the login for " : "log in with 'docker login ",
-                        *r->credentials.note ? "" : r->place.host, *r->credentials.note ? "" : r->credentials.basic ? " in Docker's config.json is not accepted" : "'");
+                        *r->credentials.note ? r->credentials.note : r->credentials.basic ? "the login kept for " : "log in with 'docker login ",
+                        *r->credentials.note ? "" : r->place.host, *r->credentials.note ? "" : r->credentials.basic ? " is not accepted; log in again" : "'");
   else if (status == IPFSA_OK && response.status != 200) status = ipfsa_fail(err, IPFSA_E_IO, "its token server answered with status %d", response.status);
   if (status == IPFSA_OK) status = keep_token(r, &body, err);
   if (body.data) explicit_bzero(body.data, body.cap);
@@ -64,10 +64,11 @@ static ipfsa_status fetch_token(ipfsa_registry *r, const char *path, const ipfsa
   return status;
 }
 
-static ipfsa_status use_basic(ipfsa_registry *r, ipfsa_error *err) {
+/* before: what was refused, or NULL */
+static ipfsa_status use_basic(ipfsa_registry *r, const char *before, ipfsa_error *err) {
   if (*r->credentials.note) return ipfsa_fail(err, IPFSA_E_DENIED, "it asks for a login; %s", r->credentials.note);
   if (!r->credentials.basic) return ipfsa_fail(err, IPFSA_E_DENIED, "it asks for a login: log in with 'docker login %.100s'", r->place.host);
-  if (r->authorization_is_basic) return ipfsa_fail(err, IPFSA_E_DENIED, "it does not accept the login in Docker's config.json");
+  if (before && strcmp(before, r->credentials.basic) == 0) return ipfsa_fail(err, IPFSA_E_DENIED, "it does not accept the login kept for %.100s; log in again", r->place.host);
   r->authorization = ipfsa_strdup(r->credentials.basic);
   return r->authorization ? IPFSA_OK : ipfsa_fail_nomem(err);
 }
@@ -79,15 +80,14 @@ ipfsa_status ipfsa_registry_authorize(ipfsa_registry *r, const char *path, const
   for (unsigned i = 0; (line = ipfsa_http_answer_header(refusal, "www-authenticate", i)); i++) ipfsa_buf_printf(&all, "%s%s", i ? ", " : "", line);
   ipfsa_status status = ipfsa_buf_status(&all, err);
   if (status == IPFSA_OK) status = ipfsa_challenge_parse(ipfsa_buf_cstr(&all), &challenge, err);
-  if (status == IPFSA_OK && !r->credentials_read) {
-    status = ipfsa_credentials_find(r->docker_config, r->place.host, &r->credentials, err);
-    r->credentials_read = status == IPFSA_OK;
-  }
   if (status) return status;
-  bool basic = challenge.scheme == IPFSA_CHALLENGE_BASIC, was_basic = r->authorization_is_basic && r->authorization;
-  ipfsa_secret_free(ipfsa_steal(r->authorization));
-  r->authorization_is_basic = basic && was_basic;
-  status = basic ? use_basic(r, err) : fetch_token(r, path, &challenge, err);
+  ipfsa_credentials_release(&r->credentials);
+  status = ipfsa_credentials_find(r->docker_config, r->place.host, path, &r->credentials, err);
+  if (status) return status;
+  bool basic = challenge.scheme == IPFSA_CHALLENGE_BASIC;
+  char *before = ipfsa_steal(r->authorization);
+  status = basic ? use_basic(r, before, err) : fetch_token(r, path, &challenge, err);
+  ipfsa_secret_free(before);
   if (status) return status;
   r->authorization_is_basic = basic;
   snprintf(r->authorized_path, sizeof r->authorized_path, "%s", path);

@@ -10,8 +10,7 @@ struct ipfsa_registry {
   ipfsa_registry_place place;
   ipfsa_http_client *client;
   char *docker_config;
-  ipfsa_credentials credentials;
-  bool credentials_read;
+  ipfsa_credentials credentials; /* of the repository that was authorised last */
   char *authorization; /* what worked last; wiped at the end */
   bool authorization_is_basic;
   char authorized_path[IPFSA_MAX_REPOSITORY + 1]; /* the repository a token is for */

@@ -1,21 +1,65 @@
 /* Lists that come in pages: tags and the catalog. */
+#include <strings.h>
+
 #include "base/bytes.h"
 #include "base/error.h"
 #include "codec/json.h"
 #include "container/registry_inside.h"
 
-/* `<TARGET>; rel="next"`: the target, or an empty slice. */
-static ipfsa_bytes next_target(const char *link) {
-  const char *open = link ? strchr(link, '<') : NULL, *close = open ? strchr(open, '>') : NULL;
-  if (!close || (!strstr(close, "rel=\"next\"") && !strstr(close, "rel=next"))) return (ipfsa_bytes){0};
-  return ipfsa_bytes_of(open + 1, (size_t)(close - open) - 1);
+static const char *skip_blanks(const char *p) { return p + strspn(p, " \t"); }
+
+/* A word or a quoted text, whose inside is *ret; returns what follows. */
+static const char *take_text(const char *p, ipfsa_bytes *ret) {
+  bool quoted = *p == '"';
+  p += quoted;
+  size_t len = strcspn(p, quoted ? "\"" : " \t;,");
+  *ret = ipfsa_bytes_of(p, len);
+  return p + len + (quoted && p[len]);
+}
+
+static bool has_word(ipfsa_bytes text, const char *word) {
+  const char *p = (const char *)text.data, *end = p + text.len;
+  for (size_t n; p < end; p += n + 1) {
+    for (n = 0; p + n < end && p[n] != ' '; n++) continue;
+    if (n == strlen(word) && strncasecmp(p, word, n) == 0) return true;
+  }
+  return false;
+}
+
+/* Reads the parameters of one link (RFC 8288) up to the next; *ret_next: its relation is "next". */
+static const char *take_parameters(const char *p, bool *ret_next) {
+  *ret_next = false;
+  for (p = skip_blanks(p); *p == ';'; p = skip_blanks(p)) {
+    ipfsa_bytes value = {0};
+    const char *name = skip_blanks(p + 1);
+    size_t len = strcspn(name, " \t=;,");
+    p = skip_blanks(name + len);
+    if (*p == '=') p = take_text(skip_blanks(p + 1), &value);
+    *ret_next |= len == 3 && strncasecmp(name, "rel", 3) == 0 && has_word(value, "next");
+  }
+  return p + strcspn(p, ",");
+}
+
+/* `<TARGET>; rel="next"` among the links of all such headers: the target, or an empty slice. */
+static ipfsa_bytes next_target(const ipfsa_http_answer *response) {
+  const char *p;
+  for (unsigned i = 0; (p = ipfsa_http_answer_header(response, "link", i)); i++)
+    while (*(p += strspn(p, " \t,")) == '<') {
+      const char *close = strchr(p, '>');
+      if (!close) break;
+      ipfsa_bytes target = ipfsa_bytes_of(p + 1, (size_t)(close - p) - 1);
+      bool is_next;
+      p = take_parameters(close + 1, &is_next);
+      if (is_next) return target;
+    }
+  return (ipfsa_bytes){0};
 }
 
 /* The next page must lie at the same origin: the login goes along. */
 static ipfsa_status next_page(const ipfsa_registry *r, const ipfsa_http_answer *response, ipfsa_buf *url, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf target = {0};
   ipfsa_origin origin;
-  ipfsa_buf_append_bytes(&target, next_target(ipfsa_http_answer_header(response, "link", 0)));
+  ipfsa_buf_append_bytes(&target, next_target(response));
   ipfsa_status status = ipfsa_buf_status(&target, err);
   ipfsa_buf_clear(url);
   if (status || target.len == 0) return status;

@@ -150,7 +150,7 @@ def test_an_interrupt_ends_waiting(fake, program, tmp_path):
     process = subprocess.Popen([program, "container", "logs", "-f", "web", "--host", engine.host, "--repo-dir", tmp_path / "repo"], stderr=subprocess.PIPE)
     assert hanging.wait(30)
     process.terminate()
-    assert process.wait(30) != 0
+    assert process.wait(30) == 0  # it is how following ends
     done_waiting.set()
 
 
@@ -187,6 +187,28 @@ def test_a_pull_shows_its_steps_and_names_the_tag(fake, run):
     done = run(engine, "image", "pull", "busybox", "--json")
     assert done.code == 0 and [json.loads(line)["DoneBytes"] for line in done.out.splitlines()] == [0, 5]
     assert engine.targets("POST")[-1].endswith("/images/create?fromImage=busybox&tag=latest")
+
+
+@pytest.mark.parametrize("platform, fits", [("arm64", False), ("linux/arm64", False), ("linux/aarch64", False), ("386", False), ("linux", True), ("amd64", True), ("x86_64", True),
+                                            ("linux/x86_64", True), ("linux/amd64", True), ("linux/AMD64/v2", True)])
+def test_an_engine_that_pulls_another_platform_is_found_out(fake, run, platform, fits):
+    engine = fake()
+    pull_script(engine, chunked(b'{"status":"Done"}'))
+    done = run(engine, "image", "pull", "busybox", "--platform=" + platform)
+    assert (done.code == 0) == fits and (fits or "it is for amd64, not for " + platform in done.err), done.err
+
+
+def test_each_name_has_the_digest_of_its_own_registry(fake, run):
+    engine = fake()
+    digests = {repo: "sha256:" + letter * 64 for repo, letter in (("busybox", "a"), ("127.0.0.1:5000/busybox", "b"))}
+    engine.script["GET", "/images/json"] = answer(200, [
+        {"Id": "sha256:1", "RepoTags": ["127.0.0.1:5000/busybox:1", "busybox:1", "mine:1", "box:1"], "RepoDigests": ["%s@%s" % d for d in digests.items()], "Size": 1, "Created": 1},
+        {"Id": "sha256:2", "RepoTags": None, "RepoDigests": ["<none>@<none>", "other@sha256:" + "c" * 64], "Size": 1, "Created": 1},
+        {"Id": "sha256:3", "RepoTags": ["<none>:<none>"], "RepoDigests": None, "Size": 1, "Created": 1}])
+    images = [json.loads(line) for line in run(engine, "image", "ls", "--json").out.splitlines()]
+    assert [(i["Name"], i["Digest"]) for i in images] == [
+        ("127.0.0.1:5000/busybox:1", digests["127.0.0.1:5000/busybox"]), ("busybox:1", digests["busybox"]), ("mine:1", ""), ("box:1", ""),
+        ("<none>", "sha256:" + "c" * 64), ("<none>", "")]
 
 
 def test_an_allowed_registry_opens_no_other(fake, run):

@@ -113,9 +113,13 @@ def test_logins(shop, tmp_path):
         good = str(login(tmp_path / "good", registry.host))
         entries, failures = shop.ask("-s", "registries", DOCKER_CONFIG=good)
         assert not failures and entries[registry.host + "/private/model:latest"]["verified"]
+        (tmp_path / "xdg/containers").mkdir(parents=True)  # where `podman login` leaves it, also for a part of a registry
+        (tmp_path / "xdg/containers/auth.json").write_text((tmp_path / "good/config.json").read_text().replace(registry.host, registry.host + "/private"))
+        entries, failures = shop.ask("-s", "registries", XDG_RUNTIME_DIR=str(tmp_path / "xdg"))
+        assert not failures and entries[registry.host + "/private/model:latest"]["verified"]
         bad = str(login(tmp_path / "bad", registry.host, password="wrong-word"))
         done = shop.run("-s", "registries", check=False, DOCKER_CONFIG=bad)
-        assert "UNAUTHORIZED" in done.out and "wrong-word" not in done.out + done.err
+        assert "login kept for " + registry.host in done.out and "wrong-word" not in done.out + done.err
     finally:
         process.terminate()
         process.wait(timeout=20)
@@ -193,6 +197,8 @@ def test_an_engine_gives_its_images_and_its_search(shop, tmp_path):
         assert entries["ipfs/kubo:latest"]["sources"] == ["curated", "local"] and entries["ipfs/kubo:latest"]["tags"] == ["latest", "v0.30"]
         assert entries["localhost/mine:x"]["size"] == 5
         assert set(shop.ask("localhost/mine", "-s", "local", DOCKER_HOST=server.host)[0]) == {"localhost/mine:x"}
+        for letter, found in (("a", {"busybox:1.36"}), ("b", set())):
+            assert set(shop.ask("docker.io/library/busybox:1.36@sha256:" + letter * 64, "-s", "local", DOCKER_HOST=server.host)[0]) == found
         shop.run("-s", "engine", "--limit", "1000", "busy", DOCKER_HOST=server.host)
         assert server.paths()[-1].endswith("limit=100")
         assert "needs a term" in shop.ask("-s", "engine", "-s", "curated", DOCKER_HOST=server.host)[1]["engine"][0]
@@ -265,7 +271,48 @@ def test_pages_at_another_server_are_not_followed(shop):
         script = Script()
         script.table[script.at("tags/list")] = (200, {"Link": '<http://%s/x>; rel="next"' % other.host}, compact({"tags": ["v1"]}))
         entry, failures, _ = ask_script(shop, script)
-        assert not entry and "another server" in failures[0] and not other.requests
+        assert entry["tags"] == ["v1"] and entry["verified"] and "another server" in failures[0] and not other.requests
+
+
+@pytest.mark.parametrize("link", ['<list?last=v0>; rel="prev", <list?next>; rel="next"', '<list?next>;REL = next', '<list?next>; title="a, <b>; rel=c"; rel="last Next"',
+                                  ' , <list?next>; rel="next",<list?last=v0>; rel="first"', '<list?x>; rel=prev, <list?y>; title="rel=\\"next\\"", <list?next>; rel=next'])
+def test_the_next_page_is_found_among_other_links(shop, link):
+    script = Script()
+    tags = script.at("tags/list")
+    script.table[tags] = (200, {"Link": link}, compact({"tags": ["v0"]}))
+    script.table[tags + "?next"] = (200, {"Link": '<list?last=v1>; rel="nextpage", <list?a>; rev=next, <list?b'}, compact({"tags": ["v1"]}))
+    entry, failures, server = ask_script(shop, script)
+    assert entry and entry["tags"] == ["v0", "v1"] and not failures and len([p for p in server.paths() if "tags/list" in p]) == 2
+
+
+def test_a_catalog_that_breaks_off_is_used_as_far_as_it_goes(shop):
+    script = Script()
+    script.table["/v2/_catalog"] = (200, {"Link": '</v2/_catalog?2>; rel="next"'}, compact({"repositories": [script.name]}))
+    script.table["/v2/_catalog?2"] = (500, {}, b"")
+    entry, failures, _ = ask_script(shop, script)
+    assert entry and entry["verified"] and len(failures) == 1 and "status 500" in failures[0]
+
+
+def test_a_version_that_was_named_needs_no_list_of_tags(shop):
+    for status in (500, 403, 404):
+        script = Script()
+        script.table[script.at("tags/list")] = (status, {}, b"")
+        with Scripted(script) as server:
+            shop.configure("docker.registries", server.host)
+            entries, failures = shop.ask("-s", "registries", server.host + "/team/model:v1")
+            assert set(entries) == {server.host + "/team/model:v1"} and all(e["verified"] for e in entries.values())
+            assert bool(failures) == (status != 404)
+            entries, failures = shop.ask("-s", "registries", server.host + "/team/model:v2")
+            assert not any(e["verified"] for e in entries.values()) and server.host + "/team/model:latest" not in entries
+            assert shop.ask("-s", "registries", server.host + "/team/model")[0] == {}
+
+
+def test_the_limit_cuts_off_the_worst(shop):
+    script = Script()
+    script.table["/v2/_catalog"] = (200, {}, compact({"repositories": ["a/supermodel", "b/model-card", script.name]}))
+    entry, _, server = ask_script(shop, script, "model", "--limit", "1")
+    assert entry and not any("supermodel" in path or "card" in path for path in server.paths())
+    assert list(shop.ask("-s", "curated", "llama", "--limit", "1")[0]) == ["ghcr.io/ggml-org/llama.cpp:server"]
 
 
 def token_script(realm, token="T0ken-word", wants_login=True):
@@ -364,6 +411,10 @@ def test_lists_have_limits(shop):
         shop.configure("docker.registries", server.host)
         entry = shop.ask("-s", "registries")[0]["%s/team/model:t998" % server.host]
         assert len(entry["tags"]) == 1000 and entry["tags"][-1] == "t998"
+    script.table[script.at("manifests/latest")] = script.table[script.at("manifests/v1")]  # one that is not among those that are read
+    with Scripted(script) as server:
+        shop.configure("docker.registries", server.host)
+        assert shop.ask("-s", "registries")[0]["%s/team/model:latest" % server.host]["verified"]
     for n, lines in ((8, 8), (9, 9), (20, 9)):
         script = Script()
         script.table["/v2/_catalog"] = (200, {}, compact({"repositories": ["bad/%d" % i for i in range(n)]}))

@@ -17,6 +17,8 @@ static void places_are_read(void **state) {
               {"GHCR.io/a/b/", "ghcr.io", "a/b", "https://ghcr.io"},
               {"docker.io", "docker.io", "", "https://registry-1.docker.io"},
               {"https://index.docker.io/library/redis", "docker.io", "library/redis", "https://registry-1.docker.io"},
+              {"docker.io/redis", "docker.io", "library/redis", "https://registry-1.docker.io"}, /* as engines read it */
+              {"ghcr.io/redis", "ghcr.io", "redis", "https://ghcr.io"},
               {"localhost:5000", "localhost:5000", "", "http://localhost:5000"},
               {"127.0.0.1:5000/x", "127.0.0.1:5000", "x", "http://127.0.0.1:5000"},
               {"https://127.0.0.1:5000", "127.0.0.1:5000", "", "https://127.0.0.1:5000"},

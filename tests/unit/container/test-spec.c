@@ -257,6 +257,10 @@ static void images_come_from_allowed_registries_only(void **state) {
   assert_ok(ipfsa_image_parse(&f->engine, "127.0.0.1:5000/busybox", &ref, &err));
   static const char *const others[] = {"ghcr.io/some/thing", "localhost.example.org/x", "127.example.org/x", "docker.io.example.org/x"};
   for (size_t i = 0; i < 4; i++) assert_status(ipfsa_image_parse(&f->engine, others[i], &ref, &err), IPFSA_E_DENIED);
+  ipfsa_text_list_release(&f->engine.registries);
+  assert_ok(ipfsa_text_list_add(&f->engine.registries, "Index.Docker.io", &err)); /* as the marketplace reads the list */
+  assert_ok(ipfsa_text_list_add(&f->engine.registries, "GHCR.io", &err));
+  assert_ok(ipfsa_image_parse(&f->engine, "ghcr.io/some/thing", &ref, &err));
   IPFSA_AUTO_BUF ipfsa_buf out = {0};
   assert_ok(ipfsa_image_parse(&f->engine, "busybox", &ref, &err));
   ipfsa_image_put(&out, &ref, true);

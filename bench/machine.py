@@ -38,6 +38,14 @@ def memory_gib():
     return None
 
 
+def congestion_control():
+    """Of TCP connections that choose none: one that paces slows those inside the machine, too."""
+    try:
+        return open("/proc/sys/net/ipv4/tcp_congestion_control").read().strip()
+    except OSError:
+        return None
+
+
 def file_system(folder):
     return first_line(["findmnt", "-no", "FSTYPE", "-T", str(folder)])
 
@@ -55,5 +63,5 @@ def describe(place):
                 "openssl": first_line(["openssl", "version"]), "fio": first_line(["fio", "--version"]) if shutil.which("fio") else None,
                 "coreutils": first_line(["cp", "--version"])}
     return {"processor": processor(), "features": features(), "processors": os.cpu_count(), "memory_gib": memory_gib(),
-            "kernel": platform.release().split("-")[0], "file_system": file_system(place.folder), "versions": versions,
+            "kernel": platform.release().split("-")[0], "file_system": file_system(place.folder), "congestion_control": congestion_control(), "versions": versions,
             "sizes": {"file_mib": settings.MB, "car_mib": settings.CAR_MB, "files": settings.FILES, "blocks": settings.BLOCKS, "runs": settings.RUNS}}

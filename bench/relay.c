@@ -1,6 +1,7 @@
 /* How fast bytes come through a tunnel's relay, beside a connection without one: a source, a sink and, between them, a process that relays, as a
- * tunnel is one. Usage: bench-relay direct|relay|copy|splice|docker-proxy MIB. relay: as a tunnel does it on this machine; copy, splice: one way of
- * the two. One JSON line: bytes a second, and the time of a round trip of one byte. */
+ * tunnel is one. Usage: bench-relay direct|relay|copy|splice|docker-proxy MIB [CONGESTION]. relay: as a tunnel does it; copy, splice: one way of the
+ * two. CONGESTION: the congestion control of source and sink, else the machine's own. One JSON line: bytes a second, and the time of a round trip of
+ * one byte. */
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -23,6 +24,12 @@ static void fail(const char *what) {
   exit(1);
 }
 
+static const char *congestion; /* NULL: the machine's */
+
+static void set_congestion(int fd) {
+  if (congestion && setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion, (socklen_t)strlen(congestion)) != 0) fail(congestion);
+}
+
 static int listen_somewhere(struct sockaddr_in *ret) {
   socklen_t len = sizeof *ret;
   *ret = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -31,11 +38,13 @@ static int listen_somewhere(struct sockaddr_in *ret) {
   return fd;
 }
 
-static int connect_to(const struct sockaddr_in *to, int flags) {
+static int connect_to(const struct sockaddr_in *to, bool by_relay) {
   int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (by_relay) ipfsa_relay_set_up(fd);
+  else set_congestion(fd);
   if (connect(fd, (const struct sockaddr *)to, sizeof *to) != 0) fail("connect");
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (flags && fcntl(fd, F_SETFL, flags) != 0) fail("fcntl");
+  if (by_relay && fcntl(fd, F_SETFL, O_NONBLOCK) != 0) fail("fcntl");
   return fd;
 }
 
@@ -74,11 +83,10 @@ static void relay(int listener, const struct sockaddr_in *to, const char *way) {
   ipfsa_relay *relay = NULL;
   ipfsa_error err = {0};
   signal(SIGPIPE, SIG_IGN);
-  int near = accept4(listener, NULL, NULL, SOCK_NONBLOCK), on = 1;
-  setsockopt(near, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  int near = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
   ipfsa_status status = ipfsa_relay_new(0, &relay, &err);
   if (status == IPFSA_OK && strcmp(way, "relay") != 0) ipfsa_relay_use_splice(relay, strcmp(way, "splice") == 0);
-  if (status == IPFSA_OK) status = ipfsa_relay_add(relay, (ipfsa_relay_end){.fd = near}, (ipfsa_relay_end){.fd = connect_to(to, O_NONBLOCK)}, &err);
+  if (status == IPFSA_OK) status = ipfsa_relay_add(relay, (ipfsa_relay_end){.fd = near}, (ipfsa_relay_end){.fd = connect_to(to, true)}, &err);
   while (status == IPFSA_OK && ipfsa_relay_count(relay).n_open) status = ipfsa_relay_step(relay, -1, &err);
   if (status) fprintf(stderr, "%s\n", err.message);
   _exit(status != IPFSA_OK);
@@ -86,15 +94,18 @@ static void relay(int listener, const struct sockaddr_in *to, const char *way) {
 
 int main(int argc, char **argv) {
   static char data[PIECE];
-  if (argc != 3) return 1;
+  if (argc != 3 && argc != 4) return 1;
+  congestion = argv[3];
   uint64_t total = strtoull(argv[2], NULL, 10) << 20;
   struct sockaddr_in server, between;
   int server_fd = listen_somewhere(&server), between_fd = listen_somewhere(&between);
   bool direct = strcmp(argv[1], "direct") == 0;
   pid_t proxy = strcmp(argv[1], "docker-proxy") == 0 ? docker_proxy(&between_fd, &between, &server) : 0;
+  set_congestion(server_fd);
+  if (!direct && !proxy) ipfsa_relay_set_up(between_fd); /* before anyone connects */
   if (fork() == 0) serve(server_fd);
   if (!direct && !proxy && fork() == 0) relay(between_fd, &server, argv[1]);
-  int fd = connect_to(direct ? &server : &between, 0);
+  int fd = connect_to(direct ? &server : &between, false);
   uint64_t start = ipfsa_clock_monotonic_ns();
   for (int i = 0; i < ROUND_TRIPS; i++)
     if (write(fd, data, 1) != 1 || read(fd, data, 1) != 1) fail("round trip");

@@ -1,5 +1,6 @@
 """What a tunnel's relay costs, beside a loopback connection without one: bytes a second of one connection, and a round trip. Docker's own relay, which
-carries the ports it publishes on loopback, does the same work; two direct connections at once are what the kernel does under any relay, twice."""
+carries the ports it publishes on loopback, does the same work; two direct connections at once are what the kernel does under any relay, twice. Once with
+the machine's own congestion control at source and sink, once with reno there: one that paces (bbr) slows the direct way, too."""
 import json
 import shutil
 import subprocess
@@ -10,8 +11,11 @@ RUNS = 7
 WAYS = {"ours": "relay", "direct": "direct", "ours, copying": "copy", "ours, by splice": "splice", "docker-proxy": "docker-proxy"}
 
 
-def start(place, way):
-    return subprocess.Popen([str(place.tools / "bench-relay"), way, str(settings.MB)], stdout=subprocess.PIPE)
+UNPACED = "reno"
+
+
+def start(place, way, *congestion):
+    return subprocess.Popen([str(place.tools / "bench-relay"), way, str(settings.MB), *congestion], stdout=subprocess.PIPE)
 
 
 def result(process):
@@ -29,5 +33,7 @@ def measure(place, recorder):
             took = result(start(place, ways[who]))
             recorder.value("one connection", who, "MB/s", took["bytes_per_second"] / 1e6, turn=turn)
             recorder.value("a round trip of one byte", who, "µs", took["round_trip_ns"] / 1e3, turn=turn)
+            took = result(start(place, ways[who], UNPACED))
+            recorder.value("one connection, " + UNPACED, who, "MB/s", took["bytes_per_second"] / 1e6, turn=turn)
         both = [start(place, "direct"), start(place, "direct")]
         recorder.value("one connection", "two direct ones, each", "MB/s", min(result(p)["bytes_per_second"] for p in both) / 1e6, turn=turn)

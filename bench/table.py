@@ -171,9 +171,10 @@ def tunnel(results):
     found = [row for row in results.group("tunnel") if row.values]
     if not found:
         return []
+    used = results.machines["tunnel"].get("congestion_control")
     lines = ["## Tunnels", "", "`bench-relay`: what carries a tunnel's bytes, in a process of its own, beside a loopback connection without it and beside `docker-proxy`, which "
-             "carries the ports that Docker publishes on loopback. Where there are fewer than three processors for source, relay and sink, they share them: "
-             "[internals/tunnel.md](internals/tunnel.md).", "", "| work | contender | | of direct |", "|---|---|---|---|"]
+             "carries the ports that Docker publishes on loopback. With the congestion control of the machine%s, and with one that does not pace at source and sink; where "
+             "there are fewer than three processors, source, relay and sink share them: [internals/tunnel.md](internals/tunnel.md)." % (" (`%s`)" % used if used else ""), "", "| work | contender | | of direct |", "|---|---|---|---|"]
     for row in found:
         unit = row.values["ours"][0]["unit"]
         for who in row.values:

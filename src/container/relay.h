@@ -1,5 +1,5 @@
-/* Pairs of byte streams, each copied into the other by one thread: through one shared buffer, or, where both ends are sockets and processors are many,
- * by splice (docs/internals/tunnel.md says when which is faster). The end of one direction is passed on as the end of that direction only; a
+/* Pairs of byte streams, each copied into the other by one thread: by splice where both ends are sockets and much comes, else through one shared
+ * buffer (docs/internals/tunnel.md). The end of one direction is passed on as the end of that direction only; a
  * connection that broke is passed on as broken (a reset), never as an end.
  * Memory and descriptors are held only for bytes under way. Threads: one at a time per relay; counters and wake from any. */
 #ifndef IPFSA_CONTAINER_RELAY_H
@@ -20,6 +20,8 @@ typedef struct ipfsa_relay_end {
   const ipfsa_relay_ops *ops; /* NULL: a plain stream socket */
   void *ctx;
 } ipfsa_relay_end;
+/* For a TCP socket between two places of this machine, before it listens or connects: it sends at once and without pacing. An accepted one inherits that. */
+void ipfsa_relay_set_up(int fd);
 void ipfsa_relay_end_close(ipfsa_relay_end *end, bool reset); /* reset: the other side sees a broken connection, where its kind can show that */
 
 typedef struct ipfsa_relay_counters {
@@ -33,7 +35,7 @@ typedef struct ipfsa_relay_counters {
 typedef struct ipfsa_relay ipfsa_relay;
 /* idle_ns: a pair in which nothing moves for this long is ended; 0 = never. */
 ipfsa_status ipfsa_relay_new(uint64_t idle_ns, ipfsa_relay **ret, ipfsa_error *err);
-void ipfsa_relay_use_splice(ipfsa_relay *relay, bool splices); /* else chosen by the number of processors */
+void ipfsa_relay_use_splice(ipfsa_relay *relay, bool splices); /* true unless said; for tests and measurements */
 void ipfsa_relay_free(ipfsa_relay *relay); /* ends every pair; NULL is fine */
 /* Both ends are the relay's from now on, also when this fails (they are closed then). */
 ipfsa_status ipfsa_relay_add(ipfsa_relay *relay, ipfsa_relay_end a, ipfsa_relay_end b, ipfsa_error *err);

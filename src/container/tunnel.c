@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -65,6 +64,7 @@ static ipfsa_status listen_at(ipfsa_tunnel *t, uint16_t port, ipfsa_error *err) 
   socklen_t len = sizeof at;
   t->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (t->listener < 0) return port_failed(errno, port, err);
+  ipfsa_relay_set_up(t->listener);
   int on = 1; /* connections of an earlier tunnel that are still being forgotten do not hold the port; one that listens does */
   (void)setsockopt(t->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (bind(t->listener, (struct sockaddr *)&at, sizeof at) != 0 || listen(t->listener, BACKLOG) != 0 || getsockname(t->listener, (struct sockaddr *)&at, &len) != 0)
@@ -231,8 +231,6 @@ static void take_client(ipfsa_tunnel *t, int client) {
     close_client(client);
     return;
   }
-  int on = 1;
-  (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   *job = (dial_job){.task.run = run_job, .tunnel = t, .client = client};
   COUNT(t->n_dialing, 1);
   ipfsa_pool_submit(t->pool, &job->task);

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -132,8 +131,7 @@ static ipfsa_status connect_to(ipfsa_tunnel_dialer *d, struct in_addr address, i
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(d->port), .sin_addr = address};
   IPFSA_AUTO_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return ipfsa_fail_errno(err, errno, "tunnel to %s: socket", d->container);
-  int on = 1;
-  (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* whoever wrote decided already how to cut it */
+  ipfsa_relay_set_up(fd);
   *ret_code = connect(fd, (struct sockaddr *)&to, sizeof to) == 0 ? 0 : errno;
   if (*ret_code == EINPROGRESS) {
     ipfsa_status status = wait_connected(d, fd, ret_code, err);

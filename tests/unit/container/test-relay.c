@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -13,7 +14,7 @@
 #include "base/fault.h"
 #include "container/relay_inside.h"
 
-static bool splices; /* every test runs both ways, however many processors there are */
+static bool splices; /* every test runs both ways */
 
 /* One pair between two outer sockets of the test: near | a … b | far. */
 typedef struct wires {
@@ -457,6 +458,33 @@ static void memory_runs_out(void **state) {
   assert_int_equal(n_open_fds(), before);
 }
 
+/* --- sockets of this machine are not paced, nor are those that were accepted --- */
+
+static void local_sockets_are_not_paced(void **state) {
+  (void)state;
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t len = sizeof at;
+  int fds[3] = {socket(AF_INET, SOCK_STREAM, 0), socket(AF_INET, SOCK_STREAM, 0)};
+  ipfsa_relay_set_up(fds[0]);
+  assert_int_equal(bind(fds[0], (struct sockaddr *)&at, sizeof at), 0);
+  assert_int_equal(listen(fds[0], 1), 0);
+  assert_int_equal(getsockname(fds[0], (struct sockaddr *)&at, &len), 0);
+  ipfsa_relay_set_up(fds[1]);
+  assert_int_equal(connect(fds[1], (struct sockaddr *)&at, sizeof at), 0);
+  fds[2] = accept(fds[0], NULL, NULL);
+  for (int i = 1; i < 3; i++) {
+    char name[16] = "";
+    int on = 0;
+    len = sizeof name;
+    assert_int_equal(getsockopt(fds[i], IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+    assert_string_equal(name, "reno");
+    len = sizeof on;
+    assert_int_equal(getsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+    assert_int_not_equal(on, 0);
+  }
+  for (int i = 0; i < 3; i++) close(fds[i]);
+}
+
 /* --- many --- */
 
 static void count_call(void *ctx) {
@@ -497,7 +525,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_end_is_the_end_of_one_direction), cmocka_unit_test(a_reset_is_passed_on_as_one),
       cmocka_unit_test(a_pair_in_which_nothing_moves_is_ended), cmocka_unit_test(every_byte_arrives_in_order),
-      cmocka_unit_test(a_full_target_holds_its_source_only), cmocka_unit_test(a_pair_is_forgotten_with_its_end), cmocka_unit_test(what_is_kept_has_a_limit), cmocka_unit_test(memory_runs_out),
+      cmocka_unit_test(a_full_target_holds_its_source_only), cmocka_unit_test(a_pair_is_forgotten_with_its_end), cmocka_unit_test(what_is_kept_has_a_limit), cmocka_unit_test(memory_runs_out), cmocka_unit_test(local_sockets_are_not_paced),
       cmocka_unit_test(many_pairs_and_a_watch)};
   int failed = cmocka_run_group_tests_name("copying", tests, NULL, NULL);
   splices = true;

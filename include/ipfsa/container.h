@@ -194,7 +194,8 @@ typedef struct ipfsa_container_prune_options {
   bool containers, volumes, networks; /* all false: containers and networks; volumes hold data, so they must be named */
 } ipfsa_container_prune_options;
 typedef int (*ipfsa_container_pruned_cb)(void *ctx, const char *kind, const char *name); /* after each removal */
-/* Removes what is ours and not in use: stopped containers, networks and volumes without containers. cb may be NULL. */
+/* Removes what is ours and not in use: stopped containers, networks and volumes without containers, be they stopped. What cannot be removed does not keep
+ * the others: the first such failure is returned in the end. cb may be NULL. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_container_prune(ipfsa_engine *engine, const ipfsa_container_prune_options *options, ipfsa_container_pruned_cb cb,
                                                          void *ctx, ipfsa_error *err);
 
@@ -239,6 +240,7 @@ typedef int (*ipfsa_network_cb)(void *ctx, const ipfsa_network *network);
 /* internal: without a way out. E_EXISTS, *ret_created as above. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_network_create(ipfsa_engine *engine, const char *name, bool internal, bool *ret_created, ipfsa_error *err);
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_network_list(ipfsa_engine *engine, bool foreign, ipfsa_network_cb cb, void *ctx, ipfsa_error *err);
+/* E_BUSY when a container uses it, be it stopped. */
 IPFSA_API IPFSA_CHECK ipfsa_status ipfsa_network_rm(ipfsa_engine *engine, const char *name, ipfsa_error *err);
 
 #ifdef __cplusplus

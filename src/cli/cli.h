@@ -79,6 +79,7 @@ const char *cli_cid(cli_context *ctx, const ipfsa_cid *cid);
 bool cli_json(const cli_context *ctx);
 
 /* A small JSON writer onto standard output. */
+void cli_out_json(cli_context *ctx, const char *json); /* whole JSON as it is; at a terminal what could steer it is escaped, as by the following two */
 void cli_json_string(cli_context *ctx, const void *text, size_t len); /* quoted and escaped */
 void cli_json_escaped(cli_context *ctx, const void *text, size_t len); /* a part of one: escaped alone */
 

@@ -169,7 +169,9 @@ static int start_with(cli_context *ctx, starter start, cli_mounts *mounts, const
   } else {
     if (mounts) cli_mounts_print(ctx, mounts);
     cli_name(ctx, c->name, 0);
-    cli_out(ctx, " %s%s", strcmp(c->state, "running") == 0 ? "runs" : c->state, changed ? "" : " already");
+    cli_out(ctx, " ");
+    cli_name(ctx, strcmp(c->state, "running") == 0 ? "runs" : c->state, 0);
+    cli_out(ctx, "%s", changed ? "" : " already");
     print_ports(ctx, c, " ");
     cli_out(ctx, "\n");
   }
@@ -343,7 +345,11 @@ static int list_one(void *arg, const ipfsa_container *c) {
   cli_name(ctx, c->image, 30);
   cli_out(ctx, " ");
   cli_name(ctx, c->state, 0);
-  if (*c->health) cli_out(ctx, " (%s)", c->health);
+  if (*c->health) {
+    cli_out(ctx, " (");
+    cli_name(ctx, c->health, 0);
+    cli_out(ctx, ")");
+  }
   print_ports(ctx, c, " ");
   cli_out(ctx, "\n");
   return 0;
@@ -365,7 +371,8 @@ static int run_inspect(cli_context *ctx) {
   char *json = NULL;
   if (!engine) return 1;
   if (ipfsa_container_inspect(engine, cli_arg_at(ctx, 0), cli_bool(ctx, "show-env"), &json, &err) != IPFSA_OK) return cli_fail(ctx, &err);
-  cli_out(ctx, "%s\n", json);
+  cli_out_json(ctx, json);
+  cli_out(ctx, "\n");
   ipfsa_text_free(json);
   return 0;
 }

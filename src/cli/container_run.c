@@ -203,7 +203,11 @@ static int print_pruned(void *arg, const char *kind, const char *name) {
     cli_json_member(ctx, true, "Kind", kind);
     cli_json_member(ctx, false, "Name", name);
     cli_out(ctx, "}\n");
-  } else cli_out(ctx, "removed %s %s\n", kind, name);
+  } else {
+    cli_out(ctx, "removed %s ", kind);
+    cli_name(ctx, name, 0);
+    cli_out(ctx, "\n");
+  }
   return 0;
 }
 

@@ -154,7 +154,6 @@ const char *cli_cid(cli_context *ctx, const ipfsa_cid *cid) {
 }
 
 void cli_json_escaped(cli_context *ctx, const void *text, size_t len) {
-  (void)ctx;
   const unsigned char *p = text;
   while (len) {
     unsigned code = 0;
@@ -166,8 +165,23 @@ void cli_json_escaped(cli_context *ctx, const void *text, size_t len) {
     else if (*p == '\n') fputs("\\n", stdout);
     else if (*p == '\r') fputs("\\r", stdout);
     else if (*p == '\t') fputs("\\t", stdout);
-    else if (code < 0x20 || code == 0x7f || code == 0x2028 || code == 0x2029) printf("\\u%04x", code);
+    else if (code < 0x20 || code == 0x7f || code == 0x2028 || code == 0x2029 || (ctx->out_is_tty && !is_harmless(code))) printf("\\u%04x", code);
     else fwrite(p, 1, n, stdout);
+    p += n;
+    len -= n;
+  }
+}
+
+void cli_out_json(cli_context *ctx, const char *json) {
+  const unsigned char *p = (const unsigned char *)json;
+  size_t len = strlen(json);
+  if (!ctx->out_is_tty) fwrite(p, 1, len, stdout);
+  while (len && ctx->out_is_tty) {
+    unsigned code = 0xfffd; /* stays for what is no UTF-8 */
+    size_t n = utf8_at(p, len, &code);
+    if (n && (code < 0x7f || is_harmless(code))) fwrite(p, 1, n, stdout); /* what is below 0x20 is white space here: in texts it is escaped already */
+    else printf("\\u%04x", code);
+    n = n ? n : 1;
     p += n;
     len -= n;
   }

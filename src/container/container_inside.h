@@ -44,6 +44,10 @@ ipfsa_status ipfsa_container_wait_ready(ipfsa_engine *engine, const char *name, 
 ipfsa_status ipfsa_container_check_waits(ipfsa_texts waits, ipfsa_error *err);
 
 const char *ipfsa_network_key(const ipfsa_engine *engine); /* of a list's entry: by what it is removed */
+/* All containers, running or not, whosever; and the first of them that is set to this network, by name, or NULL. Docker itself counts only those that
+ * run, and one whose network is gone never starts again. Borrowed. */
+ipfsa_status ipfsa_network_list_users(ipfsa_engine *engine, json_t **ret, ipfsa_error *err);
+const char *ipfsa_network_user(const json_t *containers, const json_t *network);
 
 /* Is the image here? *ret (may be NULL) its inspection. E_NOT_FOUND. */
 ipfsa_status ipfsa_image_look(ipfsa_engine *engine, const ipfsa_reference *ref, json_t **ret, ipfsa_error *err);

@@ -14,6 +14,23 @@ static ipfsa_status list(ipfsa_engine *engine, bool foreign, json_t **ret, ipfsa
 /* A name may be ambiguous to Docker, an id never is. Podman has one of a name, and, asked by id, removes a network although containers use it. */
 const char *ipfsa_network_key(const ipfsa_engine *engine) { return ipfsa_engine_is_podman(engine) ? "Name" : "Id"; }
 
+ipfsa_status ipfsa_network_list_users(ipfsa_engine *engine, json_t **ret, ipfsa_error *err) {
+  IPFSA_AUTO_BUF ipfsa_buf target = {0};
+  ipfsa_buf_str(&target, "/containers/json?all=1");
+  return ipfsa_engine_ask(engine, &(ipfsa_engine_call){.method = "GET", .target = &target}, ret, NULL, err);
+}
+
+const char *ipfsa_network_user(const json_t *containers, const json_t *network) {
+  for (size_t i = 0; i < json_array_size(containers); i++) {
+    const json_t *entry = json_array_get(containers, i), *set = ipfsa_json_at(entry, "NetworkSettings", "Networks", ipfsa_json_text(network, "Name"), NULL);
+    const char *id = ipfsa_json_text(set, "NetworkID"); /* "" before the first start */
+    if (!set || (*id && strcmp(id, ipfsa_json_text(network, "Id")) != 0)) continue; /* another of this name, that is no more */
+    const char *name = json_string_value(json_array_get(json_object_get(entry, "Names"), 0));
+    return !name ? ipfsa_json_text(entry, "Id") : *name == '/' ? name + 1 : name;
+  }
+  return NULL;
+}
+
 /* The network of exactly this name, or NULL. Older engines hold several of one name: ours comes first. Borrowed. */
 static const json_t *find(const json_t *all, const char *name) {
   const json_t *found = NULL;
@@ -56,7 +73,11 @@ ipfsa_status ipfsa_network_rm(ipfsa_engine *engine, const char *name, ipfsa_erro
   const json_t *there = find(all, name);
   if (!there) return ipfsa_fail(err, IPFSA_E_NOT_FOUND, "network %s: there is none of this name", name);
   if (!ipfsa_labels_are_ours(ipfsa_json_at(there, "Labels", NULL))) status = ipfsa_danger(engine, "foreign", name, "this network was not made by ipfs-accelerate", err);
+  IPFSA_AUTO_JSON json_t *containers = NULL;
+  if (status == IPFSA_OK) status = ipfsa_network_list_users(engine, &containers, err);
   if (status) return status;
+  const char *user = ipfsa_network_user(containers, there);
+  if (user) return ipfsa_fail(err, IPFSA_E_BUSY, "network %s: container %.128s uses it; remove the containers that use it first", name, user);
   IPFSA_AUTO_BUF ipfsa_buf target = {0};
   ipfsa_buf_str(&target, "/networks/");
   ipfsa_http_put_encoded(&target, ipfsa_json_text(there, ipfsa_network_key(engine)));

@@ -12,6 +12,8 @@ typedef struct pruner {
   ipfsa_engine *engine;
   ipfsa_container_pruned_cb cb;
   void *ctx;
+  ipfsa_status failed; /* of the first that could not be removed; the others are tried all the same */
+  ipfsa_error failure;
 } pruner;
 
 /* One removal. What is in use, or gone in the meantime, stays without a word: it is not what was asked for. */
@@ -22,11 +24,15 @@ static ipfsa_status remove_one(pruner *p, const char *kind, const char *path, co
   ipfsa_buf_str(&target, query);
   ipfsa_error local = {0};
   ipfsa_status status = ipfsa_engine_ask(p->engine, &(ipfsa_engine_call){.method = "DELETE", .target = &target}, NULL, NULL, &local);
-  if (status == IPFSA_E_BUSY || status == IPFSA_E_NOT_FOUND || status == IPFSA_E_DENIED) return IPFSA_OK;
-  if (status) {
+  bool stays = status == IPFSA_E_BUSY || status == IPFSA_E_NOT_FOUND || status == IPFSA_E_DENIED;
+  if (stays && !local.sys_errno) return IPFSA_OK; /* with an errno it is the engine that is not found */
+  if (status) ipfsa_error_prefix(&local, status, "%s %.100s", kind, name);
+  if (status == IPFSA_E_CANCELLED || status == IPFSA_E_TIMEOUT || status == IPFSA_E_NOMEM || local.sys_errno) { /* the engine itself: no other would go better */
     if (err) *err = local;
-    return ipfsa_error_prefix(err, status, "%s %.100s", kind, name);
+    return status;
   }
+  if (status && !p->failed) p->failed = status, p->failure = local;
+  if (status) return IPFSA_OK;
   return p->cb && p->cb(p->ctx, kind, name) != 0 ? ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled") : IPFSA_OK;
 }
 
@@ -74,12 +80,14 @@ static ipfsa_status prune_volumes(pruner *p, ipfsa_error *err) {
 
 static ipfsa_status prune_networks(pruner *p, ipfsa_error *err) {
   IPFSA_AUTO_JSON json_t *list = NULL;
+  IPFSA_AUTO_JSON json_t *containers = NULL;
   ipfsa_status status = ask_for_ours(p, "/networks", &list, err);
+  if (status == IPFSA_OK) status = ipfsa_network_list_users(p->engine, &containers, err);
   json_t *entry;
   size_t i;
   json_array_foreach(list, i, entry) {
     if (status) break;
-    if (!ipfsa_labels_are_ours(ipfsa_json_at(entry, "Labels", NULL))) continue;
+    if (!ipfsa_labels_are_ours(ipfsa_json_at(entry, "Labels", NULL)) || ipfsa_network_user(containers, entry)) continue;
     status = remove_one(p, "network", "/networks/", ipfsa_json_text(entry, ipfsa_network_key(p->engine)), "", ipfsa_json_text(entry, "Name"), err);
   }
   return status;
@@ -88,10 +96,12 @@ static ipfsa_status prune_networks(pruner *p, ipfsa_error *err) {
 ipfsa_status ipfsa_container_prune(ipfsa_engine *engine, const ipfsa_container_prune_options *options, ipfsa_container_pruned_cb cb, void *ctx,
                                    ipfsa_error *err) {
   ipfsa_container_prune_options o = IPFSA_OPTIONS(ipfsa_container_prune_options, options);
-  pruner p = {engine, cb, ctx};
+  pruner p = {.engine = engine, .cb = cb, .ctx = ctx};
   bool none = !o.containers && !o.volumes && !o.networks;
   ipfsa_status status = none || o.containers ? prune_containers(&p, err) : IPFSA_OK;
   if (status == IPFSA_OK && (none || o.networks)) status = prune_networks(&p, err);
   if (status == IPFSA_OK && !none && o.volumes) status = prune_volumes(&p, err);
-  return status;
+  if (status || !p.failed) return status;
+  if (err) *err = p.failure;
+  return p.failed;
 }

@@ -12,6 +12,7 @@ import pytest
 
 from conftest import ROOT, Ipfs
 from engines import IMAGE, wait_until
+from test_terminal import on_terminal
 
 
 @pytest.fixture(params=["docker", "podman"])
@@ -245,6 +246,28 @@ def test_several_networks_and_a_restart_policy(box):
     assert {n["Name"] for n in rows(box("network", "ls", "--json"))} == {"net-a", "net-b"}
     done = box("container", "start", "both", IMAGE, "--network=net-a", "--network=net-c", "--restart=on-failure:3", "--", "sleep", "600", check=False)
     assert done.code == 1 and "other options" in done.err, done.err
+
+
+def test_inspecting_at_a_terminal_does_not_steer_it(docker_box):
+    label = "a \u009b31m\u202e wörd"
+    sleeper(docker_box, "odd", "--label=note=" + label)
+    code, shown = on_terminal(docker_box, ["container", "inspect", "odd"], None)
+    assert code == 0 and "\u009b" not in shown and "\u202e" not in shown and "wörd" in shown
+    assert json.loads(shown)["Config"]["Labels"]["note"] == label
+    assert json.loads(docker_box("container", "inspect", "odd").out)["Config"]["Labels"]["note"] == label
+
+
+def test_a_network_of_a_stopped_container_stays(box):
+    """Docker would remove it, and the container could never be started again."""
+    box("network", "create", "quiet")
+    sleeper(box, "idle", "--network=quiet")
+    box("container", "stop", "--time=0", "idle")
+    assert rows(box("container", "prune", "--networks", "--json")) == []
+    done = box("network", "rm", "quiet", check=False)
+    assert done.code == 1 and "remove the containers" in done.err and ("container idle uses it" in done.err or box.engine.kind == "podman"), done.err
+    assert rows(box("container", "start", "idle", "--json"))[0]["State"] == "running"
+    box("container", "rm", "--force", "idle")
+    assert rows(box("container", "prune", "--json")) == [{"Kind": "network", "Name": "quiet"}]
 
 
 def test_what_is_written_to_a_volume_at_tmp_is_kept(box):

@@ -211,6 +211,18 @@ def test_each_name_has_the_digest_of_its_own_registry(fake, run):
         ("<none>", "sha256:" + "c" * 64), ("<none>", "")]
 
 
+def test_one_that_cannot_be_pruned_does_not_keep_the_others(fake, run):
+    engine = fake()
+    ended = [{"Id": letter * 64, "Names": ["/" + letter], "State": "exited", "Created": 1, "Labels": {LABEL: "1"}} for letter in "abc"]
+    engine.script["GET", "/containers/json"] = answer(200, ended)
+    engine.script["GET", "/networks"] = answer(200, [{"Id": "n1", "Name": "net", "Labels": {LABEL: "1"}}])
+    for path, status in (("containers/" + "a" * 64, 500), ("containers/" + "b" * 64, 204), ("containers/" + "c" * 64, 500), ("networks/n1", 204)):
+        engine.script["DELETE", "/" + path] = answer(status, {"message": "device is busy"} if status == 500 else None)
+    done = run(engine, "container", "prune", "--json")
+    assert [json.loads(line)["Name"] for line in done.out.splitlines()] == ["b", "net"]
+    assert done.code == 1 and "container a: " in done.err and "device is busy" in done.err and "container c" not in done.err, done.err
+
+
 def test_an_allowed_registry_opens_no_other(fake, run):
     """An engine reads "ghcr.io/x" as a host and a name, so an image of Docker Hub that is called so keeps its registry in front."""
     engine = fake()

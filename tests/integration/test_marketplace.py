@@ -3,11 +3,13 @@ import json
 import signal
 import ssl
 import subprocess
+import types
 
 import pytest
 
 from conftest import PROGRAM, Ipfs
 from registries import (INDEX, MANIFEST, PASSWORD, Scripted, compact, descriptor, digest_of, image, login, start_registry)
+from test_terminal import on_terminal
 
 
 class Shop:
@@ -488,6 +490,18 @@ def test_terminal_escapes_stay_out_of_json(shop):
     with Scripted(script) as server:
         shop.configure("docker.registries", server.host)
         assert "\x1b" not in shop.run("-s", "registries").out
+
+
+def test_at_a_terminal_no_json_steers_it(shop):
+    """U+009B begins a sequence as ESC [ does, U+202E turns the text around: escaped at a terminal, as they are in a file."""
+    label = "nice \u009b31m\u202e wörds"
+    with Scripted(Script(image(label=label))) as server:
+        shop.configure("docker.registries", server.host)
+        assert json.loads(shop.run("-s", "registries").out)["description"] == label
+        node = types.SimpleNamespace(program=shop.ipfs.program, cwd=shop.ipfs.cwd, env={**shop.ipfs.env, **shop.env})
+        code, shown = on_terminal(node, ["marketplace", "--json", "-s", "registries"], None)
+        line = shown[shown.index("{"):shown.rindex("}") + 1]
+        assert code == 0 and json.loads(line)["description"] == label and "\u009b" not in shown and "\u202e" not in shown and "wörds" in shown
 
 
 def test_without_libcurl_the_rest_works(shop, tmp_path):

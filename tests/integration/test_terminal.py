@@ -15,9 +15,9 @@ CONTENT = hashlib.shake_128(b"terminal").digest(3 << 20)
 
 
 def on_terminal(node, args, out, stdin=None, feed=None):
-    """Runs with standard error on a terminal: (exit code, what it showed there). feed: called with the process and what was shown so far."""
+    """Runs with standard error on a terminal, and standard output as well where out is None: (exit code, what it showed there). feed: called with the process and what was shown so far."""
     own, theirs = pty.openpty()
-    process = subprocess.Popen([node.program, *map(str, args)], cwd=node.cwd, env=node.env, stdin=stdin or subprocess.DEVNULL, stdout=out, stderr=theirs)
+    process = subprocess.Popen([node.program, *map(str, args)], cwd=node.cwd, env=node.env, stdin=stdin or subprocess.DEVNULL, stdout=theirs if out is None else out, stderr=theirs)
     os.close(theirs)
     shown = b""
     while True:

@@ -15,13 +15,16 @@
 #define LEAST_MEMORY (6u << 20)          /* bytes; engines refuse less */
 #define HEALTH_INTERVAL_NS 5000000000    /* of health_cmd */
 
-/* All texts of the options; what is checked here JSON can hold, so that further on only memory can be lacking. */
+/* Number and texts of all options; what is checked here JSON can hold, so that further on only memory can be lacking. */
 static ipfsa_status check_texts(const ipfsa_container_start_options *o, ipfsa_error *err) {
   const struct { const char *what; ipfsa_texts texts; } lists[] = {{"command", o->command}, {"entrypoint", o->entrypoint}, {"environment", o->env}, {"port", o->ports},
       {"volume", o->volumes}, {"tmpfs", o->tmpfs}, {"network", o->networks}, {"label", o->labels}, {"option", o->extras}};
   const struct { const char *what, *text; } texts[] = {{"gpus", o->gpus}, {"user", o->user}, {"folder", o->workdir}, {"health command", o->health_cmd}};
   ipfsa_status status = IPFSA_OK;
-  for (size_t i = 0; i < sizeof lists / sizeof *lists && status == IPFSA_OK; i++) status = ipfsa_json_check_texts(lists[i].what, lists[i].texts, err);
+  for (size_t i = 0; i < sizeof lists / sizeof *lists && status == IPFSA_OK; i++) {
+    if (lists[i].texts.n > IPFSA_MAX_SPEC_ITEMS) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s: more than %u items", lists[i].what, IPFSA_MAX_SPEC_ITEMS);
+    status = ipfsa_json_check_texts(lists[i].what, lists[i].texts, err);
+  }
   for (size_t i = 0; i < sizeof texts / sizeof *texts && status == IPFSA_OK; i++) status = ipfsa_json_check_text(texts[i].what, texts[i].text, err);
   return status;
 }
@@ -34,7 +37,6 @@ static ipfsa_status put(json_t *object, const char *key, json_t *value, ipfsa_er
 /* A list of words under a key; none: the key is left out. */
 static ipfsa_status put_words(json_t *object, const char *key, ipfsa_texts words, ipfsa_error *err) {
   if (words.n == 0) return IPFSA_OK;
-  if (words.n > IPFSA_MAX_SPEC_ITEMS) return ipfsa_fail(err, IPFSA_E_LIMIT, "%s: more than %u items", key, IPFSA_MAX_SPEC_ITEMS);
   return put(object, key, ipfsa_json_list(words), err);
 }
 
@@ -115,14 +117,15 @@ static ipfsa_status put_ports(const ipfsa_engine *engine, ipfsa_texts ports, jso
 
 /* --- mounts --- */
 
-static ipfsa_status put_mounts(const ipfsa_engine *engine, ipfsa_texts volumes, json_t *host_config, ipfsa_error *err) {
+static ipfsa_status put_mounts(const ipfsa_engine *engine, ipfsa_texts volumes, const char *data_root, json_t *host_config, ipfsa_error *err) {
   json_t *mounts = json_array();
   ipfsa_status status = put(host_config, "Mounts", mounts, err);
   for (size_t i = 0; i < volumes.n && status == IPFSA_OK; i++) {
     ipfsa_spec_mount m = {0};
     status = ipfsa_spec_mount_parse(engine, volumes.items[i], &m, err);
     if (status) break;
-    status = ipfsa_json_check_text("where a volume's folder really is", m.source, err); /* behind a link */
+    status = ipfsa_spec_mount_check_root(engine, &m, data_root, err);
+    if (status == IPFSA_OK) status = ipfsa_json_check_text("where a volume's folder really is", m.source, err); /* behind a link */
     json_t *mount =
         status ? NULL : json_pack("{s:s,s:s,s:s,s:b}", "Type", m.is_bind ? "bind" : "volume", "Source", m.source, "Target", m.target, "ReadOnly", m.read_only);
     if (status == IPFSA_OK && json_array_append_new(mounts, mount) != 0) status = ipfsa_fail_nomem(err);
@@ -353,7 +356,7 @@ ipfsa_status ipfsa_spec_build(const ipfsa_engine *engine, const char *name, cons
   if (status == IPFSA_OK) status = put_confinement(engine, o, host_config, err);
   if (status == IPFSA_OK) status = put_limits(o, facts, host_config, err);
   if (status == IPFSA_OK) status = put_ports(engine, o->ports, body, host_config, err);
-  if (status == IPFSA_OK) status = put_mounts(engine, o->volumes, host_config, err);
+  if (status == IPFSA_OK) status = put_mounts(engine, o->volumes, facts->data_root, host_config, err);
   if (status == IPFSA_OK) status = put_contents(facts, json_object_get(body, "Labels"), json_object_get(host_config, "Mounts"), err);
   if (status == IPFSA_OK) status = ipfsa_probe_plan_put(o->probe, json_object_get(body, "Labels"), err);
   if (status == IPFSA_OK) status = put_tmpfs(o->tmpfs, host_config, err);

@@ -16,6 +16,7 @@ typedef struct ipfsa_spec_facts { /* what the engine and the image say */
   const ipfsa_content *contents; /* made by this program, so no check of binds applies */
   size_t n_contents;
   int64_t n_cpus, memory; /* of the engine's host; 0 = unknown: no limit is set */
+  const char *data_root;  /* the engine's own folder, which no container sees; NULL or "" = unknown */
 } ipfsa_spec_facts;
 
 /* *ret: the body of /containers/create. */
@@ -31,6 +32,8 @@ void ipfsa_spec_mount_release(ipfsa_spec_mount *mount);
 /* Absolute, normal, and not / itself? `what` and text are for messages. */
 ipfsa_status ipfsa_spec_check_target(const char *what, const char *text, const char *target, ipfsa_error *err);
 ipfsa_status ipfsa_spec_mount_parse(const ipfsa_engine *engine, const char *text, ipfsa_spec_mount *ret, ipfsa_error *err);
+/* No bind of the folder in which the engine keeps its images and containers, wherever it is. */
+ipfsa_status ipfsa_spec_mount_check_root(const ipfsa_engine *engine, const ipfsa_spec_mount *mount, const char *data_root, ipfsa_error *err);
 
 /* The options named one by one: "pid=host", "cap-add=NET_BIND_SERVICE". Sets keys of HostConfig. */
 ipfsa_status ipfsa_spec_put_extra(const ipfsa_engine *engine, const char *text, json_t *host_config, ipfsa_error *err);

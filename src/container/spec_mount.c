@@ -120,3 +120,12 @@ ipfsa_status ipfsa_spec_mount_parse(const ipfsa_engine *engine, const char *text
   else *ret = m;
   return status;
 }
+
+ipfsa_status ipfsa_spec_mount_check_root(const ipfsa_engine *engine, const ipfsa_spec_mount *m, const char *data_root, ipfsa_error *err) {
+  if (!m->is_bind || !data_root || !*data_root) return IPFSA_OK;
+  char *real = ipfsa_engine_is_local(engine) ? realpath(data_root, NULL) : NULL;
+  const char *root = real ? real : data_root;
+  bool shows_it = is_within(m->source, root) || is_within(root, m->source);
+  free(real); /* libc allocated it */
+  return shows_it ? ipfsa_danger(engine, "bind", m->source, "it holds the engine's own images and containers", err) : IPFSA_OK;
+}

@@ -34,13 +34,16 @@ static ipfsa_status ensure_image(starting *s, const ipfsa_reference *ref, json_t
   return status ? status : ipfsa_image_look(s->engine, ref, ret, err);
 }
 
-static ipfsa_status ask_info(ipfsa_engine *engine, ipfsa_spec_facts *facts, ipfsa_error *err) {
+/* *ret_data_root: owned by the caller. */
+static ipfsa_status ask_info(ipfsa_engine *engine, ipfsa_spec_facts *facts, char **ret_data_root, ipfsa_error *err) {
   IPFSA_AUTO_BUF ipfsa_buf target = {0};
   IPFSA_AUTO_JSON json_t *info = NULL;
   ipfsa_buf_str(&target, "/info");
   ipfsa_status status = ipfsa_engine_ask(engine, &(ipfsa_engine_call){.method = "GET", .target = &target}, &info, NULL, err);
   facts->n_cpus = ipfsa_json_int(info, "NCPU");
   facts->memory = ipfsa_json_int(info, "MemTotal");
+  if (status == IPFSA_OK && !(*ret_data_root = ipfsa_strdup(ipfsa_json_text(info, "DockerRootDir")))) status = ipfsa_fail_nomem(err);
+  facts->data_root = *ret_data_root;
   return status;
 }
 
@@ -60,8 +63,9 @@ static ipfsa_status build_body(starting *s, ipfsa_error *err) {
   json_decref(s->body);
   s->body = NULL;
   IPFSA_AUTO_JSON json_t *inspect = NULL;
+  IPFSA_AUTO_FREE char *data_root = NULL;
   status = ensure_image(s, &ref, &inspect, err);
-  if (status == IPFSA_OK && (!s->o->memory || !s->o->nano_cpus)) status = ask_info(s->engine, &facts, err);
+  if (status == IPFSA_OK && (!s->o->memory || !s->o->nano_cpus || s->o->volumes.n)) status = ask_info(s->engine, &facts, &data_root, err);
   if (status) return status;
   facts.image_user = ipfsa_json_text(ipfsa_json_at(inspect, "Config", NULL), "User");
   return ipfsa_spec_build(s->engine, s->name, s->o, &facts, &s->body, err);

@@ -278,6 +278,15 @@ def test_what_is_written_to_a_volume_at_tmp_is_kept(box):
     assert box.text("container", "exec", "reader", "cat", "/run/x") == "kept"
 
 
+def test_the_folder_of_the_engines_data_is_not_shown(box):
+    root = pathlib.Path(box.engine.get("/info")["DockerRootDir"])
+    (root / "below").mkdir(exist_ok=True)
+    for folder in (root, root / "below"):
+        done = box("container", "start", "root", IMAGE, "--volume=%s:/x:ro" % folder, "--memory=64m", "--cpus=1", "--", "sleep", "600", check=False)
+        assert done.code == 1 and "images and containers" in done.err and "bind=%s" % folder in done.err and box.engine.containers() == [], done.err
+    (root / "below").rmdir()
+
+
 def test_the_folder_of_the_engines_socket_is_not_shown(docker_box):
     done = docker_box("container", "start", "root", IMAGE, "--volume=%s:/engine:ro" % docker_box.engine.folder, "--", "sleep", "600", check=False)
     assert done.code == 1 and "engine's socket" in done.err and docker_box.engine.containers() == []

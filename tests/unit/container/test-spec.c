@@ -146,6 +146,23 @@ static void the_engines_socket_is_not_bound(void **state) {
   f->engine.address = (ipfsa_engine_address){.kind = IPFSA_ENGINE_UNIX};
 }
 
+static void lists_of_options_have_a_limit(void **state) {
+  fixture *f = *state;
+  static const char *items[IPFSA_MAX_SPEC_ITEMS + 1];
+  static const char *const samples[] = {"word", "word", "A=b", "8080", "data:/data", "/cache", "inference", "key=value", "cap-add=CHOWN"};
+  for (size_t kind = 0; kind < sizeof samples / sizeof *samples; kind++)
+    for (size_t n = IPFSA_MAX_SPEC_ITEMS; n <= IPFSA_MAX_SPEC_ITEMS + 1; n++) {
+      ipfsa_error err = {0};
+      json_t *body = NULL;
+      for (size_t i = 0; i < n; i++) items[i] = samples[kind];
+      ipfsa_container_start_options o = {0};
+      ipfsa_texts *const lists[] = {&o.command, &o.entrypoint, &o.env, &o.ports, &o.volumes, &o.tmpfs, &o.networks, &o.labels, &o.extras};
+      *lists[kind] = (ipfsa_texts){items, n};
+      assert_status(build(f, &o, &body, &err), n <= IPFSA_MAX_SPEC_ITEMS ? IPFSA_OK : IPFSA_E_LIMIT);
+      json_decref(body);
+    }
+}
+
 static void harmless_values_pass_and_nonsense_does_not(void **state) {
   fixture *f = *state;
   static const char *const fine[] = {"cap-add=NET_BIND_SERVICE", "cap-add=CAP_CHOWN", "ipc=private", "runtime=nvidia", "oom-score-adj=500", "security-opt=no-new-privileges"};
@@ -341,6 +358,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(dangerous_things_are_refused_unless_named, set_up, tear_down),
       cmocka_unit_test_setup_teardown(binds_are_followed_through_links, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_engines_socket_is_not_bound, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(lists_of_options_have_a_limit, set_up, tear_down),
       cmocka_unit_test_setup_teardown(harmless_values_pass_and_nonsense_does_not, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_body_has_the_safe_defaults, set_up, tear_down),
       cmocka_unit_test_setup_teardown(another_second_network_is_another_container, set_up, tear_down),

@@ -207,9 +207,7 @@ static ipfsa_status check_network(const ipfsa_engine *engine, const char *networ
   return ipfsa_name_check("network", network, err);
 }
 
-static bool is_user_network(const char *network) {
-  return strcmp(network, "bridge") != 0 && strcmp(network, "none") != 0 && strcmp(network, "host") != 0 && !strchr(network, ':');
-}
+bool ipfsa_spec_network_has_names(const char *network) { return !ipfsa_list_has("bridge default none host", network) && !strchr(network, ':'); }
 
 static ipfsa_status put_network(const ipfsa_engine *engine, const char *name, ipfsa_texts networks, json_t *body, json_t *host_config, ipfsa_error *err) {
   for (size_t i = 0; i < networks.n; i++) {
@@ -218,7 +216,7 @@ static ipfsa_status put_network(const ipfsa_engine *engine, const char *name, ip
   }
   const char *first = networks.n ? networks.items[0] : "bridge";
   ipfsa_status status = put(host_config, "NetworkMode", json_string(first), err);
-  if (status || !is_user_network(first)) return status;
+  if (status || !ipfsa_spec_network_has_names(first)) return status;
   return put(body, "NetworkingConfig", json_pack("{s:{s:{s:[s]}}}", "EndpointsConfig", first, "Aliases", name), err);
 }
 

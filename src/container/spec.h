@@ -41,4 +41,7 @@ ipfsa_status ipfsa_spec_put_extra(const ipfsa_engine *engine, const char *text, 
 /* "[[IP:]HOST:]CONTAINER[/tcp|/udp]" into PortBindings and ExposedPorts. */
 ipfsa_status ipfsa_spec_put_port(const ipfsa_engine *engine, const char *text, json_t *bindings, json_t *exposed, ipfsa_error *err);
 
+/* A network somebody made, on which containers have names; not one that engines have by themselves. */
+bool ipfsa_spec_network_has_names(const char *network);
+
 #endif

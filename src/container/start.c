@@ -112,7 +112,8 @@ static ipfsa_status connect_networks(starting *s, ipfsa_error *err) {
     ipfsa_buf_str(&target, "/networks/");
     ipfsa_http_put_encoded(&target, s->o->networks.items[i]);
     ipfsa_buf_str(&target, "/connect");
-    IPFSA_AUTO_JSON json_t *body = json_pack("{s:s,s:{s:[s]}}", "Container", s->name, "EndpointConfig", "Aliases", s->name);
+    bool has_names = ipfsa_spec_network_has_names(s->o->networks.items[i]);
+    IPFSA_AUTO_JSON json_t *body = has_names ? json_pack("{s:s,s:{s:[s]}}", "Container", s->name, "EndpointConfig", "Aliases", s->name) : json_pack("{s:s}", "Container", s->name);
     if (!body) return ipfsa_fail_nomem(err);
     ipfsa_status status = ipfsa_engine_ask(s->engine, &(ipfsa_engine_call){.method = "POST", .target = &target, .body = body}, NULL, NULL, err);
     if (status) return ipfsa_error_prefix(err, status, "container %s, network %s", s->name, s->o->networks.items[i]);

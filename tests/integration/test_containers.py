@@ -248,6 +248,15 @@ def test_several_networks_and_a_restart_policy(box):
     assert done.code == 1 and "other options" in done.err, done.err
 
 
+def test_the_engines_own_network_beside_one_of_ours(docker_box):
+    """On it containers have no names, so none is asked for."""
+    docker_box("network", "create", "inner", "--internal")
+    for name, networks in (("both", ["inner", "bridge"]), ("turned", ["bridge", "inner"]), ("alone", ["default"])):
+        docker_box("container", "start", name, IMAGE, *("--network=" + n for n in networks), "--", "sleep", "600")
+        found = json.loads(docker_box("container", "inspect", name).out)["NetworkSettings"]["Networks"]
+        assert len(found) == len(networks) and (name == "alone" or set(found) == set(networks)), found
+
+
 def test_inspecting_at_a_terminal_does_not_steer_it(docker_box):
     label = "a \u009b31m\u202e wörd"
     sleeper(docker_box, "odd", "--label=note=" + label)

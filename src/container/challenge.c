@@ -37,6 +37,15 @@ static bool take_value(const char **at, char ret[IPFSA_MAX_CHALLENGE_VALUE + 1])
 
 static bool named(ipfsa_bytes token, const char *name) { return token.len == strlen(name) && strncasecmp((const char *)token.data, name, token.len) == 0; }
 
+/* What some schemes have in place of parameters, as "Negotiate YII/x==": a token68, to the comma or the end. */
+static void skip_token68(const char **at) {
+  const char *p = *at + strspn(*at, " \t");
+  size_t len = strspn(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/");
+  const char *end = p + len + strspn(p + len, "=");
+  end += strspn(end, " \t");
+  if (len && (*end == ',' || *end == '\0')) *at = end;
+}
+
 static bool take_parameters(const char **at, ipfsa_challenge *c) {
   char ignored[IPFSA_MAX_CHALLENGE_VALUE + 1] = "";
   for (;;) {
@@ -63,6 +72,7 @@ ipfsa_status ipfsa_challenge_parse(const char *text, ipfsa_challenge *ret, ipfsa
     skip_gaps(&at, " \t,");
     if (!*at) break;
     ipfsa_bytes scheme = take_token(&at);
+    skip_token68(&at);
     if (scheme.len == 0 || i == MAX_CHALLENGES || !take_parameters(&at, &c))
       return ipfsa_fail(err, IPFSA_E_MALFORMED, "the registry's WWW-Authenticate header cannot be read");
     c.scheme = named(scheme, "bearer") ? IPFSA_CHALLENGE_BEARER : named(scheme, "basic") ? IPFSA_CHALLENGE_BASIC : IPFSA_CHALLENGE_OTHER;

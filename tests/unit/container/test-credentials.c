@@ -169,6 +169,15 @@ static void challenges_are_read(void **state) {
   assert_ok(ipfsa_challenge_parse("Negotiate, Basic realm=one, Basic realm=two", &c, &err));
   assert_int_equal(c.scheme, IPFSA_CHALLENGE_BASIC);
   assert_string_equal(c.realm, "one");
+  static const char *const tokens[] = {"Negotiate YII/abc==, Basic realm=\"one\"", "Basic realm=one, Negotiate a/b+c", "Negotiate a/b= ,, Basic realm=one", "NTLM, Basic realm=one",
+                                       "Negotiate abc, Digest realm=\"x, y\", qop=auth, Basic realm=one"};
+  for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+    assert_ok(ipfsa_challenge_parse(tokens[i], &c, &err));
+    assert_int_equal(c.scheme, IPFSA_CHALLENGE_BASIC);
+    assert_string_equal(c.realm, "one");
+  }
+  static const char *const broken[] = {"Basic realm=\"one", "Negotiate a/b=c, Basic realm=one", "=, Basic realm=one"};
+  for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) assert_status(ipfsa_challenge_parse(broken[i], &c, &err), IPFSA_E_MALFORMED);
   assert_status(ipfsa_challenge_parse("Negotiate", &c, &err), IPFSA_E_NOT_SUPPORTED);
 }
 

@@ -306,17 +306,16 @@ static ipfsa_status make_ready(ipfsa_views *v, ipfsa_pool *pool, const image *im
   return status == IPFSA_OK && bad ? tell_why(v, bad, err) : status;
 }
 
-/* Half of it anew at a time, so that there is always something under way. Where the store knows all it is not begun. */
-static void go_ahead(ipfsa_views *v, ipfsa_pool *pool, const image *img, uint64_t off, uint64_t end) {
+/* A quarter of it anew at a time, so that there is always something under way. Where the store knows all it is not begun. */
+static void go_ahead(ipfsa_views *v, ipfsa_pool *pool, uint64_t off, uint64_t end) {
   bool in_order = off >= v->last_end && off - v->last_end < GAP;
   v->last_end = end;
   if (!in_order) v->ahead_to = 0;
   bool begun = v->hashed || v->ahead_to > off;
   v->hashed = false;
-  if (!in_order || !begun || !pool || v->ahead_to > end + AHEAD / 2) return;
-  uint64_t from = larger(end, v->ahead_to);
-  v->ahead_to = end + AHEAD;
-  if (from < img->end) ipfsa_views_ahead(v->bs, img, piece_at(img, from), v->ahead_to, pool);
+  if (!in_order || !begun || !pool || v->ahead_to > end + AHEAD / 4 * 3) return;
+  uint64_t from = larger(end, v->ahead_to), to = smaller(end + AHEAD, v->size);
+  if (from < to) v->ahead_to = ipfsa_views_ahead(v->bs, v->spans, from, to, pool);
 }
 
 ipfsa_status ipfsa_views_get(ipfsa_views *v, ipfsa_pool *pool, uint64_t off, uint64_t len, const uint8_t **ret, uint64_t *ret_mapped, ipfsa_error *err) {
@@ -329,7 +328,7 @@ ipfsa_status ipfsa_views_get(ipfsa_views *v, ipfsa_pool *pool, uint64_t off, uin
   v->ask.begin = v->ask.asked = off;
   status = make_ready(v, pool, img, first, end, err);
   if (status) return status;
-  go_ahead(v, pool, img, off, end);
+  go_ahead(v, pool, off, end);
   for (size_t i = first; i < img->n && img->pieces[i].start < end; i++) {
     const piece *p = &img->pieces[i];
     uint64_t from = larger(p->map_from, off), to = smaller(p->map_to, end);

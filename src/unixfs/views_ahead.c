@@ -5,6 +5,7 @@
 #include "unixfs/views_inside.h"
 
 #define STEP ((uint64_t)8 << 20) /* bytes asked of the disk at once */
+#define MOST 1024                /* leaves of two such tasks: 64 MiB of leaves of 64 KiB */
 
 typedef struct ahead ahead;
 typedef struct ahead_part {
@@ -57,16 +58,28 @@ static void verify_ahead(ipfsa_task *task) {
   let_go(a);
 }
 
-static bool is_wanted(const ipfsa_view_piece *p) { return !p->ready && p->place.len > 0; }
+/* Leaves from byte `from` of the file on, whatever they lie beside: where they lie together no longer, the disk need not stand still. */
+static uint64_t collect(ahead *a, ipfsa_span_map *spans, uint64_t from, uint64_t end) {
+  while (from < end && a->n < MOST) {
+    const ipfsa_span *span = ipfsa_span_map_find(spans, from);
+    uint64_t start;
+    if (span) a->places[a->n++] = span->place;
+    if (span) from = span->start + span->place.len;
+    else ipfsa_span_map_gap(spans, from, &start, &from); /* read in the usual way, when it is asked for */
+  }
+  return from;
+}
 
-void ipfsa_views_ahead(ipfsa_blockstore *bs, const ipfsa_view_image *img, size_t from, uint64_t end, ipfsa_pool *pool) {
-  size_t n = 0, to = from;
-  for (; to < img->n && img->pieces[to].start < end; to++) n += is_wanted(&img->pieces[to]);
-  ahead *a = n ? ipfsa_calloc(1, sizeof *a + n * sizeof a->places[0]) : NULL;
-  if (!a) return;
+uint64_t ipfsa_views_ahead(ipfsa_blockstore *bs, ipfsa_span_map *spans, uint64_t from, uint64_t end, ipfsa_pool *pool) {
+  ahead *a = ipfsa_calloc(1, sizeof *a + MOST * sizeof a->places[0]);
+  if (!a) return end;
   *a = (ahead){.reading = {{.run = read_ahead}, a}, .hashing = {{.run = verify_ahead}, a}, .refs = 2, .bs = bs};
-  for (size_t i = from; i < to; i++)
-    if (is_wanted(&img->pieces[i])) a->places[a->n++] = img->pieces[i].place;
-  ipfsa_pool_submit(pool, &a->reading.task);
-  ipfsa_pool_submit(pool, &a->hashing.task);
+  uint64_t to = collect(a, spans, from, end);
+  if (a->n) {
+    ipfsa_pool_submit(pool, &a->reading.task);
+    ipfsa_pool_submit(pool, &a->hashing.task);
+  } else {
+    ipfsa_free(a);
+  }
+  return to;
 }

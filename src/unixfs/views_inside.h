@@ -43,7 +43,8 @@ static inline uint8_t *ipfsa_view_at(const ipfsa_view_image *img, uint64_t off) 
  * NULL. *ret_hashed: not all were known. E_CANCELLED: who was asked said so. */
 ipfsa_status ipfsa_views_verify(ipfsa_blockstore *bs, const ipfsa_view_image *img, ipfsa_view_piece *const *todo, size_t n, ipfsa_pool *pool,
                                 ipfsa_view_ask *ask, ipfsa_view_piece **ret_bad, bool *ret_hashed, ipfsa_error *err);
-/* Pieces from one on, up to byte end of the file, are read and verified by tasks of the pool that nobody waits for. The pool ends before the store does. */
-void ipfsa_views_ahead(ipfsa_blockstore *bs, const ipfsa_view_image *img, size_t from, uint64_t end, ipfsa_pool *pool);
+/* Bytes [from, end) of the file are read and verified by tasks of the pool that nobody waits for. Returns how far they go: not always to the end. The pool ends
+ * before the store does. */
+uint64_t ipfsa_views_ahead(ipfsa_blockstore *bs, ipfsa_span_map *spans, uint64_t from, uint64_t end, ipfsa_pool *pool);
 
 #endif

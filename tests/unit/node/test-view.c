@@ -10,6 +10,8 @@
 #include "base/fault.h"
 #include "codec/varint.h"
 #include "node/file.h"
+#include "node/node.h"
+#include "unixfs/span.h"
 
 #define LEN 3000000
 
@@ -110,6 +112,46 @@ static void leaves_from_several_places(void **state) {
   assert_int_equal(expect(file, w->data, n - 5000, 10000), 10000); /* over the border of both */
   assert_int_equal(expect(file, w->data, 0, 2 * n), 2 * n);
   ipfsa_file_close(file);
+}
+
+static bool is_known(ipfsa_blockstore *bs, ipfsa_span_map *spans, uint64_t off) {
+  const ipfsa_span *span = ipfsa_span_map_find(spans, off);
+  bool known = false;
+  assert_non_null(span);
+  ipfsa_blockstore_check_places(bs, (const ipfsa_place *const[]){&span->place}, 1, false, &known);
+  return known;
+}
+
+/* Who goes through a file in order has what follows verified beside him, also where it lies in another place of the pack. */
+static void what_follows_is_verified_ahead(void **state) {
+  world *w = *state;
+  const size_t half = 8 << 20, step = 4 << 20;
+  char cid[IPFSA_MAX_CID_TEXT];
+  ipfsa_error err = {0};
+  ipfsa_cid parsed;
+  ipfsa_file *file = NULL;
+  ipfsa_span_map *spans = NULL;
+  uint8_t *data = malloc(2 * half);
+  test_shake128("ahead", data, 2 * half);
+  add(w, data + half, half, ADD(.cid_version_1 = IPFSA_ON), cid);
+  add(w, data, half, ADD(.cid_version_1 = IPFSA_ON), cid);
+  add(w, data, 2 * half, ADD(.cid_version_1 = IPFSA_ON), cid);
+  assert_ok(ipfsa_cid_parse(cid, strlen(cid), &parsed, &err));
+  assert_ok(ipfsa_span_map_new(w->r.node->bs, &parsed, 2 * half, &spans, &err));
+  assert_ok(ipfsa_file_open(w->r.node, cid, &file, &err));
+  expect(file, data, 0, step);
+  if (is_known(w->r.node->bs, spans, 0)) { /* else this machine remembers nothing: store/window.c */
+    assert_false(is_known(w->r.node->bs, spans, half));
+    expect(file, data, step, step);
+    for (uint64_t off = half; off < 2 * half; off += 256 << 10)
+      for (int i = 0; !is_known(w->r.node->bs, spans, off); i++) {
+        assert_true(i < 2000);
+        usleep(5000);
+      }
+  }
+  ipfsa_file_close(file);
+  ipfsa_span_map_free(spans);
+  free(data);
 }
 
 /* The second of ten leaves is another: what is before and behind lies together in the pack with a page of it between, the new one elsewhere. */
@@ -408,6 +450,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(every_range_of_every_shape, setup, teardown),
       cmocka_unit_test_setup_teardown(leaves_from_several_places, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_follows_is_verified_ahead, setup, teardown),
       cmocka_unit_test_setup_teardown(pages_that_two_pieces_share, setup, teardown),
       cmocka_unit_test_setup_teardown(what_is_written_is_private, setup, teardown),
       cmocka_unit_test_setup_teardown(a_view_that_is_stopped, setup, teardown),

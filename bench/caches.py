@@ -1,7 +1,11 @@
 """The page cache before a run: warm (all pages of some files in it) or cold (none of them)."""
+import mmap
 import os
 
 DROP = "/proc/sys/vm/drop_caches"
+MADV_POPULATE_WRITE = 23  # Linux 5.14
+MOST_TOUCHED = 4 << 30  # bytes: a gigabyte may take seconds
+TOUCHED = ", memory touched"
 
 
 def files_below(path):
@@ -24,8 +28,35 @@ def warm(*paths):
                     pass
 
 
+def take_memory_back(size):
+    """A hypervisor takes back what a guest does not use, and whoever touches it next waits for it: up to 7 µs for a page, more than reading it from the disk. So before a
+    cold run some of it is touched and let go of, which the kernel then gives out first, as if the machine were one of metal."""
+    if size == 0:
+        return
+    with mmap.mmap(-1, size) as room:
+        try:
+            room.madvise(mmap.MADV_HUGEPAGE)
+            room.madvise(MADV_POPULATE_WRITE)
+        except OSError:
+            pass
+
+
+def half_of_memory():
+    for line in open("/proc/meminfo"):
+        if line.startswith("MemAvailable"):
+            return int(line.split()[1]) * 1024 // 2
+    return 0
+
+
 def cold(*paths):
     """How it was done: the kernel's whole cache where that is permitted, else the pages of these files."""
+    how = drop(*paths)
+    size = sum(file.stat().st_size for path in paths for file in files_below(path))
+    take_memory_back(min(3 * size, MOST_TOUCHED, half_of_memory()))
+    return how + TOUCHED
+
+
+def drop(*paths):
     settle()
     try:
         with open(DROP, "w") as knob:

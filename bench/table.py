@@ -1,4 +1,5 @@
 """docs/BENCHMARKS.md from the raw results."""
+import caches
 from bars import verdicts
 
 GROUPS = {"start": "Starting", "file": "One file", "folder": "A folder of small files", "car": "CAR", "repo": "The repo", "ranges": "A range, a process each",
@@ -47,7 +48,17 @@ def heading(results):
 
 
 def how_cold(results):
-    ways = sorted({r["cache"] for row in results.rows.values() for records in row.runs.values() for r in records if r.get("cache") not in (None, "warm")})
+    ways, touched = set(), set()
+    for row in results.rows.values():
+        for cache in {r.get("cache") for records in row.runs.values() for r in records} - {None, "warm"}:
+            ways.add(cache.removesuffix(caches.TOUCHED))
+            if cache.endswith(caches.TOUCHED):
+                touched.add(row.group)
+    said = how_dropped(sorted(ways))
+    return said + ("; in %s, memory that a hypervisor had taken back was touched before the clock ran" % ", ".join(sorted(touched)) if touched else "")
+
+
+def how_dropped(ways):
     return {"drop_caches": "the kernel's page cache dropped (`/proc/sys/vm/drop_caches`)", "posix_fadvise": "the files' pages dropped with `posix_fadvise`"}.get(
         ways[0] if len(ways) == 1 else "", ", ".join(ways) or "not measured")
 

@@ -4,8 +4,7 @@ import os
 
 DROP = "/proc/sys/vm/drop_caches"
 MADV_POPULATE_WRITE = 23  # Linux 5.14
-MOST_TOUCHED = 4 << 30  # bytes: a gigabyte may take seconds
-TOUCHED = ", memory touched"
+MOST_TOUCHED = 8 << 30    # bytes: a gigabyte may take seconds
 
 
 def files_below(path):
@@ -28,17 +27,19 @@ def warm(*paths):
                     pass
 
 
-def take_memory_back(size):
-    """A hypervisor takes back what a guest does not use, and whoever touches it next waits for it: up to 7 µs for a page, more than reading it from the disk. So before a
-    cold run some of it is touched and let go of, which the kernel then gives out first, as if the machine were one of metal."""
+def take_memory_back(payload):
+    """A hypervisor takes back what a guest does not use, and whoever touches it next waits for it: up to 7 µs for a page, more than writing or reading it. So before a run
+    of many bytes some memory is touched and let go of, which the kernel then gives out first, as if the machine were one of metal. Returns how much."""
+    size = min(3 * payload, MOST_TOUCHED, half_of_memory()) & -4096
     if size == 0:
-        return
+        return 0
     with mmap.mmap(-1, size) as room:
         try:
             room.madvise(mmap.MADV_HUGEPAGE)
             room.madvise(MADV_POPULATE_WRITE)
         except OSError:
-            pass
+            return 0
+    return size
 
 
 def half_of_memory():
@@ -50,13 +51,6 @@ def half_of_memory():
 
 def cold(*paths):
     """How it was done: the kernel's whole cache where that is permitted, else the pages of these files."""
-    how = drop(*paths)
-    size = sum(file.stat().st_size for path in paths for file in files_below(path))
-    take_memory_back(min(3 * size, MOST_TOUCHED, half_of_memory()))
-    return how + TOUCHED
-
-
-def drop(*paths):
     settle()
     try:
         with open(DROP, "w") as knob:

@@ -66,6 +66,7 @@ class Recorder:
         caches.settle()
         how = caches.cold(*c.cold) if c.cold else None
         caches.warm(*c.warm)
+        touched = caches.take_memory_back(size)
         took = self.timed(c)
         code = took.pop("code")
         if code != 0:
@@ -78,7 +79,7 @@ class Recorder:
         shown = self.plain(" ".join(c.command)) + (" < " + self.plain(str(c.stdin)) if c.stdin else "") + (" > " + self.plain(str(c.out)) if c.out else "")
         print("%-10s %-32s %-14s %9.4f s %7.1f MiB" % (self.group, row, c.who, took["seconds"], took["peak_kib"] / 1024), flush=True)
         self.write({"kind": "run", "group": self.group, "row": row, "who": c.who, "turn": turn, "bytes": size, **took,
-                    "cache": how or cache or ("warm" if c.warm else None), "command": shown})
+                    "touched": touched, "cache": how or cache or ("warm" if c.warm else None), "command": shown})
 
     def timed(self, c):
         report = self.place.folder / "report.json"

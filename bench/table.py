@@ -1,5 +1,4 @@
 """docs/BENCHMARKS.md from the raw results."""
-import caches
 from bars import verdicts
 
 GROUPS = {"start": "Starting", "file": "One file", "folder": "A folder of small files", "car": "CAR", "repo": "The repo", "ranges": "A range, a process each",
@@ -44,23 +43,18 @@ def heading(results):
             "- **Sizes**: a file of %d MiB (CAR: %d MiB), %s files of 4 KiB, %s synthetic blocks." % (sizes["file_mib"], sizes["car_mib"], "{:,}".format(sizes["files"]), "{:,}".format(sizes["blocks"])),
             "- **How**: medians of %d runs, contenders by turns, wall seconds of the whole process; who takes over 20 s is run once. What earlier runs left to be written is "
             "synced before each run. Warm: the files' pages are read into memory first. Cold: %s. Our adds are synced before they answer; Kubo's default does not sync, "
-            "nor do `cp`, `cat` and our `get`." % (sizes["runs"], how_cold(results))]
+            "nor do `cp`, `cat` and our `get`.%s" % (sizes["runs"], how_cold(results), how_touched(results))]
 
 
 def how_cold(results):
-    ways, touched = set(), set()
-    for row in results.rows.values():
-        for cache in {r.get("cache") for records in row.runs.values() for r in records} - {None, "warm"}:
-            ways.add(cache.removesuffix(caches.TOUCHED))
-            if cache.endswith(caches.TOUCHED):
-                touched.add(row.group)
-    said = how_dropped(sorted(ways))
-    return said + ("; in %s, memory that a hypervisor had taken back was touched before the clock ran" % ", ".join(sorted(touched)) if touched else "")
-
-
-def how_dropped(ways):
+    ways = sorted({r["cache"] for record in results.rows.values() for records in record.runs.values() for r in records if r.get("cache") not in (None, "warm")})
     return {"drop_caches": "the kernel's page cache dropped (`/proc/sys/vm/drop_caches`)", "posix_fadvise": "the files' pages dropped with `posix_fadvise`"}.get(
         ways[0] if len(ways) == 1 else "", ", ".join(ways) or "not measured")
+
+
+def how_touched(results):
+    groups = sorted({row.group for row in results.rows.values() for records in row.runs.values() for r in records if r.get("touched")})
+    return " Before runs of %s, memory that a hypervisor had taken back was touched ([why](internals/io.md))." % ", ".join(groups) if groups else ""
 
 
 def bars(results):

@@ -4,7 +4,7 @@ import os
 
 DROP = "/proc/sys/vm/drop_caches"
 MADV_POPULATE_WRITE = 23  # Linux 5.14
-MOST_TOUCHED = 8 << 30    # bytes: a gigabyte may take seconds
+SPARE = 2 << 30           # bytes beside the payload: a gigabyte may take seconds
 
 
 def files_below(path):
@@ -30,7 +30,7 @@ def warm(*paths):
 def take_memory_back(payload):
     """A hypervisor takes back what a guest does not use, and whoever touches it next waits for it: up to 7 µs for a page, more than writing or reading it. So before a run
     of many bytes some memory is touched and let go of, which the kernel then gives out first, as if the machine were one of metal. Returns how much."""
-    size = min(3 * payload, MOST_TOUCHED, half_of_memory()) & -4096
+    size = min(3 * payload, payload + SPARE, half_of_memory()) & -4096
     if size == 0:
         return 0
     with mmap.mmap(-1, size) as room:

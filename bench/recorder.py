@@ -51,22 +51,22 @@ class Recorder:
         print("skipped: %s: %s" % (row, why), flush=True)
         self.write({"kind": "skipped", "group": self.group, "row": row, "why": why})
 
-    def row(self, row, contenders, size=0, runs=None, turns=None, cache=None):
-        """size: bytes of payload; who is slow is run once."""
+    def row(self, row, contenders, size=0, runs=None, turns=None, cache=None, brings_in=True):
+        """size: bytes of payload; who is slow is run once. brings_in: the payload takes pages that were free before."""
         contenders = [c for c in contenders if c]
         for turn in turns or range(runs or settings.RUNS):
             shift = turn % len(contenders)
             for contender in contenders[shift:] + contenders[:shift]:
                 if not contender.slow:
-                    self.run(row, contender, size, turn, cache)
+                    self.run(row, contender, size, turn, cache, brings_in)
 
-    def run(self, row, c, size, turn, cache):
+    def run(self, row, c, size, turn, cache, brings_in):
         if c.before:
             c.before()
         caches.settle()
         how = caches.cold(*c.cold) if c.cold else None
         caches.warm(*c.warm)
-        touched = caches.take_memory_back(size)
+        touched = caches.take_memory_back(size if brings_in else 0)
         took = self.timed(c)
         code = took.pop("code")
         if code != 0:

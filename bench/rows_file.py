@@ -17,14 +17,14 @@ def measure(place, recorder):
         return of(node, "add", *node.base, *options, big, before=node.fresh if fresh else None, warm=(big,))
 
     kernels = limits.kernels(place, size, cores)
-    recorder.row("add --only-hash", [add(node, "-n") for node in nodes] + [kernels], size)
-    recorder.row("add --nocopy", [add(node, "--nocopy") for node in nodes] + [kernels], size)
+    recorder.row("add --only-hash", [add(node, "-n") for node in nodes] + [kernels], size, brings_in=False)
+    recorder.row("add --nocopy", [add(node, "--nocopy") for node in nodes] + [kernels], size, brings_in=False)
     synced = [place.kubo_synced] if place.kubo_synced else []
     recorder.row("add", [add(node) for node in nodes + synced] + [limits.fio(place, settings.MB)], size)
     place.clear()
     if synced:
         place.forget(place.kubo_synced.repo)
-    recorder.row("add again", [add(node, fresh=False) for node in nodes] + [kernels], size)
+    recorder.row("add again", [add(node, fresh=False) for node in nodes] + [kernels], size, brings_in=False)
     cids = {node.text("add", *node.base, "-n", big) for node in nodes}
     if len(cids) != 1:
         raise SystemExit("the programs do not agree about the CID: %s" % cids)
@@ -39,4 +39,4 @@ def read(place, recorder, nodes, of, cid, big, size):
     recorder.row("get", [of(node, "get", "-o", target, cid, before=place.clear, warm=(node.data(),)) for node in nodes] + [limits.cp(place, big)], size)
     recorder.row("cat, cold", [of(node, "cat", cid, before=place.clear, cold=(node.data(),), out=target) for node in nodes] + [limits.cp(place, big, cold=(big,))], size)
     recorder.row("get, cold", [of(node, "get", "-o", target, cid, before=place.clear, cold=(node.data(),)) for node in nodes] + [limits.cp(place, big, cold=(big,))], size)
-    recorder.row("cat > /dev/null", [of(node, "cat", cid, before=place.clear, warm=(node.data(),)) for node in nodes] + [limits.cat(place, big)], size)
+    recorder.row("cat > /dev/null", [of(node, "cat", cid, before=place.clear, warm=(node.data(),)) for node in nodes] + [limits.cat(place, big)], size, brings_in=False)

@@ -84,9 +84,9 @@ static bool pull_when(cli_context *ctx, ipfsa_pull_when *ret) {
 
 static bool nano_cpus(cli_context *ctx, uint64_t *ret) {
   const char *text = cli_string(ctx, "cpus");
-  char *end = NULL;
-  double v = *text ? strtod(text, &end) : 0;
-  if ((*text && (end == text || *end)) || v < 0 || v > 100000) return cli_fail_text(ctx, "option \"cpus\" needs a number such as 1.5, got \"%s\"", text), false;
+  const char *end = text;
+  double v = *text ? cli_parse_decimal(text, &end) : 0;
+  if (*end || v < 0 || v > 100000) return cli_fail_text(ctx, "option \"cpus\" needs a number such as 1.5, got \"%s\"", text), false;
   *ret = (uint64_t)(v * 1e9);
   return true;
 }

@@ -60,14 +60,14 @@ bool cli_size(cli_context *ctx, const char *option, uint64_t *ret) {
   const char *text = cli_string(ctx, option);
   *ret = 0;
   if (!*text) return true;
-  char *end = NULL;
-  double v = *text >= '0' && *text <= '9' ? strtod(text, &end) : -1;
+  const char *end = NULL;
+  double v = cli_parse_decimal(text, &end);
   unsigned shift = 0;
-  const char *unit = end && *end ? strchr(units, *end | 0x20) : NULL;
+  const char *unit = *end ? strchr(units, *end | 0x20) : NULL;
   if (unit) shift = 10 * (unsigned)(unit - units + 1), end++;
-  if (end && (*end == 'b' || *end == 'B') && end[1] == '\0') end++;
+  if ((*end == 'b' || *end == 'B') && end[1] == '\0') end++;
   double bytes = v * (double)((uint64_t)1 << shift);
-  if (v < 0 || !end || *end || bytes > 9e18) {
+  if (v < 0 || *end || bytes > 9e18) {
     cli_fail_text(ctx, "option \"%s\" needs a size such as 512m or 2g, got \"%s\"", option, text);
     return false;
   }

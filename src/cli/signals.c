@@ -9,13 +9,22 @@
 #include <unistd.h>
 
 #include "cli/context.h"
+#include "cli/engine.h"
 
 static ipfsa_node *volatile watched;
 static ipfsa_engine *volatile watched_engine;
 static volatile sig_atomic_t interrupts, time_outs, event_fd;
 static struct timespec first_interrupt;
 
-#define SAME_INTERRUPT_MS 300 /* timeout(1) and some shells tell a process and its group: two signals, one wish. Nobody types as fast */
+#define SAME_INTERRUPT_MS 500 /* timeout(1) and some shells tell a process and its group: two signals, one wish. Nobody types as fast */
+
+double cli_parse_decimal(const char *text, const char **ret_end) {
+  size_t len = strspn(text, "0123456789.");
+  char *end = NULL;
+  double v = len ? strtod(text, &end) : -1; /* "0x10", "1e3" and "1.2.3" end elsewhere */
+  *ret_end = text + len;
+  return len && end == *ret_end ? v : -1;
+}
 
 int64_t cli_parse_duration(const char *text) {
   static const struct {
@@ -26,10 +35,9 @@ int64_t cli_parse_duration(const char *text) {
   if (strcmp(text, "0") == 0) return 0;
   if (!*text) return -1;
   while (*text) {
-    char *end = NULL;
-    if ((*text < '0' || *text > '9') && *text != '.') return -1;
-    double v = strtod(text, &end);
-    if (end == text) return -1;
+    const char *end = NULL;
+    double v = cli_parse_decimal(text, &end);
+    if (v < 0) return -1;
     size_t len = strcspn(end, "0123456789."), i = 0;
     for (; i < 6; i++)
       if (strlen(units[i].unit) == len && memcmp(units[i].unit, end, len) == 0) break;

@@ -137,6 +137,14 @@ def test_an_engine_that_hangs_after_the_headers(fake, run):
     assert done.code == 1 and "no answer in time" in done.err
 
 
+@pytest.mark.parametrize("option", ["--memory=0x10m", "--memory=1e3m", "--memory=1.2.3m", "--memory=m", "--cpus=nan", "--cpus=0x2", "--cpus=1e1", "--wait-timeout=0x10s", "--wait-timeout=1e3s"])
+def test_numbers_are_decimal(fake, program, tmp_path, option):
+    engine = fake()
+    done = subprocess.run([program, "container", "start", "web", "image", option, "--host", engine.host, "--repo-dir", tmp_path / "repo"], capture_output=True, text=True)
+    assert done.returncode == 1 and option.split("=")[1] in done.stderr and " needs a " in done.stderr
+    assert not [r for r in engine.requests if r[0] == "POST"]
+
+
 def test_an_interrupt_ends_waiting(fake, program, tmp_path):
     engine = fake()
     inspected(engine)

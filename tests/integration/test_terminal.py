@@ -136,7 +136,7 @@ def test_told_twice_at_once_and_then_again(ipfs):
     assert process.wait(timeout=30) == 1 and out == b"" and err == b"Error: cancelled\n"
     process = held_add(ipfs)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.6)
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 1 and process.stderr.read() == b""
     process.stdin.close()

@@ -63,8 +63,8 @@ static const char *choose_version(const names *n, const ipfsa_text_list *tags) {
 
 static void put_version(ipfsa_reference *reference, const char *version) {
   bool is_digest = ipfsa_image_digest_is_valid(version);
-  snprintf(reference->digest, sizeof reference->digest, "%s", is_digest ? version : "");
-  snprintf(reference->tag, sizeof reference->tag, "%s", is_digest ? "" : version);
+  snprintf(reference->digest, sizeof reference->digest, "%.71s", is_digest ? version : "");
+  snprintf(reference->tag, sizeof reference->tag, "%.128s", is_digest ? "" : version);
 }
 
 static ipfsa_status set_version(ipfsa_market_item *item, ipfsa_registry *registry, const char *version, ipfsa_error *err) {

@@ -47,7 +47,7 @@ def heading(results):
 
 
 def how_cold(results):
-    ways = sorted({r["cache"] for record in results.rows.values() for records in record.runs.values() for r in records if r.get("cache") not in (None, "warm")})
+    ways = sorted({r["cache"] for row in results.rows.values() for records in row.runs.values() for r in records if r.get("cache") not in (None, "warm")})
     return {"drop_caches": "the kernel's page cache dropped (`/proc/sys/vm/drop_caches`)", "posix_fadvise": "the files' pages dropped with `posix_fadvise`"}.get(
         ways[0] if len(ways) == 1 else "", ", ".join(ways) or "not measured")
 
@@ -176,7 +176,7 @@ def tunnel(results):
     found = [row for row in results.group("tunnel") if row.values]
     if not found:
         return []
-    used = results.machines["tunnel"].get("congestion_control")
+    used = results.machines.get("tunnel", {}).get("congestion_control")
     lines = ["## Tunnels", "", "`bench-relay`: what carries a tunnel's bytes, in a process of its own, beside a loopback connection without it and beside `docker-proxy`, which "
              "carries the ports that Docker publishes on loopback. With the congestion control of the machine%s, and with one that does not pace at source and sink; where "
              "there are fewer than three processors, source, relay and sink share them: [internals/tunnel.md](internals/tunnel.md)." % (" (`%s`)" % used if used else ""), "", "| work | contender | | of direct |", "|---|---|---|---|"]

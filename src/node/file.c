@@ -57,7 +57,8 @@ ipfsa_status ipfsa_file_open(ipfsa_node *node, const char *path, ipfsa_file **re
   file->bs = ipfsa_node_reading(node);
   if (node->fetching) status = lease(file, err);
   if (status == IPFSA_OK) status = ipfsa_file_reader_open(file->bs, &cid, &file->reader, err);
-  if (status == IPFSA_OK) status = ipfsa_span_map_new(file->bs, &cid, ipfsa_file_reader_size(file->reader), &file->spans, err);
+  /* Places are of this store, and looking for one asks nobody else. */
+  if (status == IPFSA_OK) status = ipfsa_span_map_new(node->bs, &cid, ipfsa_file_reader_size(file->reader), &file->spans, err);
   if (status) ipfsa_file_close(file);
   else *ret = file;
   return status;

@@ -188,10 +188,24 @@ static bool load(ipfsa_span_map *map, uint64_t off) {
   return false;
 }
 
-const ipfsa_span *ipfsa_span_map_find(ipfsa_span_map *map, uint64_t off) {
+/* *ret_failed: nothing could be loaded there. */
+static const ipfsa_span *find_or_load(ipfsa_span_map *map, uint64_t off, bool *ret_failed) {
+  *ret_failed = false;
   if (map->refused) return NULL;
   const span_group *g = find_group(map, off);
-  if (!g && !load(map, off)) map->refused = true;
-  if (!g && !map->refused) g = find_group(map, off);
+  if (!g) *ret_failed = !load(map, off);
+  if (!g && !*ret_failed) g = find_group(map, off);
   return g ? find_span(g, off) : NULL;
+}
+
+const ipfsa_span *ipfsa_span_map_find(ipfsa_span_map *map, uint64_t off) {
+  bool failed;
+  const ipfsa_span *span = find_or_load(map, off, &failed);
+  if (failed) map->refused = true;
+  return span;
+}
+
+const ipfsa_span *ipfsa_span_map_look(ipfsa_span_map *map, uint64_t off) {
+  bool failed;
+  return find_or_load(map, off, &failed);
 }

@@ -15,6 +15,8 @@ void ipfsa_span_map_forget(ipfsa_span_map *map); /* leaves that came since are f
 void ipfsa_span_map_free(ipfsa_span_map *map); /* NULL is fine */
 /* NULL: no such leaf is known; read the file in the usual way. Borrowed until the next call. */
 const ipfsa_span *ipfsa_span_map_find(ipfsa_span_map *map, uint64_t off);
+/* The same for who only looks ahead: that something is not here says nothing about the rest of the file. */
+const ipfsa_span *ipfsa_span_map_look(ipfsa_span_map *map, uint64_t off);
 /* Where find gave NULL: no leaf is known in [*ret_start, *ret_end) around off, as far as one node of the file tells; 0 and the size where none does. */
 void ipfsa_span_map_gap(const ipfsa_span_map *map, uint64_t off, uint64_t *ret_start, uint64_t *ret_end);
 

@@ -61,11 +61,15 @@ static void verify_ahead(ipfsa_task *task) {
 /* Leaves from byte `from` of the file on, whatever they lie beside: where they lie together no longer, the disk need not stand still. */
 static uint64_t collect(ahead *a, ipfsa_span_map *spans, uint64_t from, uint64_t end) {
   while (from < end && a->n < MOST) {
-    const ipfsa_span *span = ipfsa_span_map_find(spans, from);
-    uint64_t start;
-    if (span) a->places[a->n++] = span->place;
-    if (span) from = span->start + span->place.len;
-    else ipfsa_span_map_gap(spans, from, &start, &from); /* read in the usual way, when it is asked for */
+    const ipfsa_span *span = ipfsa_span_map_look(spans, from);
+    uint64_t start, gap_end;
+    if (span) {
+      a->places[a->n++] = span->place;
+      from = span->start + span->place.len;
+      continue;
+    }
+    ipfsa_span_map_gap(spans, from, &start, &gap_end); /* read in the usual way, when it is asked for */
+    from = gap_end < end ? gap_end : end;
   }
   return from;
 }

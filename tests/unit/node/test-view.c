@@ -154,6 +154,31 @@ static void what_follows_is_verified_ahead(void **state) {
   free(data);
 }
 
+/* Looking ahead meets what is not here; what is here is shown as before. */
+static void what_is_missing_ahead_harms_nothing(void **state) {
+  world *w = *state;
+  const size_t quarter = 4 << 20;
+  const ipfsa_add_options *options = ADD(.cid_version_1 = IPFSA_ON, .max_file_links = 16, .pin = IPFSA_OFF);
+  char cid[IPFSA_MAX_CID_TEXT], inner[IPFSA_MAX_CID_TEXT];
+  ipfsa_error err = {0};
+  ipfsa_cid parsed;
+  ipfsa_file *file = NULL;
+  uint8_t *data = malloc(4 * quarter);
+  test_shake128("missing", data, 4 * quarter);
+  add(w, data + quarter, quarter, options, inner); /* elsewhere in the pack: shown by an image of its own */
+  add(w, data + 2 * quarter, quarter, options, inner);
+  add(w, data, 4 * quarter, options, cid);
+  assert_ok(ipfsa_cid_parse(inner, strlen(inner), &parsed, &err));
+  assert_ok(ipfsa_block_rm(w->r.node, &parsed, false, &err));
+  assert_ok(ipfsa_file_open(w->r.node, cid, &file, &err));
+  assert_int_equal(expect(file, data, 0, quarter), quarter);
+  assert_int_equal(expect(file, data, quarter, quarter), quarter);
+  ipfsa_view view;
+  assert_int_equal(ipfsa_file_view(file, 2 * quarter, quarter, &view, &err), IPFSA_E_NOT_FOUND);
+  ipfsa_file_close(file);
+  free(data);
+}
+
 /* The second of ten leaves is another: what is before and behind lies together in the pack with a page of it between, the new one elsewhere. */
 static void pages_that_two_pieces_share(void **state) {
   world *w = *state;
@@ -451,6 +476,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(every_range_of_every_shape, setup, teardown),
       cmocka_unit_test_setup_teardown(leaves_from_several_places, setup, teardown),
       cmocka_unit_test_setup_teardown(what_follows_is_verified_ahead, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_is_missing_ahead_harms_nothing, setup, teardown),
       cmocka_unit_test_setup_teardown(pages_that_two_pieces_share, setup, teardown),
       cmocka_unit_test_setup_teardown(what_is_written_is_private, setup, teardown),
       cmocka_unit_test_setup_teardown(a_view_that_is_stopped, setup, teardown),

@@ -45,6 +45,8 @@ bool cli_bool(const cli_context *ctx, const char *option);
 const char *cli_string(const cli_context *ctx, const char *option);
 int64_t cli_int(const cli_context *ctx, const char *option);
 uint64_t cli_uint(const cli_context *ctx, const char *option);
+/* Digits with at most one point, no sign, exponent or other base: their value, or -1; *ret_end is behind them. */
+double cli_parse_decimal(const char *text, const char **ret_end);
 size_t cli_strings(const cli_context *ctx, const char *option, const char *const **ret); /* *ret: until the next call */
 /* Arguments after the options. For STDIN arguments (not FILE) the lines are already read. */
 size_t cli_n_args(const cli_context *ctx);

@@ -29,8 +29,6 @@ void cli_json_member(cli_context *ctx, bool first, const char *key, const char *
 void cli_json_number(cli_context *ctx, bool first, const char *key, int64_t value);
 void cli_name(cli_context *ctx, const char *name, int width); /* escaped on a terminal, padded */
 
-/* Digits with at most one point, no sign, exponent or other base: their value, or -1; *ret_end is behind them. */
-double cli_parse_decimal(const char *text, const char **ret_end);
 /* Options with units: false with the error printed. "512m", "2g" (powers of 1024); "30s". Unset: 0. */
 bool cli_size(cli_context *ctx, const char *option, uint64_t *ret);
 bool cli_duration_ms(cli_context *ctx, const char *option, int64_t *ret);

@@ -88,6 +88,14 @@ const char *cli_string(const cli_context *ctx, const char *option) {
   return text ? text : "";
 }
 
+double cli_parse_decimal(const char *text, const char **ret_end) {
+  size_t len = strspn(text, "0123456789.");
+  char *end = NULL;
+  double v = len ? strtod(text, &end) : -1; /* "0x10", "1e3" and "1.2.3" end elsewhere */
+  *ret_end = text + len;
+  return len && end == *ret_end ? v : -1;
+}
+
 int64_t cli_int(const cli_context *ctx, const char *option) { return strtoll(cli_string(ctx, option), NULL, 0); }
 uint64_t cli_uint(const cli_context *ctx, const char *option) { return strtoull(cli_string(ctx, option), NULL, 0); }
 

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "cli/context.h"
-#include "cli/engine.h"
 
 static ipfsa_node *volatile watched;
 static ipfsa_engine *volatile watched_engine;
@@ -17,14 +16,6 @@ static volatile sig_atomic_t interrupts, time_outs, event_fd;
 static struct timespec first_interrupt;
 
 #define SAME_INTERRUPT_MS 500 /* timeout(1) and some shells tell a process and its group: two signals, one wish. Nobody types as fast */
-
-double cli_parse_decimal(const char *text, const char **ret_end) {
-  size_t len = strspn(text, "0123456789.");
-  char *end = NULL;
-  double v = len ? strtod(text, &end) : -1; /* "0x10", "1e3" and "1.2.3" end elsewhere */
-  *ret_end = text + len;
-  return len && end == *ret_end ? v : -1;
-}
 
 int64_t cli_parse_duration(const char *text) {
   static const struct {

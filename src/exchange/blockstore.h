@@ -55,6 +55,9 @@ typedef struct ipfsa_place {
   uint8_t digest[32]; /* sha2-256 of the block */
 } ipfsa_place;
 
+/* Does b begin where a ends? */
+static inline bool ipfsa_place_follows(const ipfsa_place *a, const ipfsa_place *b) { return a->pack == b->pack && a->off + a->len == b->off; }
+
 typedef int (*ipfsa_multihash_cb)(void *ctx, const ipfsa_multihash *mh, uint64_t size); /* ≠ 0 stops: E_CANCELLED */
 
 typedef struct ipfsa_blockstore_ops {

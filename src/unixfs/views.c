@@ -71,7 +71,7 @@ static bool is_placed(const piece *p) { return p->place.len > 0; }
 static uint64_t phase_of(const piece *p) { return (p->place.off - p->start) % PAGE; } /* equal ones can share an image */
 
 static bool follows(const piece *a, const piece *b) {
-  return is_placed(a) && is_placed(b) && a->end == b->start && a->place.pack == b->place.pack && a->place.off + a->place.len == b->place.off;
+  return is_placed(a) && is_placed(b) && a->end == b->start && ipfsa_place_follows(&a->place, &b->place);
 }
 
 static piece of_span(const ipfsa_span *span) { return (piece){.start = span->start, .end = span->start + span->place.len, .place = span->place}; }

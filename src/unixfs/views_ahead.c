@@ -27,10 +27,9 @@ static void let_go(ahead *a) {
 
 /* Leaves from i on that lie together, up to a step. */
 static size_t stretch_from(const ahead *a, size_t i, uint64_t *ret_len) {
-  const ipfsa_place *first = &a->places[i];
-  uint64_t len = first->len;
+  uint64_t len = a->places[i].len;
   size_t end = i + 1;
-  for (; end < a->n && len < STEP && a->places[end].pack == first->pack && a->places[end].off == first->off + len; end++) len += a->places[end].len;
+  for (; end < a->n && len < STEP && ipfsa_place_follows(&a->places[end - 1], &a->places[end]); end++) len += a->places[end].len;
   *ret_len = len;
   return end;
 }

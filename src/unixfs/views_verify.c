@@ -147,9 +147,9 @@ static void help(ipfsa_task *task) {
 /* Leaves from i on that lie together, up to a step. */
 static size_t stretch_from(const run *r, size_t i, uint64_t *ret_len) {
   size_t end = i + 1;
-  uint64_t start = r->todo[i]->place.off, to = start + r->todo[i]->place.len;
-  for (; end < r->n && to - start < STEP && r->todo[end]->place.pack == r->todo[i]->place.pack && r->todo[end]->place.off == to; end++) to += r->todo[end]->place.len;
-  *ret_len = to - start;
+  uint64_t len = r->todo[i]->place.len;
+  for (; end < r->n && len < STEP && ipfsa_place_follows(&r->todo[end - 1]->place, &r->todo[end]->place); end++) len += r->todo[end]->place.len;
+  *ret_len = len;
   return end;
 }
 

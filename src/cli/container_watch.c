@@ -139,6 +139,7 @@ static int run_watch(cli_context *ctx) {
   int code = 1;
   if (!names || !s) code = cli_fail_text(ctx, "out of memory");
   if (engine) {
+    if (cli_is_terminal(ctx)) setvbuf(stdout, NULL, _IOFBF, BUFSIZ); /* a drawing goes out in one piece: nobody sees half a table */
     for (size_t i = 0; i < n; i++) names[i] = cli_arg_at(ctx, i);
     options.names = (ipfsa_texts){names, n};
     s->ctx = ctx;

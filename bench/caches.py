@@ -33,7 +33,7 @@ def take_memory_back(payload):
     size = min(3 * payload, payload + SPARE, half_of_memory()) & -4096
     if size == 0:
         return 0
-    with mmap.mmap(-1, size) as room:
+    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as room:
         try:
             room.madvise(mmap.MADV_HUGEPAGE)
             room.madvise(MADV_POPULATE_WRITE)

@@ -41,7 +41,7 @@ def heading(results):
             *machine_lines(results),
             "- **Programs**: %s, beside %s." % (versions["ours"], kubo),
             "- **Sizes**: a file of %d MiB (CAR: %d MiB), %s files of 4 KiB, %s synthetic blocks." % (sizes["file_mib"], sizes["car_mib"], "{:,}".format(sizes["files"]), "{:,}".format(sizes["blocks"])),
-            "- **How**: medians of %d runs, contenders by turns, wall seconds of the whole process; who takes over 20 s is run once. What earlier runs left to be written is "
+            "- **How**: medians of %d runs or more, contenders by turns, wall seconds of the whole process; who takes over 20 s is run once. What earlier runs left to be written is "
             "synced before each run. Warm: the files' pages are read into memory first. Cold: %s. Our adds are synced before they answer; Kubo's default does not sync, "
             "nor do `cp`, `cat` and our `get`.%s" % (sizes["runs"], how_cold(results), how_touched(results))]
 

@@ -12,7 +12,6 @@
 
 #define MAX_REST_COPIED ((uint64_t)16 << 20) /* bytes of memory that a file at rest may keep */
 #define MAX_REST_MAPPINGS 1024              /* of the 65530 of a process */
-#define PARALLEL_MIN (2u << 20) /* bytes; below, starting threads takes longer than hashing */
 
 struct ipfsa_file {
   ipfsa_node *node;
@@ -167,7 +166,7 @@ ipfsa_status ipfsa_file_view(ipfsa_file *file, uint64_t off, uint64_t len, ipfsa
                       (unsigned long long)size);
   ipfsa_status status = begin_views(file, err);
   if (status == IPFSA_OK) status = fetch_range(file, off, off + len, err);
-  if (status == IPFSA_OK && len > PARALLEL_MIN) (void)ipfsa_node_pool(file->node, &pool, NULL); /* without one it takes longer */
+  if (status == IPFSA_OK && ipfsa_views_want_pool(file->views, off, len)) (void)ipfsa_node_pool(file->node, &pool, NULL); /* without one it takes longer */
   if (file->views) ipfsa_views_set_progress(file->views, file->view_progress, file->view_progress_ctx);
   if (status == IPFSA_OK && len) status = ipfsa_views_get(file->views, pool, off, len, &data, &view.mapped, err);
   if (status) return file->failed = true, status;

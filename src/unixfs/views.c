@@ -11,7 +11,8 @@
 #define PAGE ((uint64_t)4096)
 #define CELL ((uint64_t)1 << 30) /* bytes of a file that an image takes in at once */
 #define GAP ((uint64_t)1 << 20)  /* bytes of a file that are read at once where leaves cannot be mapped */
-#define AHEAD ((uint64_t)64 << 20) /* bytes that are verified ahead of one who goes through the file in order */
+#define MAX_AHEAD ((uint64_t)64 << 20) /* bytes that are verified ahead of one who goes through the file in order; */
+#define MIN_AHEAD ((uint64_t)2 << 20)  /* fewer are not worth it: waking threads takes longer than hashing */
 
 typedef ipfsa_view_piece piece;
 typedef ipfsa_view_image image;
@@ -23,10 +24,13 @@ struct ipfsa_views {
   uint64_t size;
   image *images; /* by start */
   size_t n, cap, n_mappings;
-  uint64_t last_end; /* of the view before */
+  struct view_order { /* of one who goes through the file from its beginning on */
+    uint64_t last_end; /* of the view at hand, then of the one before */
+    uint64_t seen;     /* bytes he has asked for so far; 0: he does not go on in order */
+    uint64_t ahead_to; /* what was asked for ahead of him */
+    ipfsa_pool *pool;  /* for the view at hand */
+  } order;
   bool writable;
-  bool hashed; /* for the view at hand */
-  uint64_t ahead_to; /* what was asked for ahead of one who goes on in order */
   /* Packs that are shown, each by a place in it, and when it was last written to before that. */
   struct view_pack { ipfsa_place place; uint64_t changed_ns; } *packs;
   size_t n_packs, packs_cap;
@@ -285,11 +289,38 @@ static size_t piece_at(const image *img, uint64_t off) {
   return lo;
 }
 
+/* ---- ahead ---- */
+
+static bool goes_on(const struct view_order *o, uint64_t off) { return off >= o->last_end && off - o->last_end < GAP; }
+
+bool ipfsa_views_want_pool(const ipfsa_views *v, uint64_t off, uint64_t len) { return len > MIN_AHEAD || (goes_on(&v->order, off) && v->order.seen + len > MIN_AHEAD); }
+
+static void note_order(ipfsa_views *v, ipfsa_pool *pool, uint64_t off, uint64_t end) {
+  struct view_order *o = &v->order;
+  bool in_order = goes_on(o, off);
+  if (!in_order || o->ahead_to <= off) o->ahead_to = 0;
+  o->seen = in_order ? o->seen + (end - off) : 0;
+  o->last_end = end;
+  o->pool = pool;
+}
+
+/* Twice what he has seen, so that a few small tensors bring nothing else in; a quarter of it anew at a time, so that there is always something under way. What is in
+ * memory may be followed by what is not, so it is begun when something is hashed, and then kept up. */
+static void go_ahead(void *ctx) {
+  ipfsa_views *v = ctx;
+  struct view_order *o = &v->order;
+  uint64_t most = o->seen < MAX_AHEAD / 2 ? 2 * o->seen : MAX_AHEAD;
+  if (!o->pool || most < MIN_AHEAD || o->ahead_to > o->last_end + most / 4 * 3) return;
+  uint64_t from = larger(o->last_end, o->ahead_to), to = smaller(o->last_end + most, v->size);
+  if (from < to) o->ahead_to = ipfsa_views_ahead(v->bs, v->spans, from, to, o->pool);
+}
+
 /* Copies first: a leaf is hashed as a whole, wherever its bytes are. */
 static ipfsa_status make_ready(ipfsa_views *v, ipfsa_pool *pool, const image *img, size_t first, uint64_t end, ipfsa_error *err) {
   size_t n = 0, last = first;
   piece *bad = NULL;
   ipfsa_status status = IPFSA_OK;
+  const ipfsa_view_begun begun = {go_ahead, v};
   while (last < img->n && img->pieces[last].start < end) n += !img->pieces[last++].ready;
   if (n == 0) return IPFSA_OK;
   IPFSA_AUTO_FREE piece **todo = ipfsa_calloc(n, sizeof *todo);
@@ -302,20 +333,8 @@ static ipfsa_status make_ready(ipfsa_views *v, ipfsa_pool *pool, const image *im
     if (!p->ready) todo[n++] = p;
     else if (status == IPFSA_OK && ipfsa_view_is_stopped(&v->ask, p->end)) status = ipfsa_fail(err, IPFSA_E_CANCELLED, "cancelled");
   }
-  if (status == IPFSA_OK && n) status = ipfsa_views_verify(v->bs, img, todo, n, pool, &v->ask, &bad, &v->hashed, err);
+  if (status == IPFSA_OK && n) status = ipfsa_views_verify(v->bs, img, todo, n, pool, &v->ask, &begun, &bad, err);
   return status == IPFSA_OK && bad ? tell_why(v, bad, err) : status;
-}
-
-/* A quarter of it anew at a time, so that there is always something under way. Where the store knows all it is not begun. */
-static void go_ahead(ipfsa_views *v, ipfsa_pool *pool, uint64_t off, uint64_t end) {
-  bool in_order = off >= v->last_end && off - v->last_end < GAP;
-  v->last_end = end;
-  if (!in_order) v->ahead_to = 0;
-  bool begun = v->hashed || v->ahead_to > off;
-  v->hashed = false;
-  if (!in_order || !begun || !pool || v->ahead_to > end + AHEAD / 4 * 3) return;
-  uint64_t from = larger(end, v->ahead_to), to = smaller(end + AHEAD, v->size);
-  if (from < to) v->ahead_to = ipfsa_views_ahead(v->bs, v->spans, from, to, pool);
 }
 
 ipfsa_status ipfsa_views_get(ipfsa_views *v, ipfsa_pool *pool, uint64_t off, uint64_t len, const uint8_t **ret, uint64_t *ret_mapped, ipfsa_error *err) {
@@ -326,9 +345,10 @@ ipfsa_status ipfsa_views_get(ipfsa_views *v, ipfsa_pool *pool, uint64_t off, uin
   size_t first = piece_at(img, off);
   v->ask.at = (ipfsa_progress){.total_bytes = len};
   v->ask.begin = v->ask.asked = off;
+  note_order(v, pool, off, end);
   status = make_ready(v, pool, img, first, end, err);
   if (status) return status;
-  go_ahead(v, pool, off, end);
+  if (v->order.ahead_to) go_ahead(v); /* all was known, thanks to that */
   for (size_t i = first; i < img->n && img->pieces[i].start < end; i++) {
     const piece *p = &img->pieces[i];
     uint64_t from = larger(p->map_from, off), to = smaller(p->map_to, end);
@@ -355,7 +375,6 @@ bool ipfsa_views_wake(ipfsa_views *v) {
   bool good = !v->untold;
   for (size_t i = 0; good && i < v->n_packs; i++)
     good = v->packs[i].changed_ns && ipfsa_blockstore_changed_ns(v->bs, &v->packs[i].place) == v->packs[i].changed_ns;
-  v->last_end = v->ahead_to = 0;
-  v->hashed = false;
+  v->order = (struct view_order){0};
   return good;
 }

@@ -21,6 +21,8 @@ void ipfsa_views_set_writable(ipfsa_views *views);
 /* Asked about every IPFSA_VIEW_STEP bytes of a view that have to be looked at: other than 0: E_CANCELLED. NULL: nobody is. */
 void ipfsa_views_set_progress(ipfsa_views *views, ipfsa_progress_cb progress, void *ctx);
 void ipfsa_views_free(ipfsa_views *views); /* NULL is fine; all that was given is gone */
+/* Is this view, or the row of views that it goes on with, large enough to start threads for? */
+bool ipfsa_views_want_pool(const ipfsa_views *views, uint64_t off, uint64_t len);
 /* [off, off + len) of the file, within it, len > 0. pool: may be NULL. *ret_mapped: bytes of it that are the store's pages, not copies. */
 ipfsa_status ipfsa_views_get(ipfsa_views *views, ipfsa_pool *pool, uint64_t off, uint64_t len, const uint8_t **ret, uint64_t *ret_mapped, ipfsa_error *err);
 

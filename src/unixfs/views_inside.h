@@ -39,10 +39,17 @@ static inline bool ipfsa_view_is_stopped(ipfsa_view_ask *ask, uint64_t end) {
 
 static inline uint8_t *ipfsa_view_at(const ipfsa_view_image *img, uint64_t off) { return img->data + (off - img->start); }
 
+/* Who is told, in the thread that makes the view, that not all of it was known and that what is to be done for it is under way: the pool will come to what he gives
+ * it once it has nothing more of this view to begin. */
+typedef struct ipfsa_view_begun {
+  void (*tell)(void *ctx);
+  void *ctx;
+} ipfsa_view_begun;
+
 /* Verifies what pieces show (n > 0), in the lanes of the hash and in the threads of the pool, and marks those that match. *ret_bad: one that does not match, or
- * NULL. *ret_hashed: not all were known. E_CANCELLED: who was asked said so. */
+ * NULL. E_CANCELLED: who was asked said so. */
 ipfsa_status ipfsa_views_verify(ipfsa_blockstore *bs, const ipfsa_view_image *img, ipfsa_view_piece *const *todo, size_t n, ipfsa_pool *pool,
-                                ipfsa_view_ask *ask, ipfsa_view_piece **ret_bad, bool *ret_hashed, ipfsa_error *err);
+                                ipfsa_view_ask *ask, const ipfsa_view_begun *begun, ipfsa_view_piece **ret_bad, ipfsa_error *err);
 /* Bytes [from, end) of the file are read and verified by tasks of the pool that nobody waits for. Returns how far they go: not always to the end. The pool ends
  * before the store does. */
 uint64_t ipfsa_views_ahead(ipfsa_blockstore *bs, ipfsa_span_map *spans, uint64_t from, uint64_t end, ipfsa_pool *pool);

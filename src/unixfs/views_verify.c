@@ -209,10 +209,9 @@ static void wait_for_all(run *r) {
 }
 
 ipfsa_status ipfsa_views_verify(ipfsa_blockstore *bs, const ipfsa_view_image *img, ipfsa_view_piece *const *todo, size_t n, ipfsa_pool *pool,
-                                ipfsa_view_ask *ask, ipfsa_view_piece **ret_bad, bool *ret_hashed, ipfsa_error *err) {
+                                ipfsa_view_ask *ask, const ipfsa_view_begun *begun, ipfsa_view_piece **ret_bad, ipfsa_error *err) {
   size_t known = skip_known(bs, todo, n);
   *ret_bad = NULL;
-  *ret_hashed = known < n;
   if (known == n) return IPFSA_OK;
   run *r = ipfsa_calloc(1, sizeof *r);
   if (!r) return ipfsa_fail_nomem(err);
@@ -225,6 +224,7 @@ ipfsa_status ipfsa_views_verify(ipfsa_blockstore *bs, const ipfsa_view_image *im
     if (!submit(r, pool, read_for)) r->n_readers = 0;
   }
   for (unsigned i = 0; i < n_helpers; i++) (void)submit(r, pool, help);
+  begun->tell(begun->ctx);
   work(r, ask);
   wait_for_all(r);
   bool stopped = r->stopped;

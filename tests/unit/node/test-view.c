@@ -122,32 +122,70 @@ static bool is_known(ipfsa_blockstore *bs, ipfsa_span_map *spans, uint64_t off) 
   return known;
 }
 
-/* Who goes through a file in order has what follows verified beside him, also where it lies in another place of the pack. */
+static void becomes_known(ipfsa_blockstore *bs, ipfsa_span_map *spans, uint64_t from, uint64_t end) {
+  for (uint64_t off = from; off < end; off += 256 << 10)
+    for (int i = 0; !is_known(bs, spans, off); i++) {
+      assert_true(i < 2000);
+      usleep(5000);
+    }
+}
+
+/* Who goes through a file in order has twice as much as he saw verified beside him, also where it lies in another place of the pack; who looks at little has not. */
 static void what_follows_is_verified_ahead(void **state) {
   world *w = *state;
-  const size_t half = 8 << 20, step = 4 << 20;
+  enum { MIB = 1 << 20 };
+  const size_t half = 8 * MIB;
   char cid[IPFSA_MAX_CID_TEXT];
   ipfsa_error err = {0};
   ipfsa_cid parsed;
   ipfsa_file *file = NULL;
   ipfsa_span_map *spans = NULL;
+  ipfsa_blockstore *bs = w->r.node->bs;
   uint8_t *data = malloc(2 * half);
   test_shake128("ahead", data, 2 * half);
   add(w, data + half, half, ADD(.cid_version_1 = IPFSA_ON), cid);
   add(w, data, half, ADD(.cid_version_1 = IPFSA_ON), cid);
   add(w, data, 2 * half, ADD(.cid_version_1 = IPFSA_ON), cid);
   assert_ok(ipfsa_cid_parse(cid, strlen(cid), &parsed, &err));
-  assert_ok(ipfsa_span_map_new(w->r.node->bs, &parsed, 2 * half, &spans, &err));
+  assert_ok(ipfsa_span_map_new(bs, &parsed, 2 * half, &spans, &err));
   assert_ok(ipfsa_file_open(w->r.node, cid, &file, &err));
-  expect(file, data, 0, step);
-  if (is_known(w->r.node->bs, spans, 0)) { /* else this machine remembers nothing: store/window.c */
-    assert_false(is_known(w->r.node->bs, spans, half));
-    expect(file, data, step, step);
-    for (uint64_t off = half; off < 2 * half; off += 256 << 10)
-      for (int i = 0; !is_known(w->r.node->bs, spans, off); i++) {
-        assert_true(i < 2000);
-        usleep(5000);
-      }
+  expect(file, data, 0, MIB / 2);
+  if (is_known(bs, spans, 0)) { /* else this machine remembers nothing: store/window.c */
+    usleep(50000);
+    assert_false(is_known(bs, spans, MIB / 2));
+    expect(file, data, MIB / 2, 3 * MIB);
+    becomes_known(bs, spans, 0, half + 5 * MIB / 2); /* 3.5 MiB seen, 7 MiB ahead of them */
+    usleep(50000);
+    assert_false(is_known(bs, spans, half + 5 * MIB / 2));
+    expect(file, data, 7 * MIB / 2, 4 * MIB);
+    becomes_known(bs, spans, 0, 2 * half);
+  }
+  ipfsa_file_close(file);
+  ipfsa_span_map_free(spans);
+  free(data);
+}
+
+/* Small ones as well, once they come to something together. */
+static void what_follows_small_views_is_verified_ahead(void **state) {
+  world *w = *state;
+  enum { MIB = 1 << 20, LENGTH = 8 * MIB, STEP = MIB / 4 };
+  char cid[IPFSA_MAX_CID_TEXT];
+  ipfsa_error err = {0};
+  ipfsa_cid parsed;
+  ipfsa_file *file = NULL;
+  ipfsa_span_map *spans = NULL;
+  uint8_t *data = malloc(LENGTH);
+  test_shake128("small", data, LENGTH);
+  add(w, data, LENGTH, ADD(.cid_version_1 = IPFSA_ON), cid);
+  assert_ok(ipfsa_cid_parse(cid, strlen(cid), &parsed, &err));
+  assert_ok(ipfsa_span_map_new(w->r.node->bs, &parsed, LENGTH, &spans, &err));
+  assert_ok(ipfsa_file_open(w->r.node, cid, &file, &err));
+  for (uint64_t off = 0; off < 2 * MIB; off += STEP) expect(file, data, off, STEP);
+  if (is_known(w->r.node->bs, spans, 0)) {
+    usleep(50000);
+    assert_false(is_known(w->r.node->bs, spans, 2 * MIB));
+    expect(file, data, 2 * MIB, STEP);
+    becomes_known(w->r.node->bs, spans, 0, 27 * MIB / 4);
   }
   ipfsa_file_close(file);
   ipfsa_span_map_free(spans);
@@ -476,6 +514,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(every_range_of_every_shape, setup, teardown),
       cmocka_unit_test_setup_teardown(leaves_from_several_places, setup, teardown),
       cmocka_unit_test_setup_teardown(what_follows_is_verified_ahead, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_follows_small_views_is_verified_ahead, setup, teardown),
       cmocka_unit_test_setup_teardown(what_is_missing_ahead_harms_nothing, setup, teardown),
       cmocka_unit_test_setup_teardown(pages_that_two_pieces_share, setup, teardown),
       cmocka_unit_test_setup_teardown(what_is_written_is_private, setup, teardown),

@@ -10,42 +10,46 @@
 #define MAJORITY(a, b, c) _mm512_ternarylogic_epi32(a, b, c, 0xe8)
 #define ADD(a, b) _mm512_add_epi32(a, b)
 
-/* Rows of 16 words become columns: afterwards w[i] holds word i of all sixteen messages. */
-TARGET void transpose(__m512i w[16]) {
-  __m512i t[16];
-  _Pragma("GCC unroll 8") for (int i = 0; i < 8; i++) {
-    t[2 * i] = _mm512_unpacklo_epi32(w[2 * i], w[2 * i + 1]);
-    t[2 * i + 1] = _mm512_unpackhi_epi32(w[2 * i], w[2 * i + 1]);
-  }
-  _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {
-    w[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-    w[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-    w[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-    w[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-  }
-  _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {
-    t[i] = _mm512_shuffle_i32x4(w[i], w[i + 4], 0x88);
-    t[i + 4] = _mm512_shuffle_i32x4(w[i], w[i + 4], 0xdd);
-    t[i + 8] = _mm512_shuffle_i32x4(w[i + 8], w[i + 12], 0x88);
-    t[i + 12] = _mm512_shuffle_i32x4(w[i + 8], w[i + 12], 0xdd);
-  }
-  _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {
-    w[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-    w[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-    w[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-    w[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
-  }
-}
-
 #define AHEAD 256 /* bytes: sixteen streams are more than the processor's own prefetchers follow, and leaves of 256 KiB share cache sets */
 
-TARGET void load_blocks(__m512i w[16], const uint8_t *const *data, size_t off) {
+/* Rows of sixteen words become columns, one word of all messages each, in two steps of four parts: a block is made ready by and by, beside the last rounds of the
+ * block before, which have no schedule to compute. So neither its loads nor the shuffles keep the first rounds waiting. */
+typedef struct columns {
+  __m512i half[16], w[16]; /* w[i]: word i */
+} columns;
+
+/* Rows 4g to 4g + 3. */
+TARGET void load_rows(columns *c, const uint8_t *const *data, size_t off, int g) {
   const __m512i swap = _mm512_broadcast_i32x4(_mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203));
-  _Pragma("GCC unroll 16") for (int i = 0; i < 16; i++) {
-    w[i] = _mm512_shuffle_epi8(_mm512_loadu_si512(data[i] + off), swap);
-    _mm_prefetch((const char *)data[i] + off + AHEAD, _MM_HINT_T0); /* past the end it does nothing */
+  __m512i r[4], t[4];
+  _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {
+    r[i] = _mm512_shuffle_epi8(_mm512_loadu_si512(data[4 * g + i] + off), swap);
+    _mm_prefetch((const char *)data[4 * g + i] + off + AHEAD, _MM_HINT_T0); /* past the end it does nothing */
   }
-  transpose(w);
+  _Pragma("GCC unroll 2") for (int i = 0; i < 2; i++) {
+    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+  }
+  c->half[4 * g] = _mm512_unpacklo_epi64(t[0], t[2]);
+  c->half[4 * g + 1] = _mm512_unpackhi_epi64(t[0], t[2]);
+  c->half[4 * g + 2] = _mm512_unpacklo_epi64(t[1], t[3]);
+  c->half[4 * g + 3] = _mm512_unpackhi_epi64(t[1], t[3]);
+}
+
+/* Words i, i + 4, i + 8 and i + 12. */
+TARGET void end_columns(columns *c, int i) {
+  __m512i a = _mm512_shuffle_i32x4(c->half[i], c->half[i + 4], 0x88), b = _mm512_shuffle_i32x4(c->half[i], c->half[i + 4], 0xdd);
+  __m512i d = _mm512_shuffle_i32x4(c->half[i + 8], c->half[i + 12], 0x88), e = _mm512_shuffle_i32x4(c->half[i + 8], c->half[i + 12], 0xdd);
+  c->w[i] = _mm512_shuffle_i32x4(a, d, 0x88);
+  c->w[i + 8] = _mm512_shuffle_i32x4(a, d, 0xdd);
+  c->w[i + 4] = _mm512_shuffle_i32x4(b, e, 0x88);
+  c->w[i + 12] = _mm512_shuffle_i32x4(b, e, 0xdd);
+}
+
+#define PARTS 8
+TARGET void make_ready(columns *c, const uint8_t *const *data, size_t off, int part) {
+  if (part < 4) load_rows(c, data, off, part);
+  else end_columns(c, part - 4);
 }
 
 TARGET __m512i schedule(const __m512i w[16], int i) {
@@ -83,15 +87,19 @@ TARGET void round_at(__m512i s[8], __m512i w, int i, bool few) {
 
 TARGET void compress_16(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks, bool few) {
   __m512i s[8];
+  columns next;
   const __m512i lane = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(8));
   for (int k = 0; k < 8; k++) s[k] = _mm512_i32gather_epi32(lane, (const int *)&states[0][k], 4);
+  _Pragma("GCC unroll 8") for (int part = 0; part < PARTS; part++) make_ready(&next, data, 0, part);
   for (size_t block = 0; block < n_blocks; block++) {
     __m512i w[16], before[8];
-    load_blocks(w, data, 64 * block);
+    size_t off = 64 * (block + 1 < n_blocks ? block + 1 : block); /* the last one is read again, for nothing */
+    _Pragma("GCC unroll 16") for (int k = 0; k < 16; k++) w[k] = next.w[k];
     for (int k = 0; k < 8; k++) before[k] = s[k];
     _Pragma("GCC unroll 64") for (int i = 0; i < 64; i++) {
       round_at(s, w[i & 15], i, few);
       if (i < 48) w[i & 15] = schedule(w, i + 16); /* fills the gaps of the rounds' chain */
+      else if (i % 2 == 0) make_ready(&next, data, off, (i - 48) / 2);
     }
     for (int k = 0; k < 8; k++) s[k] = ADD(s[k], before[k]);
   }

@@ -68,13 +68,13 @@ def real_adds(place, recorder, full):
     """What people add, by the program: a file in leaves of 256 KiB and a folder of files of 4 KiB, into the full store and into an empty one."""
     ours = place.ours
     into_full = {**ours.env, "IPFSA_PATH": str(full), "IPFS_PATH": str(full)}
-    for row, make, options in (("add of a file", lambda turn: place.file(settings.CAR_MB // 4, turn), []),
-                               ("add -r of small files", lambda turn: place.many(settings.FILES // 10, turn), ["-r"])):
+    for row, size, make, options in (("add of a file", settings.CAR_MB // 4 << 20, lambda turn: place.file(settings.CAR_MB // 4, turn), []),
+                                     ("add -r of small files", settings.FILES // 10 * 4096, lambda turn: place.many(settings.FILES // 10, turn), ["-r"])):
         def command(turn):
             return ours.command("add", *ours.base, *options, make(turn))
 
         for turn in range(settings.RUNS):  # other bytes in every turn, since what is in the store already is not added again
             caches.warm(make(turn), full / "index")
             recorder.row(row, [Contender("full store", command(turn), into_full), Contender("empty store", command(turn), ours.env, before=ours.fresh)],
-                         turns=[turn], cache="warm")
+                         size, turns=[turn], cache="warm")
     place.forget(ours.repo)

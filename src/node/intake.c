@@ -20,6 +20,7 @@ typedef struct batch {
   ipfsa_task task;
   struct ipfsa_intake *owner;
   uint8_t *room; /* page-aligned */
+  bool huge;     /* … in huge pages: what is written from others goes out in many small requests */
   size_t len;
   batch_block *blocks;
   ipfsa_leaf *leaves; /* digests point into blocks */
@@ -156,9 +157,15 @@ static ipfsa_status retire_oldest(ipfsa_intake *in, ipfsa_error *err) {
 static batch *current(ipfsa_intake *in) { return &in->batches[(in->head + in->n_busy) % in->n_batches]; }
 
 static ipfsa_status make_room(batch *b, ipfsa_error *err) {
+  bool huge = b->owner->pool; /* not for a few blocks: a huge page is zeroed whole */
+  if (huge && !b->huge && b->n == 0) {
+    ipfsa_free_aligned(b->room); /* of the first batch */
+    b->room = NULL;
+  }
   if (!b->room) {
     b->room = ipfsa_alloc_aligned(IPFSA_HUGE_PAGE, ROOM);
-    if (b->room && b->owner->pool) ipfsa_prefer_huge_pages(b->room, ROOM); /* not for a few blocks: a huge page is zeroed whole */
+    b->huge = huge;
+    if (b->room && huge) ipfsa_prefer_huge_pages(b->room, ROOM);
   }
   if (!b->blocks) b->blocks = ipfsa_calloc(MAX_BLOCKS, sizeof *b->blocks);
   if (!b->leaves) b->leaves = ipfsa_calloc(MAX_BLOCKS, sizeof *b->leaves);

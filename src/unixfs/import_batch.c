@@ -83,7 +83,7 @@ static bool read_file(ipfsa_import_batch *b, ipfsa_batch_file *f, int fd) {
 }
 
 static void work(ipfsa_import_batch *b) {
-  bool room = ipfsa_leaf_buffer_reserve(&b->b, IPFSA_BATCH_ROOM, NULL) == IPFSA_OK;
+  bool room = ipfsa_leaf_buffer_reserve(&b->b, IPFSA_BATCH_ROOM, false, NULL) == IPFSA_OK;
   for (size_t i = 0; room && i < b->n; i++) {
     ipfsa_batch_file *f = &b->files[i];
     ipfsa_error err = {0};

@@ -204,7 +204,7 @@ static ipfsa_status read_slot(slot *s) {
     s->b.data = s->map;
     s->b.n_leaves = 0;
   } else {
-    ipfsa_status status = ipfsa_leaf_buffer_reserve(&s->b, s->owner->buffer_size, &s->err);
+    ipfsa_status status = ipfsa_leaf_buffer_reserve(&s->b, s->owner->buffer_size, true, &s->err);
     if (status == IPFSA_OK) status = f->source->read_at(f->source, s->b.room, s->len, s->off, &s->err);
     if (status) return status;
   }
@@ -329,7 +329,7 @@ static ipfsa_status fill_next(file_run *f, slot **ret, ipfsa_error *err) {
   slot *s = &im->slots[(f->head + f->n_busy) % f->n_slots];
   s->reads = NULL;
   ipfsa_status status = settle(s, err);
-  if (status == IPFSA_OK) status = ipfsa_leaf_buffer_reserve(&s->b, im->buffer_size, err);
+  if (status == IPFSA_OK) status = ipfsa_leaf_buffer_reserve(&s->b, im->buffer_size, f->off > 0, err); /* the first may hold all there is */
   if (status) return status;
   if (f->carry_len) memmove(s->b.room, f->carry, f->carry_len);
   size_t len = f->carry_len;

@@ -18,8 +18,16 @@ void ipfsa_leaf_buffer_release(ipfsa_leaf_buffer *b) {
   *b = (ipfsa_leaf_buffer){0};
 }
 
-ipfsa_status ipfsa_leaf_buffer_reserve(ipfsa_leaf_buffer *b, size_t size, ipfsa_error *err) {
-  if (!b->room) b->room = ipfsa_alloc_aligned(IPFSA_LEAF_ALIGNMENT, size);
+ipfsa_status ipfsa_leaf_buffer_reserve(ipfsa_leaf_buffer *b, size_t size, bool huge, ipfsa_error *err) {
+  if (huge && !b->huge) {
+    ipfsa_free_aligned(b->room);
+    b->room = NULL;
+  }
+  if (!b->room) {
+    b->room = ipfsa_alloc_aligned(huge ? IPFSA_HUGE_PAGE : IPFSA_LEAF_ALIGNMENT, size);
+    b->huge = huge;
+    if (b->room && huge) ipfsa_prefer_huge_pages(b->room, size);
+  }
   if (!b->room) return ipfsa_fail_nomem(err);
   b->data = b->room;
   b->len = b->n_leaves = 0;

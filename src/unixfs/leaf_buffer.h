@@ -12,6 +12,7 @@ typedef struct ipfsa_leaf_buffer {
   const ipfsa_import_params *params;
   ipfsa_leaf_kind kind;
   uint8_t *room;       /* own memory, page-aligned; made by the first reserve */
+  bool huge;           /* … in huge pages */
   const uint8_t *data; /* the room, or a mapping that somebody else holds */
   size_t len;
   ipfsa_leaf *leaves;
@@ -23,8 +24,9 @@ typedef struct ipfsa_leaf_buffer {
 
 void ipfsa_leaf_buffer_init(ipfsa_leaf_buffer *b, const ipfsa_import_params *params);
 void ipfsa_leaf_buffer_release(ipfsa_leaf_buffer *b);
-/* Empties it; the room (always asked for with the same size) becomes its data. */
-ipfsa_status ipfsa_leaf_buffer_reserve(ipfsa_leaf_buffer *b, size_t size, ipfsa_error *err);
+/* Empties it; the room (always asked for with the same size) becomes its data. huge: it will be filled from end to end and written from, so huge pages are worth being
+ * zeroed whole. */
+ipfsa_status ipfsa_leaf_buffer_reserve(ipfsa_leaf_buffer *b, size_t size, bool huge, ipfsa_error *err);
 /* Cuts data[off, off + len) into leaves; what is too short to cut while the file goes on (ended false) stays: *ret_used bytes were cut. */
 ipfsa_status ipfsa_leaf_buffer_cut(ipfsa_leaf_buffer *b, size_t off, size_t len, bool ended, size_t *ret_used, ipfsa_error *err);
 ipfsa_status ipfsa_leaf_buffer_add(ipfsa_leaf_buffer *b, size_t off, size_t len, ipfsa_error *err); /* one leaf, perhaps empty */

@@ -122,12 +122,12 @@ static bool is_known(ipfsa_blockstore *bs, ipfsa_span_map *spans, uint64_t off) 
   return known;
 }
 
-static void becomes_known(ipfsa_blockstore *bs, ipfsa_span_map *spans, uint64_t from, uint64_t end) {
-  for (uint64_t off = from; off < end; off += 256 << 10)
-    for (int i = 0; !is_known(bs, spans, off); i++) {
-      assert_true(i < 2000);
-      usleep(5000);
-    }
+/* The leaf that ends there. Those before it may have been forgotten again: whoever brings a page of their 2 MiB in forgets them (store/window.c). */
+static void becomes_known(ipfsa_blockstore *bs, ipfsa_span_map *spans, uint64_t end) {
+  for (int i = 0; !is_known(bs, spans, end - 1); i++) {
+    assert_true(i < 2000);
+    usleep(5000);
+  }
 }
 
 /* Who goes through a file in order has twice as much as he saw verified beside him, also where it lies in another place of the pack; who looks at little has not. */
@@ -154,11 +154,11 @@ static void what_follows_is_verified_ahead(void **state) {
     usleep(50000);
     assert_false(is_known(bs, spans, MIB / 2));
     expect(file, data, MIB / 2, 3 * MIB);
-    becomes_known(bs, spans, 0, half + 5 * MIB / 2); /* 3.5 MiB seen, 7 MiB ahead of them */
+    becomes_known(bs, spans, half + 5 * MIB / 2); /* 3.5 MiB seen, 7 MiB ahead of them */
     usleep(50000);
     assert_false(is_known(bs, spans, half + 5 * MIB / 2));
     expect(file, data, 7 * MIB / 2, 4 * MIB);
-    becomes_known(bs, spans, 0, 2 * half);
+    becomes_known(bs, spans, 2 * half);
   }
   ipfsa_file_close(file);
   ipfsa_span_map_free(spans);
@@ -185,7 +185,7 @@ static void what_follows_small_views_is_verified_ahead(void **state) {
     usleep(50000);
     assert_false(is_known(w->r.node->bs, spans, 2 * MIB));
     expect(file, data, 2 * MIB, STEP);
-    becomes_known(w->r.node->bs, spans, 0, 27 * MIB / 4);
+    becomes_known(w->r.node->bs, spans, 27 * MIB / 4);
   }
   ipfsa_file_close(file);
   ipfsa_span_map_free(spans);

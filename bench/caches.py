@@ -5,7 +5,7 @@ import os
 DROP = "/proc/sys/vm/drop_caches"
 MADV_NOHUGEPAGE = 15
 MADV_POPULATE_WRITE = 23  # Linux 5.14
-SPARE = 2 << 30           # bytes beside the payload: a gigabyte may take seconds
+SPARE = 1 << 30           # bytes beside the payload: a gigabyte may take seconds
 LEAST = 512 << 20         # what a program touches beside a small payload: its own memory, a mapped index
 
 
@@ -32,19 +32,20 @@ def warm(*paths):
 def take_memory_back(payload):
     """A hypervisor takes back what a guest does not use, and whoever touches it next waits for it: up to 7 µs for a page, more than writing or reading it. So before a run
     of many bytes some memory is touched and let go of, which the kernel then gives out first, as if the machine were one of metal: small pages, which take what is left of
-    blocks that were divided before, and large ones. Returns how many bytes of each."""
+    blocks that were divided before, and large ones. No more than is needed: what is let go of is taken back again, and that has its price as well. Returns how many bytes."""
     size = min(max(3 * payload, LEAST), payload + SPARE, a_third_of_memory()) & -4096 if payload else 0
+    divided = min(size, SPARE)
     if size == 0:
         return 0
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    with mmap.mmap(-1, size, flags=flags) as small, mmap.mmap(-1, size, flags=flags) as large:
+    with mmap.mmap(-1, divided, flags=flags) as small, mmap.mmap(-1, size, flags=flags) as large:
         try:
             for room, pages in ((small, MADV_NOHUGEPAGE), (large, mmap.MADV_HUGEPAGE)):
                 room.madvise(pages)
                 room.madvise(MADV_POPULATE_WRITE)
         except OSError:
             return 0
-    return size
+    return divided + size
 
 
 def a_third_of_memory():

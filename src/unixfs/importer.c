@@ -15,6 +15,7 @@
 #define MAX_BUFFER (12u << 20) /* three of them stay under 40 MiB */
 #define MAX_WINDOW (16u << 20) /* bytes of a mapping */
 #define MIN_MAPPED_CHUNK 16384 /* bytes; the store writes those from where they lie, which a failing page only makes fail */
+#define MAPPED_LEAVES 32 /* twice what fills the lanes: who maps or unmaps keeps the other threads from it */
 #define MAX_SLOTS 12
 #define MAX_WRITING 2 /* slots whose bytes are on their way to the disk while the others are read and hashed */
 #define MAX_ROOMS 6 /* buffers of our own at MIN_BUFFER; mappings may be more */
@@ -403,7 +404,7 @@ static void choose_reading(file_run *f) {
   if (chunk < MIN_MAPPED_CHUNK || chunk % IPFSA_LEAF_ALIGNMENT) return;
   f->held = ipfsa_fs_hold(f->source->map_fd);
   if (!f->held) return;
-  size_t n = 16 * (size_t)chunk <= MAX_WINDOW ? 16 : MAX_WINDOW / chunk;
+  size_t n = MAPPED_LEAVES * (size_t)chunk <= MAX_WINDOW ? MAPPED_LEAVES : MAX_WINDOW / chunk;
   f->fill_size = n * chunk;
   if (f->fill_size < MIN_BUFFER) f->fill_size = MIN_BUFFER / chunk * chunk;
   size_t threads = f->im->pool ? ipfsa_pool_n_threads(f->im->pool) : 1, most = f->fill_size > MIN_BUFFER ? 4 : MAX_SLOTS;

@@ -46,6 +46,7 @@ def probe(place, recorder, row, full, turn, spare, last):
         place.forget(empty)
         caches.settle()
         caches.warm(probed / "index")
+        caches.take_memory_back(PROBE * BYTES)
         took = middle(fill(place, repo, spare, spare + PROBE)["batch_s"])
         recorder.value(row, who, "blocks/s", 32768 / took, turn=turn, synthetic=True, command="bench-scale fill, median of 5 commits of 32768 blocks of %d bytes" % BYTES)
     place.forget(empty)

@@ -87,11 +87,22 @@ static size_t check_group(ipfsa_blockstore *bs, ipfsa_view_piece *const *todo, s
   return len;
 }
 
+/* What was just hashed will be looked at: its pages get their entries here, several at once and by all threads, rather than one fault after the other by who looks. */
+static void show_pages(const run *r, size_t from, size_t to) {
+  for (size_t i = from, end; i < to; i = end) {
+    const ipfsa_view_piece *p = r->todo[i];
+    uint64_t map_to = p->map_to;
+    for (end = i + 1; end < to && r->todo[end]->ready && r->todo[end]->map_from == map_to; end++) map_to = r->todo[end]->map_to;
+    if (p->ready && p->map_from < map_to) (void)ipfsa_fs_populate(ipfsa_view_at(r->img, p->map_from), (size_t)(map_to - p->map_from));
+  }
+}
+
 static void verify_batch(run *r, size_t from, size_t to) {
   ipfsa_view_piece *left[BATCH];
   size_t n = 0;
   for (size_t good = 0, len; from < to; from += len) {
     len = check_group(r->bs, r->todo + from, to - from, true, &good);
+    if (good) show_pages(r, from, from + len);
     for (size_t i = from; good < len && i < from + len; i++)
       if (!r->todo[i]->ready) left[n++] = r->todo[i];
   }

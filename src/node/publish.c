@@ -254,12 +254,27 @@ static ipfsa_status step(publishing *p, ipfsa_published *ret, ipfsa_error *err) 
   return status;
 }
 
+#define MAX_TRIES 16 /* each needs another call that came between two steps of this one */
+
+/* Before it is locked, another call may take it for what a killed one left (sweep_entry). Then there is another; no name comes twice. */
+static ipfsa_status make_temp(publishing *p, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  struct stat st;
+  for (int i = 0; i < MAX_TRIES; i++) {
+    snprintf(p->temp_name, sizeof p->temp_name, TEMP_PREFIX "%016llx", (unsigned long long)ipfsa_random_u64());
+    status = ipfsa_fs_mkdir(p->folder, p->temp_name, 0755, err);
+    if (status) return status;
+    p->temp = ipfsa_fs_open_dir(p->folder, p->temp_name, err);
+    status = p->temp < 0 ? err->status : ipfsa_fs_flock(p->temp, true, err);
+    if (status == IPFSA_OK) status = ipfsa_fs_stat(p->folder, p->temp_name, &st, err);
+    if (status != IPFSA_E_NOT_FOUND) break;
+    ipfsa_fs_close(&p->temp);
+  }
+  return status;
+}
+
 static ipfsa_status make(publishing *p, ipfsa_published *ret, ipfsa_error *err) {
-  snprintf(p->temp_name, sizeof p->temp_name, TEMP_PREFIX "%016llx", (unsigned long long)ipfsa_random_u64());
-  ipfsa_status status = ipfsa_fs_mkdir(p->folder, p->temp_name, 0755, err);
-  if (status) return status;
-  p->temp = ipfsa_fs_open_dir(p->folder, p->temp_name, err);
-  status = p->temp < 0 ? err->status : ipfsa_fs_flock(p->temp, true, err);
+  ipfsa_status status = make_temp(p, err);
   if (status == IPFSA_OK) status = put(p, err);
   if (status == IPFSA_OK) status = step(p, ret, err);
   (void)ipfsa_tree_remove(p->folder, p->temp_name, NULL); /* empty, or with what stood there before; what stays goes with the next call */

@@ -102,9 +102,10 @@ static ssize_t read_cached(int fd, const struct iovec *iov, size_t n_iov, uint64
   return (ssize_t)got;
 }
 
-ipfsa_status ipfsa_fs_readv_at(int fd, struct iovec *iov, size_t n_iov, uint64_t off, uint64_t ahead, size_t *ret_len, ipfsa_error *err) {
+/* look: first at what is in memory. */
+static ipfsa_status read_places(int fd, struct iovec *iov, size_t n_iov, uint64_t off, bool look, uint64_t ahead, size_t *ret_len, ipfsa_error *err) {
   size_t done = 0;
-  for (bool first = true; n_iov; first = false) {
+  for (bool first = look; n_iov; first = false) {
     size_t ask = ipfsa_fault_allowed(iov->iov_len);
     ssize_t n = ask ? 0 : -1;
     if (ask && ask < iov->iov_len) n = preadv(fd, &(struct iovec){iov->iov_base, ask}, 1, (off_t)(off + done)); /* the fault plan: a short one */
@@ -118,6 +119,17 @@ ipfsa_status ipfsa_fs_readv_at(int fd, struct iovec *iov, size_t n_iov, uint64_t
   }
   *ret_len = done;
   return IPFSA_OK;
+}
+
+ipfsa_status ipfsa_fs_readv_at(int fd, struct iovec *iov, size_t n_iov, uint64_t off, uint64_t ahead, size_t *ret_len, ipfsa_error *err) {
+  return read_places(fd, iov, n_iov, off, true, ahead, ret_len, err);
+}
+
+bool ipfsa_fs_read_past_cache(int fd, struct iovec *iov, size_t n_iov, uint64_t off) {
+  size_t len = 0, got = 0;
+  for (size_t i = 0; i < n_iov; i++) len += iov[i].iov_len;
+  IPFSA_AUTO_FD int direct = ipfsa_fs_open_direct(fd);
+  return direct >= 0 && read_places(direct, iov, n_iov, off, false, 0, &got, NULL) == IPFSA_OK && got == len;
 }
 
 ipfsa_status ipfsa_fs_read_once(int fd, void *data, size_t len, uint64_t off, size_t *ret_len, ipfsa_error *err) {

@@ -31,6 +31,8 @@ ipfsa_status ipfsa_fs_truncate(int fd, uint64_t len, ipfsa_error *err);
 ipfsa_status ipfsa_fs_allocate(int fd, uint64_t off, uint64_t len, ipfsa_error *err); /* fallocate keep-size; EOPNOTSUPP is ok */
 /* The same file once more, for reading past the page cache: memory, offsets and lengths on borders of 4 KiB. −1: the file system has no such way. */
 int ipfsa_fs_open_direct(int fd);
+/* As readv_at, past the page cache: memory, offset and lengths on those borders. False: not all of it came; read it in the usual way. */
+bool ipfsa_fs_read_past_cache(int fd, struct iovec *iov, size_t n_iov, uint64_t off);
 ipfsa_status ipfsa_fs_punch(int fd, uint64_t off, uint64_t len, ipfsa_error *err);    /* hole; EOPNOTSUPP → NOT_SUPPORTED */
 /* The range of another file, shared until one of them is written. All three on borders of the file system's blocks. NOT_SUPPORTED: two file systems,
  * one that cannot share, or other borders; write the bytes instead. */

@@ -28,8 +28,10 @@ static int run(cli_context *ctx) {
     uint64_t from = skip < size ? skip : size, n = size - from < left ? size - from : left;
     skip -= from;
     left -= n;
+    cli_out_expect(ctx, n);
     if (n) status = ipfsa_cat(node, cli_arg_at(ctx, i), from, n, cli_out_write, ctx, cli_progress_step, progress, &err);
   }
+  cli_out_room_end(ctx);
   cli_progress_end(progress);
   return status ? cli_fail(ctx, &err) : 0;
 }

@@ -67,6 +67,9 @@ ipfsa_node *cli_node_for_paths(cli_context *ctx);
 void cli_out(cli_context *ctx, const char *format, ...) IPFSA_PRINTF(2, 3);
 void cli_out_bytes(cli_context *ctx, const void *data, size_t len);
 int cli_out_write(void *ctx, const void *data, size_t len); /* as an ipfsa_write_cb; ctx is the cli_context */
+/* About so many bytes will be written: a hint, for an output that is a file. When no more will, what was made ready and is not used is given back. */
+void cli_out_expect(cli_context *ctx, uint64_t bytes);
+void cli_out_room_end(cli_context *ctx);
 /* A name from outside: control characters, escapes and bidi overrides are escaped when standard output is a terminal. */
 void cli_out_name(cli_context *ctx, const void *name, size_t len);
 bool cli_is_terminal(const cli_context *ctx); /* standard output is one */

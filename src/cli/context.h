@@ -11,6 +11,12 @@ typedef struct cli_value {
   const char *text; /* as given; points into argv */
 } cli_value;
 
+/* Of what is on its way to a file on standard output (out_room.c), offsets in it. */
+typedef struct cli_out_room {
+  uint64_t at, end;  /* where the next bytes go; up to where blocks were asked for */
+  uint64_t expected; /* bytes still to come; 0: not known, or no file */
+} cli_out_room;
+
 struct cli_context {
   const char *program; /* "ipfs" or "ipfs-accelerate": how it was called */
   const cli_verb *verb;
@@ -24,6 +30,7 @@ struct cli_context {
   bool without_node; /* it was tried, and is not to be had */
   ipfsa_engine *engine;
   bool out_is_tty, err_is_tty;
+  cli_out_room room;
   bool out_failed, out_closed; /* standard output takes no more; its reader is gone */
 };
 
@@ -34,6 +41,7 @@ int cli_parse(cli_context *ctx, int argc, char **argv);
 /* Value of the last occurrence, or NULL when it was not given. */
 const char *cli_given(const cli_context *ctx, const char *option);
 
+void cli_out_room_for(cli_context *ctx, size_t len); /* out_room.c; before so many bytes are written */
 int cli_out_failed(cli_context *ctx); /* after a failed write, by errno; returns -1 */
 
 /* Help texts. `to` is stdout or stderr. */

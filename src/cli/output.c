@@ -39,6 +39,7 @@ int cli_out_failed(cli_context *ctx) {
 }
 
 int cli_out_write(void *ctx, const void *data, size_t len) {
+  cli_out_room_for(ctx, len);
   if (len >= DIRECT) return fflush(stdout) == 0 && write_all(data, len) == 0 ? 0 : cli_out_failed(ctx);
   return fwrite(data, 1, len, stdout) == len ? 0 : cli_out_failed(ctx);
 }

@@ -29,10 +29,10 @@ ipfsa_status ipfsa_blockstore_get(ipfsa_blockstore *bs, const ipfsa_cid *cid, ip
 
 static bool is_plain(const ipfsa_cid *cid) { return !ipfsa_cid_is_identity(cid) && ipfsa_cid_check_allowed(cid, NULL) == IPFSA_OK; }
 
-ipfsa_status ipfsa_blockstore_get_many(ipfsa_blockstore *bs, const ipfsa_cid *cids, size_t n, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err) {
+ipfsa_status ipfsa_blockstore_get_many(ipfsa_blockstore *bs, const ipfsa_cid *cids, size_t n, bool once, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err) {
   size_t plain = 0;
   while (plain < n && plain < IPFSA_MAX_GET_MANY && is_plain(&cids[plain])) plain++;
-  ipfsa_status status = plain > 1 ? bs->ops->get_many(bs, cids, plain, ret, ret_n, err) : ipfsa_blockstore_get(bs, cids, ret, err);
+  ipfsa_status status = plain > 1 ? bs->ops->get_many(bs, cids, plain, once, ret, ret_n, err) : ipfsa_blockstore_get(bs, cids, ret, err);
   if (status == IPFSA_OK && plain <= 1) *ret_n = 1;
   return status == IPFSA_E_NOT_FOUND && plain > 1 ? not_found(cids, err) : status;
 }

@@ -62,7 +62,7 @@ typedef int (*ipfsa_multihash_cb)(void *ctx, const ipfsa_multihash *mh, uint64_t
 
 typedef struct ipfsa_blockstore_ops {
   ipfsa_status (*get)(ipfsa_blockstore *self, const ipfsa_multihash *mh, ipfsa_block *ret, ipfsa_error *err); /* verified */
-  ipfsa_status (*get_many)(ipfsa_blockstore *self, const ipfsa_cid *cids, size_t n, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err);
+  ipfsa_status (*get_many)(ipfsa_blockstore *self, const ipfsa_cid *cids, size_t n, bool once, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err);
   ipfsa_status (*is_leaf)(ipfsa_blockstore *self, const ipfsa_multihash *mh, bool *ret, ipfsa_error *err);
   ipfsa_status (*has)(ipfsa_blockstore *self, const ipfsa_multihash *mh, bool *ret, ipfsa_error *err);
   ipfsa_status (*size)(ipfsa_blockstore *self, const ipfsa_multihash *mh, uint64_t *ret, ipfsa_error *err);
@@ -98,10 +98,10 @@ struct ipfsa_blockstore_writer { const ipfsa_blockstore_writer_ops *ops; };
 ipfsa_status ipfsa_blockstore_get(ipfsa_blockstore *bs, const ipfsa_cid *cid, ipfsa_block *ret, ipfsa_error *err);
 /* Several in order, verified side by side; neighbours in the store are read together. n: 1 to IPFSA_MAX_GET_MANY. Gets the first *ret_n of them,
  * at least one, at most about IPFSA_GET_MANY_BYTES; fails only when the first cannot be had. Each block is released on its own; they share a
- * buffer, so it lives until the last is. */
+ * buffer, so it lives until the last is. once: large blocks that are not in memory are read past the page cache: nobody will want them there soon. */
 #define IPFSA_MAX_GET_MANY 16 /* lanes of the widest kernel */
 #define IPFSA_GET_MANY_BYTES (8u << 20)
-ipfsa_status ipfsa_blockstore_get_many(ipfsa_blockstore *bs, const ipfsa_cid *cids, size_t n, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err);
+ipfsa_status ipfsa_blockstore_get_many(ipfsa_blockstore *bs, const ipfsa_cid *cids, size_t n, bool once, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err);
 /* True: the block is there and has no links, which is known without reading it. False: not known. */
 ipfsa_status ipfsa_blockstore_is_leaf(ipfsa_blockstore *bs, const ipfsa_cid *cid, bool *ret, ipfsa_error *err);
 ipfsa_status ipfsa_blockstore_has(ipfsa_blockstore *bs, const ipfsa_cid *cid, bool *ret, ipfsa_error *err);

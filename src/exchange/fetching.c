@@ -68,9 +68,9 @@ static ipfsa_status fetching_get(ipfsa_blockstore *self, const ipfsa_multihash *
   return status;
 }
 
-static ipfsa_status fetching_get_many(ipfsa_blockstore *self, const ipfsa_cid *cids, size_t n, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err) {
+static ipfsa_status fetching_get_many(ipfsa_blockstore *self, const ipfsa_cid *cids, size_t n, bool once, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err) {
   fetching *f = of(self);
-  ipfsa_status status = f->below->ops->get_many(f->below, cids, n, ret, ret_n, err);
+  ipfsa_status status = f->below->ops->get_many(f->below, cids, n, once, ret, ret_n, err);
   if (status != IPFSA_E_NOT_FOUND) return status;
   status = fetching_get(self, &cids[0].mh, ret, err);
   if (status == IPFSA_OK) *ret_n = 1;

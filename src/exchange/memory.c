@@ -51,7 +51,8 @@ static ipfsa_status memory_get(ipfsa_blockstore *self, const ipfsa_multihash *mh
   return e ? IPFSA_OK : ipfsa_fail(err, IPFSA_E_NOT_FOUND, "no such block");
 }
 
-static ipfsa_status memory_get_many(ipfsa_blockstore *self, const ipfsa_cid *cids, size_t n, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err) {
+static ipfsa_status memory_get_many(ipfsa_blockstore *self, const ipfsa_cid *cids, size_t n, bool once, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err) {
+  (void)once;
   ipfsa_status status = memory_get(self, &cids[0].mh, &ret[0], err);
   if (status) return status;
   for (*ret_n = 1; *ret_n < n && memory_get(self, &cids[*ret_n].mh, &ret[*ret_n], NULL) == IPFSA_OK;) ++*ret_n;

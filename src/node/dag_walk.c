@@ -129,7 +129,7 @@ static met *meet(dag_walk *w, const waiting *at, met_state state) {
 static bool need_workers(dag_walk *w) {
   ipfsa_pool *pool = NULL;
   if (!w->prefetch && w->wants_workers && !w->no_workers)
-    w->no_workers = ipfsa_node_pool(w->node, &pool, NULL) != IPFSA_OK || ipfsa_prefetch_new(w->node->bs, pool, &w->prefetch, NULL) != IPFSA_OK;
+    w->no_workers = ipfsa_node_pool(w->node, &pool, NULL) != IPFSA_OK || ipfsa_prefetch_new(w->node->bs, pool, false, &w->prefetch, NULL) != IPFSA_OK;
   return w->prefetch != NULL;
 }
 

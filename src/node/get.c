@@ -84,6 +84,8 @@ static ipfsa_status settle_owned(get_run *run, int fd, mode_t mode, ipfsa_error 
 static ipfsa_status copy_file(get_run *run, ipfsa_file_reader *r, int fd, uint64_t done, ipfsa_error *err) {
   uint64_t size = ipfsa_file_reader_size(r);
   ipfsa_status status = done ? ipfsa_file_reader_seek(r, done, err) : IPFSA_OK;
+  /* Blocks that are there are found; else the kernel looks for one at every page, which takes as long as copying it. */
+  if (size - done > PARALLEL_MIN) (void)ipfsa_fs_allocate(fd, done, size - done, NULL);
   while (status == IPFSA_OK && done < size) {
     ipfsa_bytes piece;
     status = ipfsa_file_reader_next(r, &piece, err);
@@ -102,7 +104,8 @@ static ipfsa_status get_file(get_run *run, const ipfsa_cid *cid, int dirfd, cons
   ipfsa_status status = ipfsa_file_reader_open(run->node->bs, cid, &r, err);
   if (status) return status;
   ipfsa_pool *pool = NULL;
-  if (ipfsa_file_reader_size(r) > PARALLEL_MIN && ipfsa_node_pool(run->node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool);
+  /* Once: what is made has the same bytes in memory. */
+  if (ipfsa_file_reader_size(r) > PARALLEL_MIN && ipfsa_node_pool(run->node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool, true);
   int fd = ipfsa_fs_open(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0644, err);
   status = fd < 0 ? err->status : check_file_room(run, fd, name, ipfsa_file_reader_size(r), err);
   uint64_t n_shared = status == IPFSA_OK ? share_file(run, cid, ipfsa_file_reader_size(r), fd, pool) : 0;

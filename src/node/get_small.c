@@ -97,7 +97,7 @@ static void make_batch(small_run *run, const batch *b, ipfsa_progress *made) {
   ipfsa_error why = {0};
   for (size_t first = 0, got = 0; status == IPFSA_OK && first < b->n; first += got) {
     ipfsa_block blocks[BATCH];
-    status = ipfsa_blockstore_get_many(run->files->node->bs, b->cids + first, b->n - first, blocks, &got, &why);
+    status = ipfsa_blockstore_get_many(run->files->node->bs, b->cids + first, b->n - first, false, blocks, &got, &why);
     if (status) return note_failure(run, b->at[first], &why);
     for (size_t i = 0; i < got; i++) {
       size_t at = b->at[first + i];

@@ -74,7 +74,7 @@ static ipfsa_status expand(ipfsa_mark *mark, bool is_root, ipfsa_error *err) {
     ipfsa_error why = {0};
     size_t got = 0;
     for (size_t i = at; i < mark->n_batch; i++) cids[i - at] = mark->batch[i].cid;
-    ipfsa_status read = ipfsa_blockstore_get_many(mark->node->bs, cids, mark->n_batch - at, blocks, &got, &why);
+    ipfsa_status read = ipfsa_blockstore_get_many(mark->node->bs, cids, mark->n_batch - at, false, blocks, &got, &why);
     if (read) {
       status = judge(mark, &mark->batch[at++], is_root, read, &why, err);
       continue;

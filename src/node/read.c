@@ -1,4 +1,5 @@
 #include <ipfsa/read.h>
+#include <unistd.h>
 
 #include "ipld/walk.h"
 #include "node/path.h"
@@ -19,6 +20,12 @@ ipfsa_status ipfsa_resolve(ipfsa_node *node, const char *path, ipfsa_cid *ret, c
 }
 
 #define PARALLEL_MIN (2u << 20) /* bytes; below, starting threads takes longer than reading */
+#define MOST_OF_MEMORY 8        /* what is larger than this part of it would push out what others use, to be pushed out by itself before it is wanted again */
+
+static bool is_for_memory(uint64_t bytes) {
+  long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  return pages <= 0 || page <= 0 || bytes / (uint64_t)page <= (uint64_t)pages / MOST_OF_MEMORY;
+}
 
 static ipfsa_status open_file(ipfsa_node *node, const char *path, ipfsa_file_reader **ret, ipfsa_error *err) {
   ipfsa_cid cid;
@@ -42,7 +49,7 @@ ipfsa_status ipfsa_cat(ipfsa_node *node, const char *path, uint64_t offset, uint
   uint64_t size = ipfsa_file_reader_size(r), rest = size > offset ? size - offset : 0;
   ipfsa_progress at = {.total_bytes = rest < length ? rest : length};
   ipfsa_pool *pool = NULL;
-  if (at.total_bytes > PARALLEL_MIN && ipfsa_node_pool(node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool);
+  if (at.total_bytes > PARALLEL_MIN && ipfsa_node_pool(node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool, !is_for_memory(at.total_bytes));
   if (offset && rest) status = ipfsa_file_reader_seek(r, offset, err);
   while (status == IPFSA_OK && at.done_bytes < at.total_bytes) {
     ipfsa_bytes piece;

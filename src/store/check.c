@@ -82,7 +82,7 @@ ipfsa_status ipfsa_store__check_many(ipfsa_store__read_job *jobs, size_t n, ipfs
     for (size_t i = 0; i < n; i++) jobs[i].status = IPFSA_OK;
     return IPFSA_OK;
   }
-  ipfsa_status status = ipfsa_store__read_many(jobs, n, err);
+  ipfsa_status status = ipfsa_store__read_many(jobs, n, false, err);
   for (size_t i = 0; status == IPFSA_OK && i < n; i++) {
     if (!is_verdict(jobs[i].status)) jobs[i].status = ipfsa_store__read(&jobs[i].pack, &jobs[i].entry, &jobs[i].block, &jobs[i].err); /* a disk may fail once */
     ipfsa_block_release(&jobs[i].block);

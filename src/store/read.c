@@ -47,25 +47,61 @@ static ipfsa_leaf_kind leaf_kind(const ipfsa_pack_entry *entry) {
   return (ipfsa_leaf_kind)(entry->kind == IPFSA_ENTRY_EXTERNAL ? entry->flags : (uint8_t)entry->kind);
 }
 
-static placed place(const ipfsa_pack_entry *entry, uint8_t *data) {
-  uint8_t prefix[32], suffix[32];
+/* Room for a block, with what is lost to the page border. */
+static size_t room_for(const ipfsa_pack_entry *entry) {
+  size_t len = (size_t)ipfsa_pack_entry_block_len(entry);
+  return len + (len > entry->len && entry->len >= LARGE_LEAF ? IPFSA_PACK_PAGE : 0);
+}
+
+/* In a room of its own from *at on, which is moved behind it. A large leaf that is wrapped has its data on a page border, as the pack has them; raw ones stand side by side. */
+static placed place(const ipfsa_pack_entry *entry, uint8_t **at) {
+  uint8_t prefix[32], suffix[32], *data = *at;
   size_t prefix_len, suffix_len;
   ipfsa_leaf_wrap(leaf_kind(entry), entry->len, prefix, &prefix_len, suffix, &suffix_len);
+  if (prefix_len && entry->len >= LARGE_LEAF) data += (size_t)-((uintptr_t)data + prefix_len) % IPFSA_PACK_PAGE;
   memcpy(data, prefix, prefix_len);
   memcpy(data + prefix_len + entry->len, suffix, suffix_len);
-  return (placed){data, prefix_len, prefix_len + entry->len + suffix_len};
+  placed it = {data, prefix_len, prefix_len + entry->len + suffix_len};
+  *at = data + it.len;
+  return it;
+}
+
+/* Where the data of neighbours go: fewer places than entries, where these stand side by side in memory as well. */
+static size_t gather(const ipfsa_store__read_job *jobs, const placed *at, size_t n, struct iovec *ret) {
+  size_t n_iov = 0;
+  for (size_t i = 0; i < n; i++) {
+    uint8_t *data = at[i].data + at[i].prefix_len;
+    struct iovec *last = n_iov ? &ret[n_iov - 1] : NULL;
+    if (last && (uint8_t *)last->iov_base + last->iov_len == data) last->iov_len += jobs[i].entry.len;
+    else if (jobs[i].entry.len) ret[n_iov++] = (struct iovec){data, jobs[i].entry.len};
+  }
+  return n_iov;
+}
+
+static bool on_page(uint64_t at) { return at % IPFSA_PACK_PAGE == 0; }
+
+/* Whole pages straight from the disk, what is left of the last one in the usual way. False: they do not lie so, or are in memory. */
+static bool read_once(const ipfsa_pack *pack, struct iovec *iov, size_t n_iov, uint64_t off) {
+  struct iovec *last = &iov[n_iov - 1], rest = {0};
+  uint64_t len = 0;
+  size_t got = 0, tail = last->iov_len % IPFSA_PACK_PAGE;
+  last->iov_len -= tail;
+  rest = (struct iovec){(uint8_t *)last->iov_base + last->iov_len, tail};
+  for (size_t i = 0; i < n_iov; len += iov[i++].iov_len)
+    if (!on_page((uintptr_t)iov[i].iov_base) || !on_page(iov[i].iov_len)) return false;
+  if (!on_page(off) || len == 0 || (ipfsa_fs_is_cached(pack->fd, off) && ipfsa_fs_is_cached(pack->fd, off + len - 1))) return false;
+  if (!ipfsa_fs_read_past_cache(pack->fd, iov, n_iov, off)) return false;
+  return tail == 0 || (ipfsa_fs_readv_at(pack->fd, &rest, 1, off + len, 0, &got, NULL) == IPFSA_OK && got == tail);
 }
 
 /* Entries that follow one another in one pack, in one call. */
-static ipfsa_status read_stretch(const ipfsa_store__read_job *jobs, const placed *at, size_t n, ipfsa_error *err) {
+static ipfsa_status read_stretch(const ipfsa_store__read_job *jobs, const placed *at, size_t n, bool once, ipfsa_error *err) {
   struct iovec iov[IPFSA_MAX_GET_MANY];
-  uint64_t ahead = jobs[0].entry.len >= LARGE_LEAF ? READ_AHEAD : 0;
-  size_t got = 0, n_iov = 0;
-  for (size_t i = 0; i < n; i++) {
-    iov[n_iov] = (struct iovec){at[i].data + at[i].prefix_len, jobs[i].entry.len};
-    n_iov += jobs[i].entry.len > 0;
-  }
-  ipfsa_status status = ipfsa_fs_readv_at(jobs[0].pack.fd, iov, n_iov, jobs[0].entry.off, ahead, &got, err);
+  bool large = jobs[0].entry.len >= LARGE_LEAF;
+  size_t got = 0, n_iov = gather(jobs, at, n, iov);
+  if (once && large && read_once(&jobs[0].pack, iov, n_iov, jobs[0].entry.off)) return IPFSA_OK;
+  n_iov = gather(jobs, at, n, iov);
+  ipfsa_status status = ipfsa_fs_readv_at(jobs[0].pack.fd, iov, n_iov, jobs[0].entry.off, large ? READ_AHEAD : 0, &got, err);
   if (status) return ipfsa_error_prefix(err, status, "pack %08x", jobs[0].pack.number);
   for (size_t i = 0, off = 0; i < n; off += jobs[i++].entry.len) { /* a pack that was cut short: the digests tell */
     size_t here = got > off ? got - off : 0;
@@ -79,13 +115,13 @@ static bool follows(const ipfsa_store__read_job *a, const ipfsa_store__read_job 
          a->entry.off + a->entry.len == b->entry.off;
 }
 
-static void read_all(ipfsa_store__read_job *jobs, const placed *at, size_t n) {
+static void read_all(ipfsa_store__read_job *jobs, const placed *at, size_t n, bool once) {
   for (size_t i = 0, end; i < n; i = end) {
     for (end = i + 1; end < n && follows(&jobs[end - 1], &jobs[end]);) end++;
     ipfsa_status status;
     if (jobs[i].entry.kind == IPFSA_ENTRY_EXTERNAL)
       status = ipfsa_store__read_external(&jobs[i].pack, &jobs[i].entry, at[i].data + at[i].prefix_len, NULL, 0, NULL, &jobs[i].err);
-    else status = read_stretch(&jobs[i], &at[i], end - i, &jobs[i].err);
+    else status = read_stretch(&jobs[i], &at[i], end - i, once, &jobs[i].err);
     for (size_t k = i; k < end; k++) jobs[k].status = status;
     for (size_t k = i + 1; status && k < end; k++) jobs[k].err = jobs[i].err;
   }
@@ -117,19 +153,19 @@ static void verify_all(ipfsa_store__read_job *jobs, const placed *at, size_t n) 
   }
 }
 
-ipfsa_status ipfsa_store__read_many(ipfsa_store__read_job *jobs, size_t n, ipfsa_error *err) {
+ipfsa_status ipfsa_store__read_many(ipfsa_store__read_job *jobs, size_t n, bool once, ipfsa_error *err) {
   placed at[IPFSA_MAX_GET_MANY];
   size_t total = 0;
   uint8_t *data = NULL;
   for (size_t i = 0; i < n; i++) {
     jobs[i].block = (ipfsa_block){0};
     jobs[i].err = (ipfsa_error){0};
-    total += (size_t)ipfsa_pack_entry_block_len(&jobs[i].entry);
+    total += room_for(&jobs[i].entry);
   }
   ipfsa_refbuf *owner = ipfsa_refbuf_new(total, &data);
   if (!owner) return ipfsa_fail_nomem(err);
-  for (size_t i = 0; i < n; data += at[i++].len) at[i] = place(&jobs[i].entry, data);
-  read_all(jobs, at, n);
+  for (size_t i = 0; i < n; i++) at[i] = place(&jobs[i].entry, &data);
+  read_all(jobs, at, n, once);
   verify_all(jobs, at, n);
   for (size_t i = 0; i < n; i++)
     if (jobs[i].status == IPFSA_OK) jobs[i].block = (ipfsa_block){{at[i].data, at[i].len}, ipfsa_refbuf_ref(owner)};
@@ -139,7 +175,7 @@ ipfsa_status ipfsa_store__read_many(ipfsa_store__read_job *jobs, size_t n, ipfsa
 
 ipfsa_status ipfsa_store__read(const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_block *ret, ipfsa_error *err) {
   ipfsa_store__read_job job = {.pack = *pack, .entry = *entry};
-  ipfsa_status status = ipfsa_store__read_many(&job, 1, err);
+  ipfsa_status status = ipfsa_store__read_many(&job, 1, false, err);
   if (status) return status;
   if (job.status && err) *err = job.err;
   if (job.status == IPFSA_OK) *ret = job.block;

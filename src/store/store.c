@@ -100,7 +100,7 @@ static ipfsa_status store_get(ipfsa_blockstore *self, const ipfsa_multihash *mh,
 }
 
 /* As many of the first as are in the index, read together. */
-static ipfsa_status store_get_many(ipfsa_blockstore *self, const ipfsa_cid *cids, size_t n, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err) {
+static ipfsa_status store_get_many(ipfsa_blockstore *self, const ipfsa_cid *cids, size_t n, bool once, ipfsa_block *ret, size_t *ret_n, ipfsa_error *err) {
   ipfsa_store *s = (ipfsa_store *)self;
   ipfsa_store__read_job jobs[IPFSA_MAX_GET_MANY];
   ipfsa_status status = IPFSA_OK;
@@ -115,7 +115,7 @@ static ipfsa_status store_get_many(ipfsa_blockstore *self, const ipfsa_cid *cids
     bytes += jobs[found++].entry.len;
   }
   pthread_rwlock_unlock(&s->lock);
-  if (status == IPFSA_OK && found > 1) status = ipfsa_store__read_many(jobs, found, err);
+  if (status == IPFSA_OK && found > 1) status = ipfsa_store__read_many(jobs, found, once, err);
   if (status) return status;
   size_t good = 0;
   while (found > 1 && good < found && jobs[good].status == IPFSA_OK) ret[good] = jobs[good].block, good++;

@@ -25,6 +25,7 @@ typedef struct group {
 struct ipfsa_prefetch {
   ipfsa_blockstore *bs;
   ipfsa_pool *pool;
+  bool once;
   pthread_mutex_t lock;
   pthread_cond_t finished;
   group groups[MAX_GROUPS]; /* a ring, oldest first; the last may be open for more */
@@ -32,11 +33,12 @@ struct ipfsa_prefetch {
   uint64_t bytes;
 };
 
-ipfsa_status ipfsa_prefetch_new(ipfsa_blockstore *bs, ipfsa_pool *pool, ipfsa_prefetch **ret, ipfsa_error *err) {
+ipfsa_status ipfsa_prefetch_new(ipfsa_blockstore *bs, ipfsa_pool *pool, bool once, ipfsa_prefetch **ret, ipfsa_error *err) {
   ipfsa_prefetch *p = ipfsa_calloc(1, sizeof *p);
   if (!p) return ipfsa_fail_nomem(err);
   p->bs = bs;
   p->pool = pool;
+  p->once = once;
   pthread_mutex_init(&p->lock, NULL);
   pthread_cond_init(&p->finished, NULL);
   *ret = p;
@@ -47,7 +49,7 @@ static void run_group(ipfsa_task *task) {
   group *g = (group *)task;
   while (g->n_got < g->n && g->status == IPFSA_OK) {
     size_t n = 0;
-    g->status = ipfsa_blockstore_get_many(g->owner->bs, g->cids + g->n_got, g->n - g->n_got, g->blocks + g->n_got, &n, &g->err);
+    g->status = ipfsa_blockstore_get_many(g->owner->bs, g->cids + g->n_got, g->n - g->n_got, g->owner->once, g->blocks + g->n_got, &n, &g->err);
     if (g->status == IPFSA_OK) g->n_got += n;
   }
   pthread_mutex_lock(&g->owner->lock);

@@ -9,7 +9,8 @@
 #define IPFSA_MAX_PREFETCH 96 /* blocks asked for and not taken */
 
 typedef struct ipfsa_prefetch ipfsa_prefetch;
-ipfsa_status ipfsa_prefetch_new(ipfsa_blockstore *bs, ipfsa_pool *pool, ipfsa_prefetch **ret, ipfsa_error *err);
+/* once: as ipfsa_blockstore_get_many takes it. */
+ipfsa_status ipfsa_prefetch_new(ipfsa_blockstore *bs, ipfsa_pool *pool, bool once, ipfsa_prefetch **ret, ipfsa_error *err);
 void ipfsa_prefetch_free(ipfsa_prefetch *p); /* NULL is fine; waits for what is under way */
 bool ipfsa_prefetch_has_room(const ipfsa_prefetch *p);
 void ipfsa_prefetch_ask(ipfsa_prefetch *p, const ipfsa_cid *cid, uint64_t size); /* needs room; size: about how many bytes */

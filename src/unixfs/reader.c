@@ -277,8 +277,8 @@ void ipfsa_file_reader_close(ipfsa_file_reader *r) {
   ipfsa_free(r);
 }
 
-void ipfsa_file_reader_use_pool(ipfsa_file_reader *r, ipfsa_pool *pool) {
-  if (!r->prefetch) (void)ipfsa_prefetch_new(r->bs, pool, &r->prefetch, NULL); /* without memory for it: slower, not wrong */
+void ipfsa_file_reader_use_pool(ipfsa_file_reader *r, ipfsa_pool *pool, bool once) {
+  if (!r->prefetch) (void)ipfsa_prefetch_new(r->bs, pool, once, &r->prefetch, NULL); /* without memory for it: slower, not wrong */
 }
 
 uint64_t ipfsa_file_reader_size(const ipfsa_file_reader *r) { return r->size; }

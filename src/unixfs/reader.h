@@ -8,8 +8,9 @@
 typedef struct ipfsa_file_reader ipfsa_file_reader;
 /* Opens raw, dag-pb File/Raw of every layout. E_WRONG_TYPE "this dag node is a directory" (or symlink). */
 ipfsa_status ipfsa_file_reader_open(ipfsa_blockstore *bs, const ipfsa_cid *cid, ipfsa_file_reader **ret, ipfsa_error *err);
-/* Lets workers read and verify the next blocks while this one is used. Borrows the pool until close. */
-void ipfsa_file_reader_use_pool(ipfsa_file_reader *r, ipfsa_pool *pool);
+/* Lets workers read and verify the next blocks while this one is used. Borrows the pool until close. once: what they read of the disk is not wanted in memory
+ * afterwards (ipfsa_blockstore_get_many). */
+void ipfsa_file_reader_use_pool(ipfsa_file_reader *r, ipfsa_pool *pool, bool once);
 void ipfsa_file_reader_close(ipfsa_file_reader *r);
 uint64_t ipfsa_file_reader_size(const ipfsa_file_reader *r);
 ipfsa_unixfs_meta ipfsa_file_reader_meta(const ipfsa_file_reader *r);

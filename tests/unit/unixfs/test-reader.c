@@ -110,7 +110,7 @@ static ipfsa_status read_from(fixture *f, const part *file, uint64_t off, bool w
   size_t n = 0;
   ipfsa_status status = ipfsa_file_reader_open(f->bs, &file->cid, &r, err);
   if (status) return *ret_n = 0, status;
-  if (workers) ipfsa_file_reader_use_pool(r, f->pool);
+  if (workers) ipfsa_file_reader_use_pool(r, f->pool, false);
   if (off) status = ipfsa_file_reader_seek(r, off, err);
   while (status == IPFSA_OK) {
     status = ipfsa_file_reader_next(r, &piece, err);

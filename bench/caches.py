@@ -6,7 +6,7 @@ DROP = "/proc/sys/vm/drop_caches"
 MADV_NOHUGEPAGE = 15
 MADV_POPULATE_WRITE = 23  # Linux 5.14
 SPARE = 1 << 30           # bytes beside the payload: a gigabyte may take seconds
-LEAST = 512 << 20         # what a program touches beside a small payload: its own memory, a mapped index
+LEAST = 2 << 30           # what a program touches beside a small payload: its own memory, a mapped index, pages of packs. With 512 MiB of it, one run in two still waited
 
 
 def files_below(path):
@@ -33,7 +33,7 @@ def take_memory_back(payload):
     """A hypervisor takes back what a guest does not use, and whoever touches it next waits for it: up to 7 µs for a page, more than writing or reading it. So before a run
     of many bytes some memory is touched and let go of, which the kernel then gives out first, as if the machine were one of metal: small pages, which take what is left of
     blocks that were divided before, and large ones. No more than is needed: what is let go of is taken back again, and that has its price as well. Returns how many bytes."""
-    size = min(max(3 * payload, LEAST), payload + SPARE, a_third_of_memory()) & -4096 if payload else 0
+    size = min(max(3 * payload, LEAST), max(payload + SPARE, LEAST), a_third_of_memory()) & -4096 if payload else 0
     divided = min(size, SPARE)
     if size == 0:
         return 0

@@ -45,18 +45,20 @@ typedef struct batch {
   uint8_t *data;
   ipfsa_cid *cids;
   ipfsa_sha256_job *jobs;
+  ipfsa_leaf *leaves;
   size_t bytes;
 } batch;
 
 static bool batch_init(batch *b, size_t n, size_t bytes) {
-  *b = (batch){ipfsa_malloc(n * bytes), ipfsa_calloc(n, sizeof(ipfsa_cid)), ipfsa_calloc(n, sizeof(ipfsa_sha256_job)), bytes};
-  return b->data && b->cids && b->jobs;
+  *b = (batch){ipfsa_malloc(n * bytes), ipfsa_calloc(n, sizeof(ipfsa_cid)), ipfsa_calloc(n, sizeof(ipfsa_sha256_job)), ipfsa_calloc(n, sizeof(ipfsa_leaf)), bytes};
+  return b->data && b->cids && b->jobs && b->leaves;
 }
 
 static void batch_release(batch *b) {
   ipfsa_free(b->data);
   ipfsa_free(b->cids);
   ipfsa_free(b->jobs);
+  ipfsa_free(b->leaves);
 }
 
 static void batch_make(batch *b, size_t n, uint64_t (*number)(void *ctx, size_t i), void *ctx) {
@@ -77,10 +79,10 @@ static ipfsa_status open_repo(const char *path, ipfsa_node **ret, ipfsa_error *e
 
 static uint64_t following(void *ctx, size_t i) { return *(uint64_t *)ctx + i; }
 
+/* Many at once, as an import of an archive does. */
 static ipfsa_status put_batch(ipfsa_blockstore_writer *w, const batch *b, size_t n, ipfsa_error *err) {
-  ipfsa_status status = IPFSA_OK;
-  for (size_t i = 0; status == IPFSA_OK && i < n; i++)
-    status = ipfsa_writer_put(w, &b->cids[i], (ipfsa_bytes){b->data + i * b->bytes, b->bytes}, err);
+  for (size_t i = 0; i < n; i++) b->leaves[i] = (ipfsa_leaf){IPFSA_HASH_SHA2_256, b->cids[i].mh.digest, 32, (uint32_t)(i * b->bytes), (uint32_t)b->bytes};
+  ipfsa_status status = ipfsa_writer_put_run(w, &(ipfsa_leaf_run){b->data, n * b->bytes, IPFSA_LEAF_RAW, b->leaves, n}, err);
   return status ? status : ipfsa_writer_commit(w, err);
 }
 

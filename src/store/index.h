@@ -1,5 +1,5 @@
-/* The index: a hint that leads from a multihash to the table entry in a pack. One memory-mapped open-addressing table, 16 bytes a slot,
- * changed in place with single-word stores, so that other processes read it without locks. Disposable: the packs' tables rebuild it.
+/* The index: a hint that leads from a multihash to the table entry in a pack. A memory-mapped open-addressing table, 16 bytes a slot, and in a large index a small one for
+ * what came last, changed in place with single-word stores, so that other processes read it without locks. Disposable: the packs' tables rebuild it.
  * Threads: look-ups from any; changes by the one writer, who excludes growth against look-ups by the store's rwlock. */
 #ifndef IPFSA_STORE_INDEX_H
 #define IPFSA_STORE_INDEX_H
@@ -32,7 +32,7 @@ void ipfsa_index_close(ipfsa_index *index);
 void ipfsa_index_trust(ipfsa_index *index);
 /* Back to the state of the checkpoint: what came later is to be replayed. */
 void ipfsa_index_restore(ipfsa_index *index);
-/* Makes all of it durable when enough has changed since the last time: so much at most has to be replayed after a power loss. A sync that
+/* To be called after a commit's entries are in. Moves recent entries to the large table when there are many, and makes all of it durable when enough has changed since the last time: so much at most has to be replayed after a power loss. A sync that
  * fails costs the checkpoints of this file, nothing else. */
 #define IPFSA_INDEX_CHECKPOINT_EVERY (1u << 20) /* entries: 70 MB of tables, 0.2 s to replay */
 void ipfsa_index_checkpoint(ipfsa_index *index, uint64_t n_new, uint64_t every);
@@ -43,10 +43,13 @@ void ipfsa_index_supersede(ipfsa_index *index); /* tells the other processes so;
 ipfsa_index_state ipfsa_index_state_get(const ipfsa_index *index);
 void ipfsa_index_state_set(ipfsa_index *index, const ipfsa_index_state *state);
 
+/* From so many slots on an index has a place for recent entries. A variable for tests alone. */
+extern uint64_t ipfsa_index__recent_from;
+
 /* Candidates for a multihash, in no order; each must be checked against the pack's table entry. Start with *cursor = 0; false at the end. */
 bool ipfsa_index_next(const ipfsa_index *index, const ipfsa_multihash *mh, uint64_t *cursor, ipfsa_location *ret);
-/* A look-up, an insertion or a removal of this multihash will follow: its slot is asked for ahead, since in a large index each is a miss. */
-void ipfsa_index_prefetch(const ipfsa_index *index, const ipfsa_multihash *mh);
+/* A look-up or a removal of this multihash, or nothing but its insertion, will follow: its slots are asked for ahead, since in a large index each is a miss. */
+void ipfsa_index_prefetch(const ipfsa_index *index, const ipfsa_multihash *mh, bool insert);
 #define IPFSA_INDEX_AHEAD 16 /* asked for at a time: about what a core can have under way */
 /* E_LIMIT: full, grow first. */
 bool ipfsa_index_insert(ipfsa_index *index, const ipfsa_multihash *mh, ipfsa_location at);
@@ -54,7 +57,7 @@ bool ipfsa_index_replace(ipfsa_index *index, const ipfsa_multihash *mh, ipfsa_lo
 bool ipfsa_index_is_full(const ipfsa_index *index, uint64_t more); /* would `more` inserts pass the load limit? */
 /* A table of twice the size with the same content; the file takes the old one's place. *index is replaced. */
 ipfsa_status ipfsa_index_grow(int dirfd, ipfsa_index **index, uint64_t more, ipfsa_error *err);
-/* Every location, in slot order. Start with *cursor = 0. */
+/* Every location, in slot order. Start with *cursor = 0. While another process moves recent entries, some may be told twice. */
 bool ipfsa_index_each(const ipfsa_index *index, uint64_t *cursor, ipfsa_location *ret);
 uint64_t ipfsa_index_bytes(const ipfsa_index *index);
 

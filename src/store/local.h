@@ -72,7 +72,9 @@ ipfsa_status ipfsa_store__each_commit(ipfsa_pack *pack, uint64_t off, ipfsa_stor
  * by their checksums. Of any pack but the last, whose end may be what a writer that died left there. */
 ipfsa_status ipfsa_store__each_table(ipfsa_pack *pack, uint64_t off, ipfsa_store__commit_cb cb, void *ctx, ipfsa_error *err);
 void ipfsa_store__seal(ipfsa_pack *pack); /* opened for writing; behind its last commit */
-ipfsa_status ipfsa_store__apply_commit(ipfsa_store *s, const ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err);
+/* olds: where each entry's block was before, NONE: nowhere; NULL: they are looked up. */
+ipfsa_status ipfsa_store__apply_commit(ipfsa_store *s, const ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table,
+                                       const ipfsa_location *olds, ipfsa_error *err);
 ipfsa_status ipfsa_store__rebuild_index(ipfsa_store *s, bool private_, ipfsa_error *err);
 ipfsa_status ipfsa_store__restore_index(ipfsa_store *s, ipfsa_error *err); /* s->index is of another boot; the writer lock is held */
 

@@ -98,18 +98,15 @@ ipfsa_status ipfsa_store__each_commit(ipfsa_pack *pack, uint64_t off, ipfsa_stor
 
 /* ---- into the index ---- */
 
-static ipfsa_status insert_one(ipfsa_store *s, ipfsa_index_state *state, const ipfsa_pack_entry *entry, ipfsa_location at, ipfsa_error *err) {
-  ipfsa_location old;
-  ipfsa_pack_entry there;
-  bool found = false;
-  ipfsa_status status = ipfsa_store__find(s, &entry->mh, &old, &there, &found, err);
-  if (status) return status;
+/* old: where the block was before; NONE: nowhere. */
+static void insert_one(ipfsa_store *s, ipfsa_index_state *state, const ipfsa_pack_entry *entry, ipfsa_location old, ipfsa_location at) {
+  bool found = old != IPFSA_LOCATION_NONE;
   uint64_t len = ipfsa_pack_entry_block_len(entry);
   if (entry->kind == IPFSA_ENTRY_DELETED) {
     if (found) ipfsa_index_replace(s->index, &entry->mh, old, IPFSA_LOCATION_NONE);
     state->n_blocks -= state->n_blocks > 0;
     state->block_bytes -= entry->len < state->block_bytes ? entry->len : state->block_bytes;
-    return IPFSA_OK;
+    return;
   }
   if (!found || old == at) { /* already there: this replay was interrupted before the counters were set */
     state->n_blocks++;
@@ -117,27 +114,38 @@ static ipfsa_status insert_one(ipfsa_store *s, ipfsa_index_state *state, const i
   }
   if (found && old != at) ipfsa_index_replace(s->index, &entry->mh, old, at);
   else if (!found) ipfsa_index_insert(s->index, &entry->mh, at);
-  return IPFSA_OK;
 }
 
-/* The slots of the next entries of a table; `c` is a copy and goes ahead. */
-static void look_ahead(const ipfsa_store *s, ipfsa_cursor c) {
+static ipfsa_status find_old(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_location *ret, ipfsa_error *err) {
+  ipfsa_pack_entry there;
+  bool found = false;
+  ipfsa_status status = ipfsa_store__find(s, mh, ret, &there, &found, err);
+  if (!found) *ret = IPFSA_LOCATION_NONE;
+  return status;
+}
+
+/* The slots of the next entries of a table. */
+static void look_ahead(const ipfsa_store *s, ipfsa_cursor *c, bool insert) {
   ipfsa_pack_entry entry;
-  for (int i = 0; i < IPFSA_INDEX_AHEAD && ipfsa_cursor_pack_entry(&c, &entry); i++) ipfsa_index_prefetch(s->index, &entry.mh);
+  for (int i = 0; i < IPFSA_INDEX_AHEAD && ipfsa_cursor_pack_entry(c, &entry); i++) ipfsa_index_prefetch(s->index, &entry.mh, insert);
 }
 
-ipfsa_status ipfsa_store__apply_commit(ipfsa_store *s, const ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err) {
+ipfsa_status ipfsa_store__apply_commit(ipfsa_store *s, const ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table,
+                                       const ipfsa_location *olds, ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
   if (ipfsa_index_is_full(s->index, commit->n_entries)) status = ipfsa_index_grow(s->dirfd, &s->index, commit->n_entries, err);
   ipfsa_index_state state = ipfsa_index_state_get(s->index);
-  ipfsa_cursor c = ipfsa_cursor_over(table);
+  ipfsa_cursor c = ipfsa_cursor_over(table), ahead = c;
+  look_ahead(s, &ahead, olds != NULL);
   for (size_t i = 0; status == IPFSA_OK && ipfsa_cursor_left(&c); i++) {
     ipfsa_pack_entry entry;
     uint64_t off = commit->table_off + ipfsa_cursor_offset(&c);
-    if (i % IPFSA_INDEX_AHEAD == 0) look_ahead(s, c);
+    ipfsa_location old = olds ? olds[i] : IPFSA_LOCATION_NONE;
+    if (i % IPFSA_INDEX_AHEAD == 0) look_ahead(s, &ahead, olds != NULL);
     if (!ipfsa_cursor_pack_entry(&c, &entry))
       return ipfsa_fail(err, IPFSA_E_CORRUPT, "pack %08x: a table entry at byte %llu is malformed", pack->number, (unsigned long long)off);
-    status = insert_one(s, &state, &entry, ipfsa_location_of(pack->number, off), err);
+    if (!olds) status = find_old(s, &entry.mh, &old, err);
+    if (status == IPFSA_OK) insert_one(s, &state, &entry, old, ipfsa_location_of(pack->number, off));
   }
   if (status) return status;
   state.pack = pack->number;
@@ -160,7 +168,7 @@ static ipfsa_status note_last(void *ctx, ipfsa_pack *pack, const ipfsa_pack_comm
 
 static ipfsa_status replay_commit(void *ctx, ipfsa_pack *pack, const ipfsa_pack_commit *commit, ipfsa_bytes table, ipfsa_error *err) {
   replay_run *r = ctx;
-  ipfsa_status status = ipfsa_store__apply_commit(r->s, pack, commit, table, err);
+  ipfsa_status status = ipfsa_store__apply_commit(r->s, pack, commit, table, NULL, err);
   if (status == IPFSA_OK && r->check_last && commit->off == r->last_off) status = ipfsa_store__note_torn(r->s, pack, commit, table, err);
   if (status) return status;
   pack->end = commit->end;

@@ -362,12 +362,14 @@ static ipfsa_status write_stretch(ipfsa_store_writer *w, const ipfsa_leaf_run *r
   return status ? status : commit_if_large(w, err);
 }
 
+/* The slots of the leaves from here on, as many again as are being looked up. */
 static void look_ahead(ipfsa_store_writer *w, const ipfsa_leaf_run *run, size_t first) {
+  if (first >= run->n_leaves) return;
   pthread_rwlock_rdlock(&w->store->lock);
   for (size_t i = first; i < run->n_leaves && i < first + IPFSA_INDEX_AHEAD; i++) {
     ipfsa_multihash mh;
     leaf_key(&run->leaves[i], &mh);
-    ipfsa_index_prefetch(w->store->index, &mh);
+    ipfsa_index_prefetch(w->store->index, &mh, false);
   }
   pthread_rwlock_unlock(&w->store->lock);
 }
@@ -379,7 +381,8 @@ static ipfsa_status put_leaves(ipfsa_store_writer *w, const ipfsa_leaf_run *run,
   for (size_t i = 0; status == IPFSA_OK && i <= run->n_leaves; i++) {
     bool there = true, small = false;
     ipfsa_multihash mh;
-    if (i % IPFSA_INDEX_AHEAD == 0) look_ahead(w, run, i);
+    if (i == 0) look_ahead(w, run, 0);
+    if (i % IPFSA_INDEX_AHEAD == 0) look_ahead(w, run, i + IPFSA_INDEX_AHEAD);
     if (i < run->n_leaves) {
       leaf_key(&run->leaves[i], &mh);
       small = run->leaves[i].len < SMALL_LEAF;
@@ -463,6 +466,13 @@ static ipfsa_status make_table(ipfsa_store_writer *w, ipfsa_buf *table, ipfsa_er
   return ipfsa_buf_status(table, err);
 }
 
+/* Where each block was before this transaction, in the table's order: nobody else could change that. NULL: no memory, it is looked up. */
+static ipfsa_location *old_locations(const ipfsa_store_writer *w) {
+  ipfsa_location *olds = ipfsa_calloc(w->n_pending, sizeof *olds);
+  for (size_t i = 0; olds && i < w->n_pending; i++) olds[i] = w->pending[i].old;
+  return olds;
+}
+
 /* The commit is durable: the index may know it now. Growth first, so that inserting cannot fail. */
 static ipfsa_status publish(ipfsa_store_writer *w, uint64_t table_off, ipfsa_bytes table, ipfsa_error *err) {
   ipfsa_store *s = w->store;
@@ -473,7 +483,8 @@ static ipfsa_status publish(ipfsa_store_writer *w, uint64_t table_off, ipfsa_byt
   pack->last_commit = w->active.last_commit;
   ipfsa_pack_commit commit = {.seq = w->active.last_seq, .off = w->active.last_commit, .table_off = table_off, .end = w->active.end,
                               .table_len = (uint32_t)table.len, .n_entries = (uint32_t)w->n_pending};
-  ipfsa_status status = ipfsa_store__apply_commit(s, pack, &commit, table, err);
+  IPFSA_AUTO_FREE ipfsa_location *olds = old_locations(w);
+  ipfsa_status status = ipfsa_store__apply_commit(s, pack, &commit, table, olds, err);
   pthread_rwlock_unlock(&s->lock);
   return status;
 }

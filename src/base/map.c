@@ -73,6 +73,15 @@ bool ipfsa_fs_populate(const uint8_t *at, size_t len) {
   return !faulted() && madvise((void *)(uintptr_t)(at - before), len + before, MADV_POPULATE_READ) == 0;
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+void ipfsa_fs_populate_writable(uint8_t *at, size_t len) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), before = (uintptr_t)at % page;
+  (void)madvise(at - before, len + before, MADV_POPULATE_WRITE);
+}
+
 uint64_t ipfsa_fs_page_faults(void) {
   struct rusage usage;
   if (getrusage(RUSAGE_THREAD, &usage) != 0) return ipfsa_random_u64(); /* never the same twice */

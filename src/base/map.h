@@ -17,6 +17,7 @@ const uint8_t *ipfsa_fs_map(int fd, uint64_t off, size_t len);
 const uint8_t *ipfsa_fs_map_window(int fd, uint64_t off, size_t len);
 /* Brings every page of a range in; false where touching one would raise a signal. */
 bool ipfsa_fs_populate(const uint8_t *at, size_t len);
+void ipfsa_fs_populate_writable(uint8_t *at, size_t len); /* the same, to be written: one call instead of a fault at every page. A hint */
 /* Page faults of this thread until now: the same number before and after a look means that every page was there. */
 uint64_t ipfsa_fs_page_faults(void);
 bool ipfsa_fs_counts_page_faults(void); /* false: this kernel does not, or has pages of another size than 4 KiB */

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ipfsa/dag.h>
+#include <ipfsa/files.h>
 #include <ipfsa/read.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,14 @@ static const cli_option export_options[] = {
     {0},
 };
 
+/* What its blocks have together, as the root says; 0: it is neither file nor folder. */
+static uint64_t size_of_dag(ipfsa_node *node, const ipfsa_cid *root) {
+  char path[IPFSA_MAX_CID_TEXT + 8] = "/ipfs/";
+  ipfsa_files_stat st;
+  ipfsa_cid_format(root, path + strlen(path));
+  return ipfsa_files_stat_get(node, path, &st, NULL) == IPFSA_OK ? st.cumulative : 0;
+}
+
 static int run_export(cli_context *ctx) {
   ipfsa_cid root;
   ipfsa_error err = {0};
@@ -20,7 +29,9 @@ static int run_export(cli_context *ctx) {
   if (!node) return 1;
   if (ipfsa_resolve(node, cli_arg_at(ctx, 0), &root, NULL, &err)) return cli_fail(ctx, &err);
   cli_progress *progress = cli_progress_start(ctx, "export", cli_bool(ctx, "progress"));
+  cli_out_expect(ctx, size_of_dag(node, &root));
   ipfsa_status status = ipfsa_dag_export(node, &root, cli_out_write, ctx, cli_progress_step, progress, &err);
+  cli_out_room_end(ctx);
   cli_progress_end(progress);
   return status ? cli_fail(ctx, &err) : 0;
 }

@@ -7,10 +7,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/map.h"
 
 #define INDEX_NAME "index"
 #define INDEX_MAGIC 0x3158444941534649u /* "IFSAIDX1" */
 #define HEADER_BYTES 4096
+#define PAGE 4096
 #define MIN_SLOTS 4096
 #define MAX_SLOTS ((uint64_t)1 << 36)
 #define REMOVED ((uint64_t)IPFSA_LOCATION_NONE)
@@ -237,6 +239,16 @@ bool ipfsa_index_is_full(const ipfsa_index *index, uint64_t more) {
   return (atomic_load(&index->header->used) + atomic_load(&index->header->recent_used) + more) * 10 > index->large.n * 7;
 }
 
+/* Of a table that will be changed in nearly all of its pages. */
+static void make_writable(const index_table *t, uint64_t n_entries) {
+  size_t len = (size_t)t->n * sizeof(index_slot);
+  if (len && n_entries >= len / PAGE) ipfsa_fs_populate_writable((uint8_t *)t->slots, len);
+}
+
+void ipfsa_index_expect(ipfsa_index *index, uint64_t n) {
+  if (index->fd >= 0) make_writable(index->recent.n ? &index->recent : &index->large, n);
+}
+
 /* The caller has seen that there is room. */
 static void insert_into(const index_table *t, _Atomic uint64_t *used, uint64_t fp, ipfsa_location at) {
   for (uint64_t i = 0; i < t->n; i++) {
@@ -325,6 +337,7 @@ ipfsa_status ipfsa_index_grow(int dirfd, ipfsa_index **index, uint64_t more, ipf
 /* The slots of a small table in their order are those of the large one in as many streams as it is larger: each page there is changed once. */
 static void copy_recent(ipfsa_index *index) {
   atomic_store(&index->header->in_both, 1);
+  make_writable(&index->large, atomic_load(&index->header->recent_used));
   for (uint64_t i = 0; i < index->recent.n; i++) {
     const index_slot *slot = &index->recent.slots[i];
     uint64_t fp = atomic_load_explicit(&slot->fingerprint, memory_order_relaxed), at = atomic_load_explicit(&slot->location, memory_order_relaxed);

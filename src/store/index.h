@@ -54,6 +54,7 @@ void ipfsa_index_prefetch(const ipfsa_index *index, const ipfsa_multihash *mh, b
 /* E_LIMIT: full, grow first. */
 bool ipfsa_index_insert(ipfsa_index *index, const ipfsa_multihash *mh, ipfsa_location at);
 bool ipfsa_index_replace(ipfsa_index *index, const ipfsa_multihash *mh, ipfsa_location from, ipfsa_location to); /* to NONE: removes */
+void ipfsa_index_expect(ipfsa_index *index, uint64_t n); /* so many insertions will follow: a hint */
 bool ipfsa_index_is_full(const ipfsa_index *index, uint64_t more); /* would `more` inserts pass the load limit? */
 /* A table of twice the size with the same content; the file takes the old one's place. *index is replaced. */
 ipfsa_status ipfsa_index_grow(int dirfd, ipfsa_index **index, uint64_t more, ipfsa_error *err);

@@ -134,6 +134,7 @@ ipfsa_status ipfsa_store__apply_commit(ipfsa_store *s, const ipfsa_pack *pack, c
                                        const ipfsa_location *olds, ipfsa_error *err) {
   ipfsa_status status = IPFSA_OK;
   if (ipfsa_index_is_full(s->index, commit->n_entries)) status = ipfsa_index_grow(s->dirfd, &s->index, commit->n_entries, err);
+  ipfsa_index_expect(s->index, commit->n_entries);
   ipfsa_index_state state = ipfsa_index_state_get(s->index);
   ipfsa_cursor c = ipfsa_cursor_over(table), ahead = c;
   look_ahead(s, &ahead, olds != NULL);

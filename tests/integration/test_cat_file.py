@@ -66,6 +66,16 @@ def test_what_ends_early_gives_back_what_was_asked_for(ipfs, tmp_path, content):
     holds_no_more_than(tmp_path / "out", len(out))
 
 
+def test_an_archive_has_no_more_blocks_than_bytes(ipfs, tmp_path, content):
+    piped = ipfs("dag", "export", content[0]).out_bytes
+    for path, flags in (("car", os.O_TRUNC), ("more", os.O_APPEND)):
+        out = os.open(tmp_path / path, os.O_WRONLY | os.O_CREAT | flags, 0o644)
+        subprocess.run([ipfs.program, "dag", "export", content[0]], env=ipfs.env, stdin=subprocess.DEVNULL, stdout=out, check=True)
+        os.close(out)
+        assert (tmp_path / path).read_bytes() == piped
+        holds_no_more_than(tmp_path / path, len(piped))
+
+
 def test_get_has_no_more_blocks_than_bytes(ipfs, tmp_path, content):
     cid, data = content
     ipfs("get", "-o", tmp_path / "got", cid)

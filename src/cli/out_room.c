@@ -8,7 +8,7 @@
 #define WORTH (2u << 20)         /* bytes; less is written before it would show */
 #define STEP ((uint64_t)128 << 20) /* bytes at once, what one extent of ext4 holds: as much is left behind the end of the file if this process is killed */
 
-/* How many there are to be allocated at once; 0: none. Appending goes where others append, too, so that nobody knows where. */
+/* Appending goes where others append, too, so that nobody knows where. */
 void cli_out_expect(cli_context *ctx, uint64_t bytes) {
   struct stat st;
   int flags = fcntl(STDOUT_FILENO, F_GETFL);

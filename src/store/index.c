@@ -16,8 +16,7 @@
 #define MIN_SLOTS 4096
 #define MAX_SLOTS ((uint64_t)1 << 36)
 #define REMOVED ((uint64_t)IPFSA_LOCATION_NONE)
-#define RECENT_PART 32 /* of the slots: so many recent ones for one place of a page there, and a look at all of them is still small */
-#define WORTH_HUGE_PAGES ((size_t)256 << 20) /* bytes: of a table with a place for recent entries, which is why large pages do not mean large writes; looks at it then miss one cache less */
+#define RECENT_PART 32 /* of the slots: when half of them are taken, five or so go to each page of the large table */
 uint64_t ipfsa_index__recent_from = (uint64_t)1 << 24;
 
 typedef struct index_header {
@@ -82,11 +81,13 @@ static uint64_t fingerprint_of(const ipfsa_index *index, const ipfsa_multihash *
 
 static size_t bytes_for(uint64_t n_slots, uint64_t n_recent) { return HEADER_BYTES + (size_t)(n_slots + n_recent) * sizeof(index_slot); }
 
-/* The tables' places, as the header says. */
+/* The tables' places, as the header says. In large pages a look-up misses one cache less; that all of a page is written when a slot of it changes matters less where
+ * few pages change. */
 static void lay_out(ipfsa_index *index) {
   index_slot *slots = (index_slot *)(void *)((uint8_t *)index->header + HEADER_BYTES);
   index->large = (index_table){slots, index->header->n_slots};
   index->recent = (index_table){slots + index->header->n_slots, index->header->n_recent};
+  if (index->recent.n) (void)madvise(index->header, index->map_len, MADV_HUGEPAGE);
 }
 
 static ipfsa_status map_index(int fd, size_t len, bool write, ipfsa_index **ret, ipfsa_error *err) {
@@ -97,7 +98,6 @@ static ipfsa_status map_index(int fd, size_t len, bool write, ipfsa_index **ret,
     ipfsa_free(index);
     return ipfsa_fail_errno(err, errno, "map the index (%zu bytes)", len);
   }
-  if (fd >= 0 && len >= WORTH_HUGE_PAGES) (void)madvise(map, len, MADV_HUGEPAGE);
   *index = (ipfsa_index){.header = (index_header *)map, .map_len = len, .fd = fd, .write = write};
   *ret = index;
   return IPFSA_OK;

@@ -32,7 +32,8 @@ void ipfsa_index_close(ipfsa_index *index);
 void ipfsa_index_trust(ipfsa_index *index);
 /* Back to the state of the checkpoint: what came later is to be replayed. */
 void ipfsa_index_restore(ipfsa_index *index);
-/* To be called after a commit's entries are in. Moves recent entries to the large table when there are many, and makes all of it durable when enough has changed since the last time: so much at most has to be replayed after a power loss. A sync that
+/* After a commit's entries are in: moves recent entries to the large table when there are many, and then, or when enough has changed since the last time, makes all of it
+ * durable: so much at most has to be replayed after a power loss. A sync that
  * fails costs the checkpoints of this file, nothing else. */
 #define IPFSA_INDEX_CHECKPOINT_EVERY (1u << 20) /* entries: 70 MB of tables, 0.2 s to replay */
 void ipfsa_index_checkpoint(ipfsa_index *index, uint64_t n_new, uint64_t every);

@@ -212,6 +212,8 @@ bool ipfsa_fs_is_cached(int fd, uint64_t off) {
   return preadv2(fd, &(struct iovec){&byte, 1}, 1, (off_t)off, RWF_NOWAIT) == 1;
 }
 
+bool ipfsa_fs_are_ends_cached(int fd, uint64_t off, uint64_t len) { return ipfsa_fs_is_cached(fd, off) && ipfsa_fs_is_cached(fd, off + len - 1); }
+
 ipfsa_status ipfsa_fs_clone(int fd, uint64_t off, int from_fd, uint64_t from_off, uint64_t len, ipfsa_error *err) {
   struct file_clone_range range = {.src_fd = from_fd, .src_offset = from_off, .src_length = len, .dest_offset = off};
   if (RETRY(ioctl(fd, FICLONERANGE, &range)) == 0) return IPFSA_OK;

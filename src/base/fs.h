@@ -39,7 +39,8 @@ ipfsa_status ipfsa_fs_punch(int fd, uint64_t off, uint64_t len, ipfsa_error *err
 ipfsa_status ipfsa_fs_clone(int fd, uint64_t off, int from_fd, uint64_t from_off, uint64_t len, ipfsa_error *err);
 /* Asks the kernel to begin reading a range that will be wanted soon; a hint, so nothing can fail. */
 void ipfsa_fs_will_need(int fd, uint64_t off, uint64_t len);
-bool ipfsa_fs_is_cached(int fd, uint64_t off); /* is this byte in memory? As of now; to see whether asking for a range is worth it */
+bool ipfsa_fs_is_cached(int fd, uint64_t off); /* is this byte in memory? As of now; to see whether asking for a range is worth it. Where it is not, the kernel begins to read a few pages there */
+bool ipfsa_fs_are_ends_cached(int fd, uint64_t off, uint64_t len); /* the first and the last of a range, for ranges that are read or dropped as a whole; len > 0 */
 void ipfsa_fs_wont_need(int fd, uint64_t off, uint64_t len); /* a hint as well: what is in memory of it need not stay there */
 /* What this user may still write there, and how much there is in all. UINT64_MAX and 0: the file system does not say. */
 typedef struct ipfsa_fs_room {

@@ -121,7 +121,7 @@ static void choose_reading(import_run *run) {
 static void ask_ahead(import_run *run, uint64_t at) {
   if (at + READ_AHEAD / 2 < run->ahead) return;
   run->ahead = at + READ_AHEAD;
-  if (!ipfsa_fs_is_cached(run->fd, at) || !ipfsa_fs_is_cached(run->fd, run->ahead - 1)) ipfsa_fs_will_need(run->fd, at, READ_AHEAD);
+  if (!ipfsa_fs_are_ends_cached(run->fd, at, READ_AHEAD)) ipfsa_fs_will_need(run->fd, at, READ_AHEAD);
 }
 
 static ipfsa_status read_at_hand(import_run *run, uint8_t *room, size_t *ret_len, ipfsa_error *err) {

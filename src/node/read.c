@@ -20,11 +20,11 @@ ipfsa_status ipfsa_resolve(ipfsa_node *node, const char *path, ipfsa_cid *ret, c
 }
 
 #define PARALLEL_MIN (2u << 20) /* bytes; below, starting threads takes longer than reading */
-#define MOST_OF_MEMORY 8        /* what is larger than this part of it would push out what others use, to be pushed out by itself before it is wanted again */
+#define MEMORY_PART 8           /* what is larger than this part of it would push out what others use, to be pushed out by itself before it is wanted again */
 
 static bool is_for_memory(uint64_t bytes) {
   long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-  return pages <= 0 || page <= 0 || bytes / (uint64_t)page <= (uint64_t)pages / MOST_OF_MEMORY;
+  return pages <= 0 || page <= 0 || bytes / (uint64_t)page <= (uint64_t)pages / MEMORY_PART;
 }
 
 static ipfsa_status open_file(ipfsa_node *node, const char *path, ipfsa_file_reader **ret, ipfsa_error *err) {

@@ -1,6 +1,8 @@
 /* Blocks looked at where they lie: what is in memory is mapped and hashed over the page cache itself; what is not is read past it, straight from the disk,
  * and does not push out what others use. Nothing is handed out. What can be looked at in neither way, and what does not match, is read in the usual way, whose
  * verdict counts. */
+#include <sys/uio.h>
+
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fs.h"
@@ -56,12 +58,12 @@ static bool check_mapped(const ipfsa_store__read_job *jobs, size_t n, uint64_t f
 }
 
 static bool check_direct(const ipfsa_store__read_job *jobs, size_t n, uint64_t from, size_t len) {
-  size_t whole = (len + IPFSA_PACK_PAGE - 1) / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE, got = 0;
+  size_t whole = (len + IPFSA_PACK_PAGE - 1) / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE; /* commits end on page borders */
   uint8_t *data = NULL;
-  IPFSA_AUTO_FD int fd = ipfsa_fs_open_direct(jobs[0].pack.fd);
-  ipfsa_refbuf *owner = fd >= 0 ? ipfsa_refbuf_new(whole, &data) : NULL;
+  ipfsa_refbuf *owner = ipfsa_refbuf_new(whole, &data);
+  struct iovec iov = {data, whole};
   bool aligned = owner && (uintptr_t)data % IPFSA_PACK_PAGE == 0;
-  bool good = aligned && ipfsa_fs_read_at(fd, data, whole, from, &got, NULL) == IPFSA_OK && got >= len && match(jobs, n, data + (jobs[0].entry.off - from));
+  bool good = aligned && ipfsa_fs_read_past_cache(jobs[0].pack.fd, &iov, 1, from) && match(jobs, n, data + (jobs[0].entry.off - from));
   ipfsa_refbuf_unref(owner);
   return good;
 }
@@ -71,7 +73,7 @@ static bool check_in_place(const ipfsa_store__read_job *jobs, size_t n) {
   uint64_t span = span_of(jobs, n), off = jobs[0].entry.off, from = off / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
   if (!span) return false;
   size_t len = (size_t)(off + span - from);
-  bool cached = ipfsa_fs_is_cached(jobs[0].pack.fd, off) && ipfsa_fs_is_cached(jobs[0].pack.fd, off + span - 1);
+  bool cached = ipfsa_fs_are_ends_cached(jobs[0].pack.fd, off, span);
   return (!cached && check_direct(jobs, n, from, len)) || check_mapped(jobs, n, from, len);
 }
 

@@ -16,7 +16,7 @@
 #define MIN_SLOTS 4096
 #define MAX_SLOTS ((uint64_t)1 << 36)
 #define REMOVED ((uint64_t)IPFSA_LOCATION_NONE)
-#define RECENT_PART 32 /* of the slots: when half of them are taken, five or so go to each page of the large table */
+#define RECENT_PART 32 /* of the slots: when half of them are taken, four or so go to each page of the large table */
 uint64_t ipfsa_index__recent_from = (uint64_t)1 << 24;
 
 typedef struct index_header {

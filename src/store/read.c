@@ -89,7 +89,7 @@ static bool read_once(const ipfsa_pack *pack, struct iovec *iov, size_t n_iov, u
   rest = (struct iovec){(uint8_t *)last->iov_base + last->iov_len, tail};
   for (size_t i = 0; i < n_iov; len += iov[i++].iov_len)
     if (!on_page((uintptr_t)iov[i].iov_base) || !on_page(iov[i].iov_len)) return false;
-  if (!on_page(off) || len == 0 || (ipfsa_fs_is_cached(pack->fd, off) && ipfsa_fs_is_cached(pack->fd, off + len - 1))) return false;
+  if (!on_page(off) || len == 0 || ipfsa_fs_are_ends_cached(pack->fd, off, len)) return false;
   if (!ipfsa_fs_read_past_cache(pack->fd, iov, n_iov, off)) return false;
   return tail == 0 || (ipfsa_fs_readv_at(pack->fd, &rest, 1, off + len, 0, &got, NULL) == IPFSA_OK && got == tail);
 }

@@ -1,5 +1,6 @@
 """`cat` to a file: blocks of it are asked for ahead of what is written, and none are left behind what was."""
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -81,3 +82,26 @@ def test_get_has_no_more_blocks_than_bytes(ipfs, tmp_path, content):
     ipfs("get", "-o", tmp_path / "got", cid)
     assert (tmp_path / "got").read_bytes() == data
     holds_no_more_than(tmp_path / "got", SIZE)
+
+
+def bytes_in_memory(file):
+    return int(subprocess.run(["fincore", "-b", "-n", "-o", "RES", file], stdout=subprocess.PIPE, check=True).stdout)
+
+
+@pytest.mark.parametrize("options", [["--cid-version=1"], ["--cid-version=0"]], ids=" ".join)
+def test_get_leaves_one_copy_in_memory_and_cat_its_source(ipfs, tmp_path, options):
+    data = os.urandom(SIZE)
+    (tmp_path / "data").write_bytes(data)
+    cid = ipfs.text("add", "-Q", *options, tmp_path / "data")
+    pack = next((ipfs.repo / "packs").glob("*.pack"))
+    fd = os.open(pack, os.O_RDONLY)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
+    if not shutil.which("fincore") or bytes_in_memory(pack) > SIZE // 8:
+        pytest.skip("skipped: no fincore to ask, or a file system that keeps all in memory")
+    ipfs("get", "-o", tmp_path / "got", cid)
+    assert (tmp_path / "got").read_bytes() == data
+    assert bytes_in_memory(pack) < SIZE // 8
+    assert ipfs("cat", cid).out_bytes == data
+    assert bytes_in_memory(pack) >= SIZE

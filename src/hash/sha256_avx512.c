@@ -10,7 +10,7 @@
 #define MAJORITY(a, b, c) _mm512_ternarylogic_epi32(a, b, c, 0xe8)
 #define ADD(a, b) _mm512_add_epi32(a, b)
 
-#define AHEAD 256 /* bytes: sixteen streams are more than the processor's own prefetchers follow, and leaves of 256 KiB share cache sets */
+#define AHEAD 512 /* bytes: sixteen streams are more than the processor's own prefetchers follow, and leaves of 256 KiB share cache sets */
 
 /* Rows of sixteen words become columns, one word of all messages each, in two steps of four parts: a block is made ready by and by, beside the last rounds of the
  * block before, which have no schedule to compute. So neither its loads nor the shuffles keep the first rounds waiting. */
@@ -59,30 +59,39 @@ TARGET __m512i schedule(const __m512i w[16], int i) {
   return ADD(ADD(w[i & 15], s0), ADD(w[(i + 9) & 15], s1));
 }
 
-/* Round i; s is rotated by renaming: index (k - i) mod 8 is the variable's place in round i. Where an instruction takes two cycles (Zen 4
- * and 5) the rounds are bound by latency: big1 is then added last, to both sums, so that only three operations (rotate, xor, add) lie between
- * one e and the next. It costs an addition a round and gives a fifth more speed on Zen 5. Where instructions take one cycle and two ports
+/* Compilers order sums of integers as they like; what lies before one e and the next is decided here. */
+#define PIN(x) __asm__("" : "+v"(x))
+
+/* Round i; s is rotated by renaming: index (k - i) mod 8 is the variable's place in round i. Where an instruction takes two cycles (Zen 4 and 5) the rounds are bound
+ * by latency: all that waits for neither the last e nor the last a is summed up before, so that three operations (rotate, xor, add) lie between one e and the next, and
+ * between one a and the next (big0 comes last). It costs two additions a round and gives a third more speed on Zen 5. Where instructions take one cycle and two ports
  * do all of them (Golden Cove), their number decides, and `few` gives a thirtieth. */
 #define AT(k) s[((k) - i) & 7]
 TARGET void round_at(__m512i s[8], __m512i w, int i, bool few) {
   __m512i e = AT(4), a = AT(0);
   __m512i big1 = XOR3(_mm512_ror_epi32(e, 6), _mm512_ror_epi32(e, 11), _mm512_ror_epi32(e, 25));
   __m512i big0 = XOR3(_mm512_ror_epi32(a, 2), _mm512_ror_epi32(a, 13), _mm512_ror_epi32(a, 22));
-  __m512i kw = ADD(w, _mm512_set1_epi32((int)ipfsa_sha256_k[i]));
-  __m512i rest = ADD(ADD(AT(7), kw), CHOOSE(e, AT(5), AT(6)));
-  __m512i t2 = ADD(big0, MAJORITY(a, AT(1), AT(2)));
+  __m512i choose = CHOOSE(e, AT(5), AT(6)), majority = MAJORITY(a, AT(1), AT(2));
+  __m512i hkw = ADD(ADD(w, _mm512_set1_epi32((int)ipfsa_sha256_k[i])), AT(7));
   if (few) {
-    __m512i t1 = ADD(rest, big1);
+    __m512i t1 = ADD(ADD(hkw, choose), big1), t2 = ADD(big0, majority);
     AT(3) = ADD(AT(3), t1);
     AT(7) = ADD(t1, t2);
     return;
   }
-  __m512i next_e = ADD(AT(3), rest), next_a = ADD(rest, t2);
-#if defined(__clang__)
-  __asm__("" : "+v"(next_e), "+v"(next_a)); /* it would reorder the sums and lengthen the chain again */
-#endif
+  PIN(hkw);
+  __m512i dhkw = ADD(AT(3), hkw), next_e, t1;
+  PIN(dhkw);
+  next_e = ADD(dhkw, choose);
+  t1 = ADD(hkw, choose);
+  PIN(next_e);
+  PIN(t1);
+  t1 = ADD(t1, big1);
+  PIN(t1);
+  t1 = ADD(t1, majority);
+  PIN(t1);
   AT(3) = ADD(next_e, big1);
-  AT(7) = ADD(next_a, big1);
+  AT(7) = ADD(t1, big0);
 }
 
 TARGET void compress_16(uint32_t states[][8], const uint8_t *const *data, size_t n_blocks, bool few) {

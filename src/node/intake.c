@@ -4,8 +4,8 @@
 
 #define ROOM (4u << 20)    /* bytes of a batch: sixteen blocks of 256 KiB fill the lanes; at least IPFSA_MAX_BLOCK */
 #define MAX_BLOCKS 1024    /* in a batch */
-#define MAX_BATCHES 10     /* their rooms stay under 40 MiB */
-#define WRITING 2          /* batches on their way to the disk while the others are filled and hashed */
+#define MAX_BATCHES 12     /* their rooms stay under 48 MiB */
+#define WRITING 5          /* batches on their way to the disk while the others are filled and hashed; of two, the disk had but one most of the time */
 #define PAGED_BLOCK 16384  /* bytes; blocks from here on are written from where they lie, and begin on a page border behind smaller ones */
 #define PAGE 4096
 

@@ -1,4 +1,4 @@
-/* The inside of the local store, shared by its own files: store.c, replay.c, recover.c, writer.c, sweep.c, verify.c, lock.c. */
+/* The inside of the local store, shared by its own files: store.c, ahead.c, replay.c, recover.c, writer.c, sweep.c, verify.c, lock.c. */
 #ifndef IPFSA_STORE_LOCAL_H
 #define IPFSA_STORE_LOCAL_H
 
@@ -9,6 +9,8 @@
 #include "store/pack.h"
 #include "store/store.h"
 #include "store/window.h"
+
+typedef struct ipfsa_entries_ahead ipfsa_entries_ahead;
 
 struct ipfsa_store {
   ipfsa_blockstore base;
@@ -25,6 +27,7 @@ struct ipfsa_store {
   bool poisoned;         /* a sync failed: nothing is written any more */
   ipfsa_location *torn;  /* entries of the last commit that recovery found without their bytes; the next writer buries them */
   size_t n_torn, torn_cap;
+  ipfsa_entries_ahead *ahead;  /* NULL: no memory, each entry is read by itself */
   ipfsa_windows *windows;      /* NULL: blocks are read whole */
   pthread_mutex_t writer_lock; /* one writer in this process */
   struct ipfsa_store_writer *writer;
@@ -44,6 +47,11 @@ ipfsa_status ipfsa_store__refresh(ipfsa_store *s, bool write, ipfsa_error *err);
 /* Looks a block up, refreshing once when another process may have put it there; takes the lock itself. */
 ipfsa_status ipfsa_store__lookup(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_pack_entry *ret, ipfsa_pack *ret_pack, ipfsa_location *ret_at,
                                  bool *ret_found, ipfsa_error *err);
+
+/* ahead.c: one entry of a table, most likely that of mh; those behind it are read with it where lookups come in that order. Any thread. */
+ipfsa_entries_ahead *ipfsa_entries_ahead_new(void);
+void ipfsa_entries_ahead_free(ipfsa_entries_ahead *ahead); /* NULL is fine */
+ipfsa_status ipfsa_store__read_entry(ipfsa_store *s, const ipfsa_pack *pack, uint64_t off, const ipfsa_multihash *mh, ipfsa_pack_entry *ret, ipfsa_error *err);
 
 /* read.c: the bytes of entries, verified; each has a verdict of its own. n: at most IPFSA_MAX_GET_MANY. Fails as a whole only without memory. */
 typedef struct ipfsa_store__read_job {

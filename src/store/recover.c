@@ -78,6 +78,17 @@ ipfsa_status ipfsa_store__bury_torn(ipfsa_store *s, ipfsa_blockstore_writer *w, 
 
 static bool all_zero(const uint8_t *data, size_t n) { return n == 0 || (data[0] == 0 && memcmp(data, data + 1, n - 1) == 0); }
 
+#define PIECE 4096 /* bytes: a disk loses no less */
+
+/* Up to *ret_n; pieces that cannot be read are lost already, and zeros here. */
+static void read_what_is_left(const ipfsa_pack *pack, const ipfsa_pack_entry *entry, uint8_t *data, size_t *ret_n) {
+  if (ipfsa_fs_read_at(pack->fd, data, entry->len, entry->off, ret_n, NULL) == IPFSA_OK) return;
+  memset(data, 0, entry->len);
+  *ret_n = entry->len;
+  for (size_t at = 0, n; at < entry->len; at += PIECE)
+    (void)ipfsa_fs_read_at(pack->fd, data + at, entry->len - at < PIECE ? entry->len - at : PIECE, entry->off + at, &n, NULL);
+}
+
 ipfsa_status ipfsa_store__quarantine(ipfsa_store *s, const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_error *err) {
   char text[IPFSA_MAX_CID_TEXT], name[300];
   ipfsa_store__key_text(&entry->mh, text);
@@ -86,7 +97,7 @@ ipfsa_status ipfsa_store__quarantine(ipfsa_store *s, const ipfsa_pack *pack, con
   size_t n = 0;
   if (entry->kind <= IPFSA_ENTRY_PB_RAW) {
     if (!ipfsa_buf_reserve(&bytes, entry->len)) return ipfsa_fail_nomem(err);
-    (void)ipfsa_fs_read_at(pack->fd, bytes.data, entry->len, entry->off, &n, NULL); /* what cannot be read is lost already */
+    read_what_is_left(pack, entry, bytes.data, &n);
   }
   if (all_zero(bytes.data, n)) return IPFSA_OK;
   ipfsa_status status = ipfsa_fs_mkdir(s->dirfd, "quarantine", 0700, NULL);

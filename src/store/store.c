@@ -30,7 +30,7 @@ ipfsa_status ipfsa_store__find(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_
     ipfsa_pack *pack = ipfsa_store__pack(s, ipfsa_location_pack(at));
     ipfsa_pack_entry entry;
     if (!pack) continue;
-    ipfsa_status status = ipfsa_pack_read_entry(pack, ipfsa_location_off(at), &entry, err);
+    ipfsa_status status = ipfsa_store__read_entry(s, pack, ipfsa_location_off(at), mh, &entry, err);
     if (status == IPFSA_E_CORRUPT) continue; /* a hint that leads nowhere: 'repo verify' tells of the table */
     if (status) return status;
     if (!ipfsa_multihash_equal(&entry.mh, mh)) continue;
@@ -308,6 +308,7 @@ ipfsa_status ipfsa_store_open(int dirfd, const ipfsa_store_options *options, ipf
   pthread_rwlock_init(&s->lock, NULL);
   pthread_mutex_init(&s->writer_lock, NULL);
   s->windows = ipfsa_windows_new();
+  s->ahead = ipfsa_entries_ahead_new();
   ipfsa_store__lock_init(s);
   ipfsa_status status = IPFSA_OK;
   if (options->create) status = make_folder(dirfd, "packs", err);
@@ -324,6 +325,7 @@ ipfsa_status ipfsa_store_open(int dirfd, const ipfsa_store_options *options, ipf
 void ipfsa_store_close(ipfsa_store *s) {
   if (!s) return;
   ipfsa_windows_free(s->windows);
+  ipfsa_entries_ahead_free(s->ahead);
   for (size_t i = 0; i < s->n_packs; i++) ipfsa_pack_close(&s->packs[i]);
   for (size_t i = 0; i < s->n_retired; i++) ipfsa_pack_close(&s->retired[i]);
   ipfsa_free(s->packs);

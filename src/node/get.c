@@ -10,7 +10,6 @@
 #include "unixfs/clone.h"
 #include "unixfs/reader.h"
 
-#define PARALLEL_MIN (2u << 20) /* bytes; below, starting threads takes longer than reading */
 #define MAX_GET_DEPTH IPFSA_MAX_PATH_SEGMENTS
 
 #define SMALL_AT_ONCE 1024 /* entries whose small files are made before the rest of them */
@@ -55,7 +54,7 @@ void ipfsa_get_restore_meta(int fd, const ipfsa_unixfs_meta *meta) {
 static ipfsa_status check_file_room(const get_run *run, int fd, const char *name, uint64_t size, ipfsa_error *err) {
   char path[64];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-  return size > PARALLEL_MIN ? ipfsa_get_check_room(run->shares_nothing ? NULL : run->node->repo_path, name, path, size, err) : IPFSA_OK;
+  return size > IPFSA_PARALLEL_MIN ? ipfsa_get_check_room(run->shares_nothing ? NULL : run->node->repo_path, name, path, size, err) : IPFSA_OK;
 }
 
 static bool is_stopped(get_run *run) {
@@ -71,7 +70,7 @@ static bool tell_shared(void *ctx, uint64_t len) {
 /* How many of the first bytes the file shares with the packs, verified. */
 static uint64_t share_file(get_run *run, const ipfsa_cid *cid, uint64_t size, int fd, ipfsa_pool *pool) {
   ipfsa_clone_told told = {tell_shared, run};
-  return size <= PARALLEL_MIN || run->shares_nothing ? 0 : ipfsa_clone_file(run->node->bs, cid, size, fd, pool, &told, &run->shares_nothing);
+  return size <= IPFSA_PARALLEL_MIN || run->shares_nothing ? 0 : ipfsa_clone_file(run->node->bs, cid, size, fd, pool, &told, &run->shares_nothing);
 }
 
 /* What is owned is read-only, and on the disk before anyone is told of it. */
@@ -85,7 +84,7 @@ static ipfsa_status copy_file(get_run *run, ipfsa_file_reader *r, int fd, uint64
   uint64_t size = ipfsa_file_reader_size(r);
   ipfsa_status status = done ? ipfsa_file_reader_seek(r, done, err) : IPFSA_OK;
   /* Blocks that are there are found; else the kernel looks for one at every page, which takes as long as copying it. */
-  if (size - done > PARALLEL_MIN) (void)ipfsa_fs_allocate(fd, done, size - done, NULL);
+  if (size - done > IPFSA_PARALLEL_MIN) (void)ipfsa_fs_allocate(fd, done, size - done, NULL);
   while (status == IPFSA_OK && done < size) {
     ipfsa_bytes piece;
     status = ipfsa_file_reader_next(r, &piece, err);
@@ -105,7 +104,7 @@ static ipfsa_status get_file(get_run *run, const ipfsa_cid *cid, int dirfd, cons
   if (status) return status;
   ipfsa_pool *pool = NULL;
   /* Once: what is made has the same bytes in memory. */
-  if (ipfsa_file_reader_size(r) > PARALLEL_MIN && ipfsa_node_pool(run->node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool, true);
+  if (ipfsa_file_reader_size(r) > IPFSA_PARALLEL_MIN && ipfsa_node_pool(run->node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool, true);
   int fd = ipfsa_fs_open(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0644, err);
   status = fd < 0 ? err->status : check_file_room(run, fd, name, ipfsa_file_reader_size(r), err);
   uint64_t n_shared = status == IPFSA_OK ? share_file(run, cid, ipfsa_file_reader_size(r), fd, pool) : 0;

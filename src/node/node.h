@@ -29,6 +29,7 @@ struct ipfsa_node {
   int cancelled;
 };
 
+#define IPFSA_PARALLEL_MIN (2u << 20) /* bytes of a file; below, starting threads takes longer than reading */
 ipfsa_status ipfsa_node_pool(ipfsa_node *node, ipfsa_pool **ret, ipfsa_error *err);
 ipfsa_status ipfsa_node_job_pool(ipfsa_node *node, ipfsa_pool **ret, ipfsa_error *err);
 /* For calls that only read: no writer may be open in their thread. */

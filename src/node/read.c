@@ -19,8 +19,7 @@ ipfsa_status ipfsa_resolve(ipfsa_node *node, const char *path, ipfsa_cid *ret, c
   return IPFSA_OK;
 }
 
-#define PARALLEL_MIN (2u << 20) /* bytes; below, starting threads takes longer than reading */
-#define MEMORY_PART 8           /* what is larger than this part of it would push out what others use, to be pushed out by itself before it is wanted again */
+#define MEMORY_PART 8 /* what is larger than this part of it would push out what others use, to be pushed out by itself before it is wanted again */
 
 static bool is_for_memory(uint64_t bytes) {
   long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
@@ -49,7 +48,7 @@ ipfsa_status ipfsa_cat(ipfsa_node *node, const char *path, uint64_t offset, uint
   uint64_t size = ipfsa_file_reader_size(r), rest = size > offset ? size - offset : 0;
   ipfsa_progress at = {.total_bytes = rest < length ? rest : length};
   ipfsa_pool *pool = NULL;
-  if (at.total_bytes > PARALLEL_MIN && ipfsa_node_pool(node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool, !is_for_memory(at.total_bytes));
+  if (at.total_bytes > IPFSA_PARALLEL_MIN && ipfsa_node_pool(node, &pool, NULL) == IPFSA_OK) ipfsa_file_reader_use_pool(r, pool, !is_for_memory(at.total_bytes));
   if (offset && rest) status = ipfsa_file_reader_seek(r, offset, err);
   while (status == IPFSA_OK && at.done_bytes < at.total_bytes) {
     ipfsa_bytes piece;

@@ -64,7 +64,7 @@ TARGET __m512i schedule(const __m512i w[16], int i) {
 
 /* Round i; s is rotated by renaming: index (k - i) mod 8 is the variable's place in round i. Where an instruction takes two cycles (Zen 4 and 5) the rounds are bound
  * by latency: all that waits for neither the last e nor the last a is summed up before, so that three operations (rotate, xor, add) lie between one e and the next, and
- * between one a and the next (big0 comes last). It costs two additions a round and gives a third more speed on Zen 5. Where instructions take one cycle and two ports
+ * between one a and the next (big0 comes last). It costs two additions a round and gives half as much again on Zen 5. Where instructions take one cycle and two ports
  * do all of them (Golden Cove), their number decides, and `few` gives a thirtieth. */
 #define AT(k) s[((k) - i) & 7]
 TARGET void round_at(__m512i s[8], __m512i w, int i, bool few) {

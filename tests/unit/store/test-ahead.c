@@ -7,13 +7,17 @@
 
 enum { BLOCKS = 400 };
 
-static ipfsa_cid cid_of(unsigned i) {
-  ipfsa_cid cid;
-  ipfsa_error err = {0};
+typedef struct block {
   char text[32];
-  int len = snprintf(text, sizeof text, "block %u", i);
-  assert_ok(ipfsa_cid_of_block(1, IPFSA_CODEC_RAW, IPFSA_HASH_SHA2_256, 0, ipfsa_bytes_of((const uint8_t *)text, (size_t)len), &cid, &err));
-  return cid;
+  ipfsa_bytes data;
+  ipfsa_cid cid;
+} block;
+
+static void make_block(unsigned i, block *ret) {
+  ipfsa_error err = {0};
+  int len = snprintf(ret->text, sizeof ret->text, "block %u", i);
+  ret->data = ipfsa_bytes_of((const uint8_t *)ret->text, (size_t)len);
+  assert_ok(ipfsa_cid_of_block(1, IPFSA_CODEC_RAW, IPFSA_HASH_SHA2_256, 0, ret->data, &ret->cid, &err));
 }
 
 typedef struct stretch {
@@ -26,21 +30,21 @@ static void change(store_fixture *f, stretch what) {
   ipfsa_error err = {0};
   assert_ok(ipfsa_blockstore_begin(ipfsa_store_blockstore(f->store), &w, &err));
   for (unsigned i = what.first; i < what.end; i++) {
-    ipfsa_cid cid = cid_of(i);
-    char text[32];
-    int len = snprintf(text, sizeof text, "block %u", i);
-    if (what.remove) assert_ok(ipfsa_writer_del(w, &cid, &err));
-    else assert_ok(ipfsa_writer_put(w, &cid, ipfsa_bytes_of((const uint8_t *)text, (size_t)len), &err));
+    block one;
+    make_block(i, &one);
+    if (what.remove) assert_ok(ipfsa_writer_del(w, &one.cid, &err));
+    else assert_ok(ipfsa_writer_put(w, &one.cid, one.data, &err));
   }
   assert_ok(ipfsa_writer_commit(w, &err));
   ipfsa_writer_close(w);
 }
 
 static bool has(store_fixture *f, unsigned i) {
-  ipfsa_cid cid = cid_of(i);
+  block one;
   ipfsa_error err = {0};
   bool there = false;
-  assert_ok(ipfsa_blockstore_has(ipfsa_store_blockstore(f->store), &cid, &there, &err));
+  make_block(i, &one);
+  assert_ok(ipfsa_blockstore_has(ipfsa_store_blockstore(f->store), &one.cid, &there, &err));
   return there;
 }
 
@@ -84,11 +88,12 @@ static void a_failing_read_is_told(void **state) {
   change(f, (stretch){0, BLOCKS, false});
   assert_true(has(f, 0));
   for (uint64_t n = 1; n <= 2; n++) {
-    ipfsa_cid cid = cid_of((unsigned)n);
+    block one;
     ipfsa_error err = {0};
     bool there = false;
+    make_block((unsigned)n, &one);
     ipfsa_fault_arm(&(ipfsa_fault_plan){.kind = IPFSA_FAULT_FILE, .nth = 1, .n_calls = n, .mode = IPFSA_FAULT_FAIL, .sys_errno = EIO});
-    ipfsa_status status = ipfsa_blockstore_has(ipfsa_store_blockstore(f->store), &cid, &there, &err);
+    ipfsa_status status = ipfsa_blockstore_has(ipfsa_store_blockstore(f->store), &one.cid, &there, &err);
     ipfsa_fault_disarm();
     if (n == 1) assert_true(status == IPFSA_OK && there); /* then the entry alone is read */
     else assert_int_equal(status, IPFSA_E_IO);

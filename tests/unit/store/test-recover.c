@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/fault.h"
 #include "store_fixture.h"
 
@@ -197,10 +198,38 @@ static void recovery_may_fail_anywhere(void **state) {
   }
 }
 
+/* The read of the whole fails, and that of its first piece: what stands around it is saved. */
+static void a_bad_sector_costs_a_piece(void **state) {
+  fixture *f = *state;
+  ipfsa_error err = {0};
+  ipfsa_pack pack;
+  ipfsa_pack_entry entry;
+  ipfsa_location at;
+  bool found = false;
+  char text[IPFSA_MAX_CID_TEXT], name[IPFSA_MAX_CID_TEXT + 32], *saved = NULL;
+  uint8_t expected[LEN];
+  size_t len = 0;
+  assert_ok(ipfsa_store__lookup(f->s.store, &f->cids[1].mh, &entry, &pack, &at, &found, &err));
+  assert_true(found);
+  memcpy(expected, f->data + LEN, LEN);
+  memset(expected, 0, 4096);
+  ipfsa_fault_arm(&(ipfsa_fault_plan){IPFSA_FAULT_FILE, 1, 2, IPFSA_FAULT_FAIL, EIO});
+  ipfsa_status status = ipfsa_store__quarantine(f->s.store, &pack, &entry, &err);
+  ipfsa_fault_disarm();
+  assert_ok(status);
+  ipfsa_store__key_text(&entry.mh, text);
+  snprintf(name, sizeof name, "quarantine/%s.block", text);
+  assert_ok(ipfsa_fs_read_file(f->s.fd, name, LEN + 1, &saved, &len, &err));
+  assert_int_equal(len, LEN);
+  assert_memory_equal(saved, expected, LEN);
+  ipfsa_free(saved);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(rot_takes_one_block, setup, teardown),
       cmocka_unit_test_setup_teardown(a_damaged_table_is_not_cut, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_bad_sector_costs_a_piece, setup, teardown),
       cmocka_unit_test(recovery_may_fail_anywhere),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,8 +24,8 @@ ipfsa_sha256_plan ipfsa_sha256_plan_of(const ipfsa_sha256_kernel *k); /* everyth
 void ipfsa_sha256_batch_by(const ipfsa_sha256_plan *p, const ipfsa_sha256_job *jobs, size_t n_jobs);
 /* The kernel of full batches; ret_forced (may be NULL): by the environment. */
 const ipfsa_sha256_kernel *ipfsa_sha256_chosen(bool *ret_forced);
-/* GB/s over all its lanes, the best of `rounds` runs; lane i reads lane_bytes bytes at data + i * lane_bytes. */
-double ipfsa_sha256_measure(const ipfsa_sha256_kernel *k, const uint8_t *data, size_t lane_bytes, unsigned rounds);
+/* GB/s over all its lanes in at least so much time, 0 for one run; lane i reads lane_bytes bytes at data + i * lane_bytes. */
+double ipfsa_sha256_measure(const ipfsa_sha256_kernel *k, const uint8_t *data, size_t lane_bytes, uint64_t at_least_ns);
 bool ipfsa_cpu_has_sha(void);
 
 #endif

@@ -61,18 +61,17 @@ static const ipfsa_sha256_kernel *usable_kernel(const char *name) {
   return NULL;
 }
 
-double ipfsa_sha256_measure(const ipfsa_sha256_kernel *k, const uint8_t *data, size_t lane_bytes, unsigned rounds) {
+double ipfsa_sha256_measure(const ipfsa_sha256_kernel *k, const uint8_t *data, size_t lane_bytes, uint64_t at_least_ns) {
   const uint8_t *lanes[IPFSA_SHA256_MAX_LANES];
   uint32_t states[IPFSA_SHA256_MAX_LANES][8] = {{0}};
   for (size_t i = 0; i < IPFSA_SHA256_MAX_LANES; i++) lanes[i] = data + i * lane_bytes;
-  uint64_t best = UINT64_MAX;
-  for (unsigned r = 0; r < rounds; r++) {
-    uint64_t start = ipfsa_clock_monotonic_ns();
+  uint64_t start = ipfsa_clock_monotonic_ns(), took = 0, n_bytes = 0;
+  do {
     k->compress(states, lanes, lane_bytes / 64);
-    uint64_t took = ipfsa_clock_monotonic_ns() - start;
-    if (took && took < best) best = took;
-  }
-  return (double)(lane_bytes / 64 * 64 * k->lanes) / (double)best; /* bytes a nanosecond = GB/s */
+    n_bytes += lane_bytes / 64 * 64 * k->lanes;
+    took = ipfsa_clock_monotonic_ns() - start;
+  } while (took < at_least_ns);
+  return took ? (double)n_bytes / (double)took : 0; /* bytes a nanosecond = GB/s */
 }
 
 static ipfsa_sha256_plan plan;            /* what needs no measuring: single and pair, or what is forced */
@@ -108,7 +107,7 @@ static void measure_by_turns(const uint8_t *data, double *rates) {
   for (unsigned round = 0; round < CALIBRATION_ROUNDS; round++)
     for (size_t i = 1; i < N_KERNELS; i++) {
       if (!kernels[i].usable() || (round >= ALL_ROUNDS && rates[i] < NEAR * best)) continue;
-      double rate = ipfsa_sha256_measure(&kernels[i], data, CALIBRATION_LANE, 1);
+      double rate = ipfsa_sha256_measure(&kernels[i], data, CALIBRATION_LANE, 0);
       if (rate > rates[i]) rates[i] = rate;
       if (rate > best) best = rate;
     }

@@ -16,6 +16,7 @@
 #define MIN_SLOTS 4096
 #define MAX_SLOTS ((uint64_t)1 << 36)
 #define REMOVED ((uint64_t)IPFSA_LOCATION_NONE)
+#define SMALL_TABLE ((uint64_t)1 << 18) /* slots: 4 MiB, which may as well be written whole */
 #define RECENT_PART 32 /* of the slots: when half of them are taken, four or so go to each page of the large table */
 uint64_t ipfsa_index__recent_from = (uint64_t)1 << 24;
 
@@ -81,13 +82,13 @@ static uint64_t fingerprint_of(const ipfsa_index *index, const ipfsa_multihash *
 
 static size_t bytes_for(uint64_t n_slots, uint64_t n_recent) { return HEADER_BYTES + (size_t)(n_slots + n_recent) * sizeof(index_slot); }
 
-/* The tables' places, as the header says. In large pages a look-up misses one cache less; that all of a page is written when a slot of it changes matters less where
- * few pages change. */
+/* The tables' places, as the header says. In large pages a look-up misses one cache less, and the first change of each page is one fault for 512; that all of a page is
+ * written when a slot of it changes matters less where few pages change, and where there are few. */
 static void lay_out(ipfsa_index *index) {
   index_slot *slots = (index_slot *)(void *)((uint8_t *)index->header + HEADER_BYTES);
   index->large = (index_table){slots, index->header->n_slots};
   index->recent = (index_table){slots + index->header->n_slots, index->header->n_recent};
-  if (index->recent.n) (void)madvise(index->header, index->map_len, MADV_HUGEPAGE);
+  if (index->recent.n || index->large.n <= SMALL_TABLE) (void)madvise(index->header, index->map_len, MADV_HUGEPAGE);
 }
 
 static ipfsa_status map_index(int fd, size_t len, bool write, ipfsa_index **ret, ipfsa_error *err) {

@@ -4,10 +4,10 @@
 #include "base/map.h"
 #include "base/write_queue.h"
 #include "store/local.h"
+#include "store/records.h"
 
 #define MAX_PENDING 32768             /* entries; then a commit of its own, so that memory does not grow with the import */
 #define MAX_COMMIT_BYTES (1ull << 30) /* likewise for what recovery has to hash */
-#define RECORDS_FLUSH (1u << 20)      /* bytes of small blocks held back */
 #define SMALL_LEAF 16384              /* bytes; below, a page border would waste more than it gives */
 #define DIRECT_MIN 65536              /* bytes; below, O_DIRECT costs more than it saves */
 #define RESERVE (4u << 20)            /* bytes of quota kept for tables and the index */
@@ -24,9 +24,10 @@ struct ipfsa_store_writer {
   pthread_mutex_t lock; /* pending entries are read by get in other threads */
   pending_entry *pending;
   size_t n_pending, cap;
+  size_t n_placed; /* of them, those before the first that may be in the records */
   uint32_t *slots; /* open addressing over pending: index + 1 */
   size_t n_slots;
-  ipfsa_buf records;
+  ipfsa_records records;
   uint32_t pack_number; /* 0: no pack open for this commit yet */
   uint64_t data_end;    /* in the pack */
   ipfsa_pack active;    /* opened for writing */
@@ -81,9 +82,9 @@ static ipfsa_status add_pending(ipfsa_store_writer *w, const pending_entry *p, i
 
 static void forget_pending(ipfsa_store_writer *w) {
   pthread_mutex_lock(&w->lock);
-  w->n_pending = 0;
+  w->n_pending = w->n_placed = 0;
   if (w->slots) memset(w->slots, 0, w->n_slots * sizeof *w->slots);
-  ipfsa_buf_clear(&w->records);
+  ipfsa_records_clear(&w->records);
   pthread_mutex_unlock(&w->lock);
 }
 
@@ -109,7 +110,7 @@ static ipfsa_status copy_record(const ipfsa_store_writer *w, const pending_entry
   ipfsa_refbuf *owner = ipfsa_refbuf_new(len, &data);
   if (!owner) return ipfsa_fail_nomem(err);
   memcpy(data, prefix, prefix_len);
-  if (p->entry.len) memcpy(data + prefix_len, w->records.data + p->entry.off, p->entry.len);
+  if (p->entry.len) memcpy(data + prefix_len, ipfsa_records_data(&w->records) + p->entry.off, p->entry.len);
   memcpy(data + prefix_len + p->entry.len, suffix, suffix_len);
   *ret = (ipfsa_block){{data, len}, owner};
   return IPFSA_OK;
@@ -259,25 +260,38 @@ static ipfsa_status append(ipfsa_store_writer *w, const uint8_t *data, size_t le
   return len == direct ? IPFSA_OK : ipfsa_fs_write_at(w->active.fd, data + direct, len - direct, off + direct, err);
 }
 
+static uint64_t page_border(uint64_t off) { return (off + IPFSA_PACK_PAGE - 1) / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE; }
+
+/* A buffer that is not full, at the end of a transaction or before large leaves, goes through the page cache, right behind what came before. */
+static ipfsa_status write_few(ipfsa_store_writer *w, ipfsa_error *err) {
+  return w->records.len ? ipfsa_fs_write_at(w->active.fd, ipfsa_records_data(&w->records), w->records.len, w->data_end, err) : IPFSA_OK;
+}
+
+/* A full one goes past it, between page borders, while the next is filled. */
+static ipfsa_status write_many(ipfsa_store_writer *w, uint64_t off, size_t *ret_len, uint64_t *ret_ticket, ipfsa_error *err) {
+  *ret_len = ipfsa_records_pad(&w->records);
+  return write_direct(w, ipfsa_records_data(&w->records), *ret_len, off, ret_ticket, err);
+}
+
 /* Small blocks gathered so far go to the pack; their entries learn where. */
 static ipfsa_status flush_records(ipfsa_store_writer *w, ipfsa_error *err) {
-  if (!w->records.len) {
-    pthread_mutex_lock(&w->lock);
-    for (size_t i = 0; i < w->n_pending; i++) w->pending[i].in_records = false; /* empty ones */
-    pthread_mutex_unlock(&w->lock);
-    return IPFSA_OK;
-  }
-  ipfsa_status status = need_pack(w, err);
-  if (status == IPFSA_OK) status = append(w, w->records.data, w->records.len, w->data_end, NULL, err);
+  ipfsa_status status = w->records.len ? need_pack(w, err) : IPFSA_OK;
+  if (status) return status;
+  bool many = ipfsa_records_are_full(&w->records) && w->active.direct_fd >= 0;
+  uint64_t off = many ? page_border(w->data_end) : w->data_end, ticket = 0;
+  size_t len = w->records.len;
+  status = many ? write_many(w, off, &len, &ticket, err) : write_few(w, err);
   if (status) return status;
   pthread_mutex_lock(&w->lock);
-  for (size_t i = 0; i < w->n_pending; i++) {
+  for (size_t i = w->n_placed; i < w->n_pending; i++) {
     if (!w->pending[i].in_records) continue;
-    w->pending[i].entry.off += w->data_end;
+    w->pending[i].entry.off += w->records.len ? off : 0; /* without bytes: removals */
     w->pending[i].in_records = false;
   }
-  w->data_end += w->records.len;
-  ipfsa_buf_clear(&w->records);
+  w->n_placed = w->n_pending;
+  w->data_end = w->records.len ? off + len : w->data_end;
+  if (many) ipfsa_records_next(&w->records, ticket);
+  else ipfsa_records_clear(&w->records);
   pthread_mutex_unlock(&w->lock);
   return IPFSA_OK;
 }
@@ -296,11 +310,11 @@ static ipfsa_status add_record(ipfsa_store_writer *w, ipfsa_entry_kind kind, uin
   if (status) return status;
   pending_entry p = {.entry = {.kind = kind, .flags = flags, .off = w->records.len, .len = len, .mh = *mh}, .old = IPFSA_LOCATION_NONE, .in_records = true};
   pthread_mutex_lock(&w->lock);
-  ipfsa_buf_append_bytes(&w->records, data);
-  status = ipfsa_buf_status(&w->records, err);
+  status = ipfsa_records_prepare(&w->records, data.len, w->queue, err);
+  if (status == IPFSA_OK) ipfsa_records_append(&w->records, data);
   pthread_mutex_unlock(&w->lock);
   if (status == IPFSA_OK) status = add_pending(w, &p, err);
-  if (status == IPFSA_OK && w->records.len >= RECORDS_FLUSH) {
+  if (status == IPFSA_OK && ipfsa_records_are_full(&w->records)) {
     status = check_quota(w, w->records.len, err);
     if (status == IPFSA_OK) status = flush_records(w, err);
   }
@@ -349,7 +363,7 @@ static ipfsa_status write_stretch(ipfsa_store_writer *w, const ipfsa_leaf_run *r
   if (status == IPFSA_OK) status = check_quota(w, len, err);
   if (status == IPFSA_OK) status = flush_records(w, err);
   if (status) return status;
-  uint64_t off = (w->data_end + IPFSA_PACK_PAGE - 1) / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
+  uint64_t off = page_border(w->data_end);
   size_t shared = share(w, from, start, len, off);
   status = append(w, run->data + start + shared, len - shared, off + shared, ret_ticket, err);
   for (size_t i = first; status == IPFSA_OK && i < end; i++) {
@@ -529,7 +543,7 @@ static void writer_close(ipfsa_blockstore_writer *self) {
   s->writer = NULL;
   pthread_rwlock_unlock(&s->lock);
   ipfsa_write_queue_free(w->queue);
-  ipfsa_buf_release(&w->records);
+  ipfsa_records_release(&w->records);
   ipfsa_free(w->pending);
   ipfsa_free(w->slots);
   pthread_mutex_destroy(&w->lock);

@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/write_queue.h"
 #include "store/pins.h"
+#include "store/records.h"
 
 /* ---- the work ---- */
 
@@ -147,9 +148,11 @@ static void check_disk(size_t n, power_fate fate) {
   test_remove_tree(dir);
 }
 
-static void power_goes(const char *way) {
+/* full: bytes of small blocks that are written together. */
+static void power_goes(const char *way, size_t full) {
   ipfsa_write_queue *queue = NULL;
   setenv("IPFSA_IO", way, 1);
+  ipfsa_records__full = full;
   if (ipfsa_write_queue_new(&queue, NULL) != IPFSA_OK) {
     print_message("skipped: io_uring cannot be had\n");
     return;
@@ -159,15 +162,16 @@ static void power_goes(const char *way) {
   size_t n_ops = record_work();
   for (size_t n = 0; n <= n_ops; n++)
     for (power_fate fate = 0; fate < N_FATES; fate++) check_disk(n, fate);
-  print_message("%s: %zu operations, %zu disks\n", way, n_ops, (n_ops + 1) * N_FATES);
+  print_message("%s, %zu bytes of records: %zu operations, %zu disks\n", way, full, n_ops, (n_ops + 1) * N_FATES);
   power_forget();
   for (unsigned i = 0; i < N_BLOCKS; i++) ipfsa_free_aligned(blocks[i]);
 }
 
 static void power_may_go_at_any_time(void **state) {
   (void)state;
-  power_goes("plain");
-  power_goes("uring");
+  power_goes("plain", IPFSA_RECORDS_FULL);
+  power_goes("uring", IPFSA_RECORDS_FULL);
+  power_goes("uring", 700);
 }
 
 int main(void) {

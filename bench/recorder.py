@@ -17,7 +17,7 @@ class Contender:
     def __init__(self, who, command, env=None, before=None, warm=(), cold=(), stdin=None, out=None, seconds_of=None):
         self.who, self.command, self.env, self.before = who, [str(word) for word in command], env, before
         self.warm, self.cold, self.stdin, self.out, self.seconds_of = warm, cold, stdin, out, seconds_of
-        self.done, self.slow = 0, False
+        self.slow = self.quick = False
 
 
 class Recorder:
@@ -52,12 +52,14 @@ class Recorder:
         self.write({"kind": "skipped", "group": self.group, "row": row, "why": why})
 
     def row(self, row, contenders, size=0, runs=None, turns=None, cache=None, brings_in=True):
-        """size: bytes of payload; who is slow is run once. brings_in: the payload takes pages that were free before."""
+        """size: bytes of payload. Who is quick is run more often, since what disturbs the machine for a moment is more of his time; who is slow is run once.
+        brings_in: the payload takes pages that were free before."""
         contenders = [c for c in contenders if c]
-        for turn in turns or range(runs or settings.RUNS):
+        few = settings.RUNS
+        for turn in turns or range(runs or few * settings.MORE):
             shift = turn % len(contenders)
             for contender in contenders[shift:] + contenders[:shift]:
-                if not contender.slow:
+                if not contender.slow and (turns or runs or turn < few or contender.quick):
                     self.run(row, contender, size, turn, cache, brings_in)
 
     def run(self, row, c, size, turn, cache, brings_in):
@@ -75,7 +77,7 @@ class Recorder:
         if c.seconds_of:
             took["process_seconds"] = took["seconds"]
             took["seconds"] = c.seconds_of(took.pop("stdout"))
-        c.slow = took["seconds"] > settings.SLOW
+        c.slow, c.quick = took["seconds"] > settings.SLOW, took["seconds"] < settings.QUICK
         shown = self.plain(" ".join(c.command)) + (" < " + self.plain(str(c.stdin)) if c.stdin else "") + (" > " + self.plain(str(c.out)) if c.out else "")
         print("%-10s %-32s %-14s %9.4f s %7.1f MiB" % (self.group, row, c.who, took["seconds"], took["peak_kib"] / 1024), flush=True)
         self.write({"kind": "run", "group": self.group, "row": row, "who": c.who, "turn": turn, "bytes": size, **took,

@@ -9,7 +9,6 @@ from recorder import Contender
 BYTES = 256        # of a synthetic block
 GETS = 100000
 PROBE = 5 * 32768  # blocks put to see the rate
-MORE = 3           # times as many runs of what takes a tenth of a second
 
 
 def fill(place, repo, first, end):
@@ -75,7 +74,7 @@ def real_adds(place, recorder, full):
         def command(turn):
             return ours.command("add", *ours.base, *options, make(turn))
 
-        for turn in range(MORE * settings.RUNS):  # other bytes in every turn, since what is in the store already is not added again
+        for turn in range(settings.MORE * settings.RUNS):  # other bytes in every turn, since what is in the store already is not added again
             caches.warm(make(turn), full / "index")
             recorder.row(row, [Contender("full store", command(turn), into_full), Contender("empty store", command(turn), ours.env, before=ours.fresh)],
                          size, turns=[turn], cache="warm")

@@ -19,4 +19,6 @@ FOLDER = os.environ.get("BENCH_DIR")
 OUT = pathlib.Path(os.environ.get("BENCH_OUT", ROOT / "bench/results"))
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
 PEERS = pathlib.Path(os.environ.get("IPFSA_PEERS", CACHE / "ipfs-accelerate/peers"))
+QUICK = 1  # second; who takes less in RUNS runs has MORE times as many
+MORE = 3
 SLOW = 20  # seconds; who takes longer in his first run is not run again

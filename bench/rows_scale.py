@@ -8,6 +8,7 @@ from recorder import Contender
 
 BYTES = 256        # of a synthetic block
 GETS = 100000
+MANY = 7           # times as many runs of what takes a tenth of a second
 PROBE = 5 * 32768  # blocks put to see the rate
 
 
@@ -74,7 +75,7 @@ def real_adds(place, recorder, full):
         def command(turn):
             return ours.command("add", *ours.base, *options, make(turn))
 
-        for turn in range(settings.MORE * settings.RUNS):  # other bytes in every turn, since what is in the store already is not added again
+        for turn in range(MANY * settings.RUNS):  # other bytes in every turn, since what is in the store already is not added again
             caches.warm(make(turn), full / "index")
             recorder.row(row, [Contender("full store", command(turn), into_full), Contender("empty store", command(turn), ours.env, before=ours.fresh)],
                          size, turns=[turn], cache="warm")

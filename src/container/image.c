@@ -21,22 +21,35 @@ ipfsa_status ipfsa_image_look(ipfsa_engine *engine, const ipfsa_reference *ref, 
   return IPFSA_OK;
 }
 
+static bool is_os(const char *word) { return ipfsa_list_has("linux windows freebsd darwin", word); }
+
+/* The system that "linux/arm64" or "linux" asks for; empty: any. */
+static ipfsa_bytes wanted_os(const char *platform) {
+  const char *slash = strchr(platform, '/');
+  if (slash) return ipfsa_bytes_of(platform, (size_t)(slash - platform));
+  return is_os(platform) ? ipfsa_bytes_str(platform) : (ipfsa_bytes){0};
+}
+
 /* The architecture that "linux/arm64/v8", "arm64" or "linux/aarch64" asks for, as images name it; empty: any. Engines take all these forms. */
 static ipfsa_bytes wanted_architecture(const char *platform) {
   static const char *const names[][2] = {{"x86_64", "amd64"}, {"x86-64", "amd64"}, {"aarch64", "arm64"}, {"armhf", "arm"}, {"armel", "arm"}, {"i386", "386"}};
   const char *slash = strchr(platform, '/'), *word = slash ? slash + 1 : platform;
   size_t len = strcspn(word, "/");
-  if (!slash && ipfsa_list_has("linux windows freebsd darwin", word)) return (ipfsa_bytes){0};
+  if (!slash && is_os(word)) return (ipfsa_bytes){0};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strlen(names[i][0]) == len && strncasecmp(names[i][0], word, len) == 0) return ipfsa_bytes_str(names[i][1]);
   return ipfsa_bytes_of(word, len);
 }
 
+static bool fits(const char *got, ipfsa_bytes wanted) {
+  return wanted.len == 0 || (strlen(got) == wanted.len && strncasecmp(got, (const char *)wanted.data, wanted.len) == 0);
+}
+
 ipfsa_status ipfsa_image_check_platform(const json_t *inspect, const ipfsa_reference *ref, const char *platform, ipfsa_error *err) {
-  ipfsa_bytes wanted = wanted_architecture(platform ? platform : "");
-  const char *got = ipfsa_json_text(inspect, "Architecture");
-  if (wanted.len == 0 || (strlen(got) == wanted.len && strncasecmp(got, (const char *)wanted.data, wanted.len) == 0)) return IPFSA_OK;
-  return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "image %.200s: it is for %.20s, not for %.40s", ref->path, got, platform);
+  if (!platform) platform = "";
+  const char *os = ipfsa_json_text(inspect, "Os"), *architecture = ipfsa_json_text(inspect, "Architecture");
+  if ((!*os || fits(os, wanted_os(platform))) && fits(architecture, wanted_architecture(platform))) return IPFSA_OK;
+  return ipfsa_fail(err, IPFSA_E_WRONG_TYPE, "image %.200s: it is for %.20s%s%.20s, not for %.40s", ref->path, os, *os ? "/" : "", architecture, platform);
 }
 
 /* --- pull --- */

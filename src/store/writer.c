@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "base/write_queue.h"
 #include "store/local.h"
+#include "store/pending.h"
 #include "store/records.h"
 
 #define MAX_PENDING 32768             /* entries; then a commit of its own, so that memory does not grow with the import */
@@ -12,21 +13,11 @@
 #define DIRECT_MIN 65536              /* bytes; below, O_DIRECT costs more than it saves */
 #define RESERVE (4u << 20)            /* bytes of quota kept for tables and the index */
 
-typedef struct pending_entry {
-  ipfsa_pack_entry entry;
-  ipfsa_location old;  /* what a removal or a replacement takes the place of */
-  bool in_records;     /* off counts from the start of the records buffer */
-} pending_entry;
-
 struct ipfsa_store_writer {
   ipfsa_blockstore_writer base;
   ipfsa_store *store;
   pthread_mutex_t lock; /* pending entries are read by get in other threads */
-  pending_entry *pending;
-  size_t n_pending, cap;
-  size_t n_placed; /* of them, those before the first that may be in the records */
-  uint32_t *slots; /* open addressing over pending: index + 1 */
-  size_t n_slots;
+  ipfsa_pending pending;
   ipfsa_records records;
   uint32_t pack_number; /* 0: no pack open for this commit yet */
   uint64_t data_end;    /* in the pack */
@@ -37,53 +28,16 @@ struct ipfsa_store_writer {
 
 /* ---- pending entries ---- */
 
-static uint64_t slot_hash(const ipfsa_multihash *mh) {
-  uint64_t h = mh->code * 0x9e3779b97f4a7c15u + mh->len, word = 0;
-  memcpy(&word, mh->digest, mh->len < 8 ? mh->len : 8);
-  h ^= word * 0xff51afd7ed558ccd;
-  return h ^ h >> 31;
-}
-
-static pending_entry *find_pending(ipfsa_store_writer *w, const ipfsa_multihash *mh) {
-  if (!w->n_slots) return NULL;
-  for (size_t i = (size_t)slot_hash(mh) & (w->n_slots - 1); w->slots[i]; i = (i + 1) & (w->n_slots - 1))
-    if (ipfsa_multihash_equal(&w->pending[w->slots[i] - 1].entry.mh, mh)) return &w->pending[w->slots[i] - 1];
-  return NULL;
-}
-
-static void take_slot(ipfsa_store_writer *w, uint32_t index) {
-  size_t i = (size_t)slot_hash(&w->pending[index].entry.mh) & (w->n_slots - 1);
-  while (w->slots[i]) i = (i + 1) & (w->n_slots - 1);
-  w->slots[i] = index + 1;
-}
-
-static bool grow_slots(ipfsa_store_writer *w) {
-  size_t n = w->n_slots ? w->n_slots * 2 : 256;
-  uint32_t *slots = ipfsa_calloc(n, sizeof *slots);
-  if (!slots) return false;
-  ipfsa_free(w->slots);
-  w->slots = slots;
-  w->n_slots = n;
-  for (uint32_t i = 0; i < w->n_pending; i++) take_slot(w, i);
-  return true;
-}
-
-static ipfsa_status add_pending(ipfsa_store_writer *w, const pending_entry *p, ipfsa_error *err) {
+static ipfsa_status add_pending(ipfsa_store_writer *w, const ipfsa_pending_entry *p, ipfsa_error *err) {
   pthread_mutex_lock(&w->lock);
-  bool ok = (w->n_pending + 1) * 2 <= w->n_slots || grow_slots(w);
-  ok = ok && ipfsa_grow((void **)&w->pending, &w->cap, w->n_pending + 1, sizeof *w->pending);
-  if (ok) {
-    w->pending[w->n_pending] = *p;
-    take_slot(w, (uint32_t)w->n_pending++);
-  }
+  bool ok = ipfsa_pending_add(&w->pending, p);
   pthread_mutex_unlock(&w->lock);
   return ok ? IPFSA_OK : ipfsa_fail_nomem(err);
 }
 
 static void forget_pending(ipfsa_store_writer *w) {
   pthread_mutex_lock(&w->lock);
-  w->n_pending = w->n_placed = 0;
-  if (w->slots) memset(w->slots, 0, w->n_slots * sizeof *w->slots);
+  ipfsa_pending_clear(&w->pending);
   ipfsa_records_clear(&w->records);
   pthread_mutex_unlock(&w->lock);
 }
@@ -93,7 +47,7 @@ bool ipfsa_store__pending_find(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_
   pthread_rwlock_rdlock(&s->lock);
   if (s->writer) {
     pthread_mutex_lock(&s->writer->lock);
-    pending_entry *p = find_pending(s->writer, mh);
+    ipfsa_pending_entry *p = ipfsa_pending_find(&s->writer->pending, mh);
     if (p) *ret = p->entry;
     found = p != NULL;
     pthread_mutex_unlock(&s->writer->lock);
@@ -102,7 +56,7 @@ bool ipfsa_store__pending_find(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_
   return found;
 }
 
-static ipfsa_status copy_record(const ipfsa_store_writer *w, const pending_entry *p, ipfsa_block *ret, ipfsa_error *err) {
+static ipfsa_status copy_record(const ipfsa_store_writer *w, const ipfsa_pending_entry *p, ipfsa_block *ret, ipfsa_error *err) {
   uint8_t prefix[32], suffix[32], *data = NULL;
   size_t prefix_len, suffix_len;
   ipfsa_leaf_wrap((ipfsa_leaf_kind)p->entry.kind, p->entry.len, prefix, &prefix_len, suffix, &suffix_len);
@@ -123,7 +77,7 @@ ipfsa_status ipfsa_store__pending_get(ipfsa_store *s, const ipfsa_multihash *mh,
   ipfsa_store_writer *w = s->writer;
   if (w) {
     pthread_mutex_lock(&w->lock);
-    pending_entry *p = find_pending(w, mh), copy;
+    ipfsa_pending_entry *p = ipfsa_pending_find(&w->pending, mh), copy;
     bool gone = p && p->entry.kind == IPFSA_ENTRY_DELETED;
     ipfsa_pack pack = {.fd = -1, .direct_fd = -1};
     if (p && !p->in_records && !gone) pack = w->active; /* open until the end of the commit, which waits for this lock */
@@ -283,12 +237,7 @@ static ipfsa_status flush_records(ipfsa_store_writer *w, ipfsa_error *err) {
   status = many ? write_many(w, off, &len, &ticket, err) : write_few(w, err);
   if (status) return status;
   pthread_mutex_lock(&w->lock);
-  for (size_t i = w->n_placed; i < w->n_pending; i++) {
-    if (!w->pending[i].in_records) continue;
-    w->pending[i].entry.off += w->records.len ? off : 0; /* without bytes: removals */
-    w->pending[i].in_records = false;
-  }
-  w->n_placed = w->n_pending;
+  ipfsa_pending_place(&w->pending, w->records.len ? off : 0); /* without bytes: empty blocks and removals */
   w->data_end = w->records.len ? off + len : w->data_end;
   if (many) ipfsa_records_next(&w->records, ticket);
   else ipfsa_records_clear(&w->records);
@@ -300,7 +249,7 @@ static ipfsa_status writer_commit(ipfsa_blockstore_writer *self, ipfsa_error *er
 
 static ipfsa_status commit_if_large(ipfsa_store_writer *w, ipfsa_error *err) {
   uint64_t max = w->store->options.max_pack_size < MAX_COMMIT_BYTES ? w->store->options.max_pack_size : MAX_COMMIT_BYTES;
-  bool large = w->n_pending >= MAX_PENDING || (w->pack_number && w->data_end - w->active.end >= max);
+  bool large = w->pending.n >= MAX_PENDING || (w->pack_number && w->data_end - w->active.end >= max);
   return large ? writer_commit(&w->base, err) : IPFSA_OK;
 }
 
@@ -308,7 +257,7 @@ static ipfsa_status add_record(ipfsa_store_writer *w, ipfsa_entry_kind kind, uin
                                uint32_t len, ipfsa_error *err) {
   ipfsa_status status = check_writable(w->store, err);
   if (status) return status;
-  pending_entry p = {.entry = {.kind = kind, .flags = flags, .off = w->records.len, .len = len, .mh = *mh}, .old = IPFSA_LOCATION_NONE, .in_records = true};
+  ipfsa_pending_entry p = {.entry = {.kind = kind, .flags = flags, .off = w->records.len, .len = len, .mh = *mh}, .old = IPFSA_LOCATION_NONE, .in_records = true};
   pthread_mutex_lock(&w->lock);
   status = ipfsa_records_prepare(&w->records, data.len, w->queue, err);
   if (status == IPFSA_OK) ipfsa_records_append(&w->records, data);
@@ -324,7 +273,7 @@ static ipfsa_status add_record(ipfsa_store_writer *w, ipfsa_entry_kind kind, uin
 /* ---- the writer's calls ---- */
 
 static ipfsa_status is_there(ipfsa_store_writer *w, const ipfsa_multihash *mh, bool *ret, ipfsa_error *err) {
-  pending_entry *p = find_pending(w, mh);
+  ipfsa_pending_entry *p = ipfsa_pending_find(&w->pending, mh);
   if (p) return *ret = p->entry.kind != IPFSA_ENTRY_DELETED, IPFSA_OK;
   ipfsa_location at;
   ipfsa_pack_entry entry;
@@ -339,11 +288,11 @@ static ipfsa_status writer_put(ipfsa_blockstore_writer *self, const ipfsa_multih
   bool there = false;
   ipfsa_status status = is_there(w, mh, &there, err);
   if (status || there) return status;
-  if (find_pending(w, mh)) { /* removed in this very transaction: that ends first */
+  if (ipfsa_pending_find(&w->pending, mh)) { /* removed in this very transaction: that ends first */
     status = writer_commit(self, err);
     if (status) return status;
   }
-  if (w->n_pending == 0) status = check_quota(w, data.len, err);
+  if (w->pending.n == 0) status = check_quota(w, data.len, err);
   return status ? status : add_record(w, IPFSA_ENTRY_RAW, 0, mh, data, (uint32_t)data.len, err);
 }
 
@@ -368,9 +317,9 @@ static ipfsa_status write_stretch(ipfsa_store_writer *w, const ipfsa_leaf_run *r
   status = append(w, run->data + start + shared, len - shared, off + shared, ret_ticket, err);
   for (size_t i = first; status == IPFSA_OK && i < end; i++) {
     const ipfsa_leaf *leaf = &run->leaves[i];
-    pending_entry p = {.entry = {.kind = (ipfsa_entry_kind)run->kind, .off = off + leaf->off - start, .len = leaf->len}, .old = IPFSA_LOCATION_NONE};
+    ipfsa_pending_entry p = {.entry = {.kind = (ipfsa_entry_kind)run->kind, .off = off + leaf->off - start, .len = leaf->len}, .old = IPFSA_LOCATION_NONE};
     leaf_key(leaf, &p.entry.mh);
-    status = find_pending(w, &p.entry.mh) ? IPFSA_OK : add_pending(w, &p, err); /* equal leaves in one run: once */
+    status = ipfsa_pending_find(&w->pending, &p.entry.mh) ? IPFSA_OK : add_pending(w, &p, err); /* equal leaves in one run: once */
   }
   if (status == IPFSA_OK) w->data_end = off + len;
   return status ? status : commit_if_large(w, err);
@@ -401,7 +350,7 @@ static ipfsa_status put_leaves(ipfsa_store_writer *w, const ipfsa_leaf_run *run,
       leaf_key(&run->leaves[i], &mh);
       small = run->leaves[i].len < SMALL_LEAF;
       status = is_there(w, &mh, &there, err);
-      if (status == IPFSA_OK && !there && find_pending(w, &mh)) status = writer_commit(&w->base, err);
+      if (status == IPFSA_OK && !there && ipfsa_pending_find(&w->pending, &mh)) status = writer_commit(&w->base, err);
       if (status) break;
     }
     bool large_new = !there && !small;
@@ -438,15 +387,16 @@ static ipfsa_status writer_put_external(ipfsa_blockstore_writer *self, const ipf
     return ipfsa_fail(err, IPFSA_E_DENIED, "no-copy blocks are off: set filestore.enabled (Experimental.FilestoreEnabled) to true");
   if (strlen(where->path) > 4096) return ipfsa_fail(err, IPFSA_E_LIMIT, "a path of over 4096 bytes");
   ipfsa_status status = IPFSA_OK;
+  IPFSA_AUTO_BUF ipfsa_buf record = {0};
+  ipfsa_external at = *where;
   for (size_t i = 0; status == IPFSA_OK && i < run->n_leaves; i++) {
     bool there = false;
     ipfsa_multihash mh;
     leaf_key(&run->leaves[i], &mh);
     status = is_there(w, &mh, &there, err);
     if (status || there) continue;
-    IPFSA_AUTO_BUF ipfsa_buf record = {0};
-    ipfsa_external at = *where;
-    at.off += run->leaves[i].off;
+    at.off = where->off + run->leaves[i].off;
+    ipfsa_buf_clear(&record);
     ipfsa_buf_external(&record, &at);
     status = ipfsa_buf_status(&record, err);
     if (status == IPFSA_OK)
@@ -458,9 +408,9 @@ static ipfsa_status writer_put_external(ipfsa_blockstore_writer *self, const ipf
 static ipfsa_status writer_del(ipfsa_blockstore_writer *self, const ipfsa_multihash *mh, ipfsa_error *err) {
   ipfsa_store_writer *w = (ipfsa_store_writer *)self;
   ipfsa_status status = check_writable(w->store, err);
-  if (status == IPFSA_OK && find_pending(w, mh)) status = writer_commit(self, err);
+  if (status == IPFSA_OK && ipfsa_pending_find(&w->pending, mh)) status = writer_commit(self, err);
   if (status) return status;
-  pending_entry p = {.entry = {.kind = IPFSA_ENTRY_DELETED, .mh = *mh}};
+  ipfsa_pending_entry p = {.entry = {.kind = IPFSA_ENTRY_DELETED, .mh = *mh}};
   ipfsa_pack_entry entry;
   bool found = false;
   pthread_rwlock_rdlock(&w->store->lock);
@@ -476,14 +426,17 @@ static ipfsa_status writer_del(ipfsa_blockstore_writer *self, const ipfsa_multih
 /* ---- commit ---- */
 
 static ipfsa_status make_table(ipfsa_store_writer *w, ipfsa_buf *table, ipfsa_error *err) {
-  for (size_t i = 0; i < w->n_pending; i++) ipfsa_buf_pack_entry(table, &w->pending[i].entry);
+  size_t len = 0;
+  for (size_t i = 0; i < w->pending.n; i++) len += ipfsa_pack_entry_size(w->pending.entries[i].entry.mh.len);
+  (void)ipfsa_buf_reserve(table, len);
+  for (size_t i = 0; i < w->pending.n; i++) ipfsa_buf_pack_entry(table, &w->pending.entries[i].entry);
   return ipfsa_buf_status(table, err);
 }
 
 /* Where each block was before this transaction, in the table's order: nobody else could change that. NULL: no memory, it is looked up. */
 static ipfsa_location *old_locations(const ipfsa_store_writer *w) {
-  ipfsa_location *olds = ipfsa_calloc(w->n_pending, sizeof *olds);
-  for (size_t i = 0; olds && i < w->n_pending; i++) olds[i] = w->pending[i].old;
+  ipfsa_location *olds = ipfsa_calloc(w->pending.n, sizeof *olds);
+  for (size_t i = 0; olds && i < w->pending.n; i++) olds[i] = w->pending.entries[i].old;
   return olds;
 }
 
@@ -496,7 +449,7 @@ static ipfsa_status publish(ipfsa_store_writer *w, uint64_t table_off, ipfsa_byt
   pack->last_seq = w->active.last_seq;
   pack->last_commit = w->active.last_commit;
   ipfsa_pack_commit commit = {.seq = w->active.last_seq, .off = w->active.last_commit, .table_off = table_off, .end = w->active.end,
-                              .table_len = (uint32_t)table.len, .n_entries = (uint32_t)w->n_pending};
+                              .table_len = (uint32_t)table.len, .n_entries = (uint32_t)w->pending.n};
   IPFSA_AUTO_FREE ipfsa_location *olds = old_locations(w);
   ipfsa_status status = ipfsa_store__apply_commit(s, pack, &commit, table, olds, err);
   pthread_rwlock_unlock(&s->lock);
@@ -508,15 +461,15 @@ static ipfsa_status writer_commit(ipfsa_blockstore_writer *self, ipfsa_error *er
   ipfsa_error local = {0};
   if (!err) err = &local;
   ipfsa_status status = check_writable(w->store, err);
-  if (status || w->n_pending == 0) return status;
+  if (status || w->pending.n == 0) return status;
   if (status == IPFSA_OK) status = flush_records(w, err);
   if (status == IPFSA_OK) status = need_pack(w, err);
   IPFSA_AUTO_BUF ipfsa_buf table = {.max = IPFSA_MAX_TABLE};
   if (status == IPFSA_OK) status = make_table(w, &table, err);
   if (status == IPFSA_OK) status = settle_all(w, err); /* a process that dies now leaves no head without its data */
   if (status) return status;
-  uint64_t table_off = (w->data_end + 7) & ~(uint64_t)7, n_new = w->n_pending;
-  status = ipfsa_pack_write_commit(&w->active, w->active.last_seq + 1, w->data_end, ipfsa_buf_bytes(&table), (uint32_t)w->n_pending, err);
+  uint64_t table_off = (w->data_end + 7) & ~(uint64_t)7, n_new = w->pending.n;
+  status = ipfsa_pack_write_commit(&w->active, w->active.last_seq + 1, w->data_end, ipfsa_buf_bytes(&table), (uint32_t)w->pending.n, err);
   if (status == IPFSA_E_POISONED) w->store->poisoned = true;
   if (status) return status;
   status = publish(w, table_off, ipfsa_buf_bytes(&table), err);
@@ -544,8 +497,7 @@ static void writer_close(ipfsa_blockstore_writer *self) {
   pthread_rwlock_unlock(&s->lock);
   ipfsa_write_queue_free(w->queue);
   ipfsa_records_release(&w->records);
-  ipfsa_free(w->pending);
-  ipfsa_free(w->slots);
+  ipfsa_pending_release(&w->pending);
   pthread_mutex_destroy(&w->lock);
   ipfsa_free(w);
   ipfsa_store_unlock(s);

@@ -186,7 +186,7 @@ def test_addresses_as_api_1_52_has_them(fake, run):
 
 def pull_script(engine, stream):
     engine.script["POST", "/images/create"] = stream
-    engine.script["GET", "/images/busybox:latest/json"] = answer(200, {"Id": "sha256:" + "1" * 64, "Architecture": "amd64", "Config": {"User": ""}, "RepoDigests": []})
+    engine.script["GET", "/images/busybox:latest/json"] = answer(200, {"Id": "sha256:" + "1" * 64, "Os": "linux", "Architecture": "amd64", "Config": {"User": ""}, "RepoDigests": []})
 
 
 def test_a_pull_shows_its_steps_and_names_the_tag(fake, run):
@@ -198,12 +198,12 @@ def test_a_pull_shows_its_steps_and_names_the_tag(fake, run):
 
 
 @pytest.mark.parametrize("platform, fits", [("arm64", False), ("linux/arm64", False), ("linux/aarch64", False), ("386", False), ("linux", True), ("amd64", True), ("x86_64", True),
-                                            ("linux/x86_64", True), ("linux/amd64", True), ("linux/AMD64/v2", True)])
+                                            ("linux/x86_64", True), ("linux/amd64", True), ("linux/AMD64/v2", True), ("Linux/amd64", True), ("windows", False), ("windows/amd64", False)])
 def test_an_engine_that_pulls_another_platform_is_found_out(fake, run, platform, fits):
     engine = fake()
     pull_script(engine, chunked(b'{"status":"Done"}'))
     done = run(engine, "image", "pull", "busybox", "--platform=" + platform)
-    assert (done.code == 0) == fits and (fits or "it is for amd64, not for " + platform in done.err), done.err
+    assert (done.code == 0) == fits and (fits or "it is for linux/amd64, not for " + platform in done.err), done.err
 
 
 def test_each_name_has_the_digest_of_its_own_registry(fake, run):

@@ -82,13 +82,17 @@ static uint64_t fingerprint_of(const ipfsa_index *index, const ipfsa_multihash *
 
 static size_t bytes_for(uint64_t n_slots, uint64_t n_recent) { return HEADER_BYTES + (size_t)(n_slots + n_recent) * sizeof(index_slot); }
 
-/* The tables' places, as the header says. In large pages a look-up misses one cache less, and the first change of each page is one fault for 512; that all of a page is
- * written when a slot of it changes matters less where few pages change, and where there are few. */
+/* In large pages a look-up misses one cache less, and the first change of each page is one fault for 512; that all of a page is written when a slot of it changes matters
+ * less where few pages change, and where there are few. Before anything is touched: a page that is there stays small, and those around it. */
+static void prefer_large_pages(const ipfsa_index *index, uint64_t n_slots, uint64_t n_recent) {
+  if (n_recent || n_slots <= SMALL_TABLE) (void)madvise(index->header, index->map_len, MADV_HUGEPAGE);
+}
+
+/* The tables' places, as the header says. */
 static void lay_out(ipfsa_index *index) {
   index_slot *slots = (index_slot *)(void *)((uint8_t *)index->header + HEADER_BYTES);
   index->large = (index_table){slots, index->header->n_slots};
   index->recent = (index_table){slots + index->header->n_slots, index->header->n_recent};
-  if (index->recent.n || index->large.n <= SMALL_TABLE) (void)madvise(index->header, index->map_len, MADV_HUGEPAGE);
 }
 
 static ipfsa_status map_index(int fd, size_t len, bool write, ipfsa_index **ret, ipfsa_error *err) {
@@ -139,6 +143,7 @@ ipfsa_status ipfsa_index_open(int dirfd, bool write, ipfsa_index **ret, ipfsa_in
   if (header_ok(h, (uint64_t)st.st_size))
     worth = same_boot(h) ? IPFSA_INDEX_GOOD : h->saved_end && h->saved_check == saved_check(h) ? IPFSA_INDEX_OLD : IPFSA_INDEX_GONE;
   if (worth == IPFSA_INDEX_GONE) return ipfsa_index_close(index), IPFSA_OK;
+  prefer_large_pages(index, h->n_slots, h->n_recent);
   lay_out(index);
   *ret = index;
   *ret_worth = worth;
@@ -165,6 +170,7 @@ ipfsa_status ipfsa_index_create(int dirfd, bool private_, uint64_t n_blocks, ipf
     ipfsa_fs_close(&fd);
     return status;
   }
+  prefer_large_pages(index, n_slots, n_recent);
   index->header->magic = INDEX_MAGIC;
   index->header->n_slots = n_slots;
   index->header->n_recent = n_recent;

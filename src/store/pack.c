@@ -1,5 +1,7 @@
 #include "store/pack.h"
 
+#include <endian.h>
+
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fs.h"
@@ -10,6 +12,7 @@ static const char pack_magic[8] = "IPFSAPK1";
 #define SEAL_MAGIC 0x314c5349u /* "ISL1" */
 #define EXTERNAL_MAGIC 0x31545845u /* "EXT1" */
 #define MAX_EXTERNAL_PATH 4096
+#define ENTRY_OFF 8 /* bytes before the offset in a table entry */
 
 /* Eight bytes of SHA-256: tables are small beside the data they speak of, and the kernel is there. */
 static uint64_t checksum(ipfsa_bytes a, ipfsa_bytes b) {
@@ -36,6 +39,13 @@ void ipfsa_buf_pack_entry(ipfsa_buf *buf, const ipfsa_pack_entry *e) {
   ipfsa_buf_u64le(buf, e->mh.code);
   ipfsa_buf_append(buf, e->mh.digest, e->mh.len);
   ipfsa_buf_fill(buf, 0, ipfsa_pack_entry_size(e->mh.len) - IPFSA_PACK_ENTRY_SIZE - e->mh.len);
+}
+
+void ipfsa_pack_entry_move(uint8_t *entry, uint64_t by) {
+  uint64_t off;
+  memcpy(&off, entry + ENTRY_OFF, sizeof off);
+  off = htole64(le64toh(off) + by);
+  memcpy(entry + ENTRY_OFF, &off, sizeof off);
 }
 
 bool ipfsa_cursor_pack_entry(ipfsa_cursor *c, ipfsa_pack_entry *ret) {

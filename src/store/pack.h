@@ -31,6 +31,7 @@ typedef struct ipfsa_pack_entry {
 
 size_t ipfsa_pack_entry_size(size_t digest_len); /* padded to 8 */
 void ipfsa_buf_pack_entry(ipfsa_buf *buf, const ipfsa_pack_entry *entry);
+void ipfsa_pack_entry_move(uint8_t *entry, uint64_t by); /* as it was built: its data lie so many bytes behind where it says */
 bool ipfsa_cursor_pack_entry(ipfsa_cursor *c, ipfsa_pack_entry *ret);
 uint64_t ipfsa_pack_entry_block_len(const ipfsa_pack_entry *entry); /* of the whole block */
 

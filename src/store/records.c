@@ -6,6 +6,7 @@
 #include "base/error.h"
 
 #define PAGE 4096
+#define MANY 8 /* buffers: what comes after so many is worth that a huge page is zeroed for it */
 
 size_t ipfsa_records__full = IPFSA_RECORDS_FULL;
 
@@ -16,7 +17,6 @@ void ipfsa_records_release(ipfsa_records *r) {
 
 const uint8_t *ipfsa_records_data(const ipfsa_records *r) { return r->buffers[r->current].room; }
 
-/* Most transactions have a few small blocks, for which huge pages would only have to be zeroed. */
 static bool make_room(ipfsa_records_buffer *b, bool huge) {
   if (b->room && b->huge == huge) return true;
   ipfsa_free_aligned(b->room);
@@ -33,7 +33,7 @@ ipfsa_status ipfsa_records_prepare(ipfsa_records *r, size_t more, ipfsa_write_qu
   ipfsa_status status = b->ticket ? ipfsa_write_queue_settle(queue, b->ticket, err) : IPFSA_OK;
   if (status) return status;
   b->ticket = 0;
-  return make_room(b, r->was_full) ? IPFSA_OK : ipfsa_fail_nomem(err);
+  return make_room(b, r->n_full >= MANY) ? IPFSA_OK : ipfsa_fail_nomem(err);
 }
 
 void ipfsa_records_append(ipfsa_records *r, ipfsa_bytes data) {
@@ -54,6 +54,6 @@ void ipfsa_records_clear(ipfsa_records *r) { r->len = 0; }
 void ipfsa_records_next(ipfsa_records *r, uint64_t ticket) {
   r->buffers[r->current].ticket = ticket;
   r->current = (r->current + 1) % IPFSA_RECORDS_BUFFERS;
-  r->was_full = true;
+  if (r->n_full < MANY) r->n_full++;
   r->len = 0;
 }

@@ -20,7 +20,7 @@ typedef struct ipfsa_records_buffer {
 typedef struct ipfsa_records {
   ipfsa_records_buffer buffers[IPFSA_RECORDS_BUFFERS];
   unsigned current;
-  bool was_full; /* once: the others are filled from end to end as well */
+  unsigned n_full;
   size_t len;    /* bytes in the current one */
 } ipfsa_records;
 

@@ -47,9 +47,9 @@ bool ipfsa_store__pending_find(ipfsa_store *s, const ipfsa_multihash *mh, ipfsa_
   pthread_rwlock_rdlock(&s->lock);
   if (s->writer) {
     pthread_mutex_lock(&s->writer->lock);
-    ipfsa_pending_entry *p = ipfsa_pending_find(&s->writer->pending, mh);
-    if (p) *ret = p->entry;
-    found = p != NULL;
+    ipfsa_pending_entry p;
+    found = ipfsa_pending_find(&s->writer->pending, mh, &p);
+    if (found) *ret = p.entry;
     pthread_mutex_unlock(&s->writer->lock);
   }
   pthread_rwlock_unlock(&s->lock);
@@ -77,19 +77,19 @@ ipfsa_status ipfsa_store__pending_get(ipfsa_store *s, const ipfsa_multihash *mh,
   ipfsa_store_writer *w = s->writer;
   if (w) {
     pthread_mutex_lock(&w->lock);
-    ipfsa_pending_entry *p = ipfsa_pending_find(&w->pending, mh), copy;
-    bool gone = p && p->entry.kind == IPFSA_ENTRY_DELETED;
+    ipfsa_pending_entry p;
+    bool found = ipfsa_pending_find(&w->pending, mh, &p), gone = found && p.entry.kind == IPFSA_ENTRY_DELETED, gathered = found && !gone && p.in_records;
+    bool external = gathered && p.entry.kind == IPFSA_ENTRY_EXTERNAL;
     ipfsa_pack pack = {.fd = -1, .direct_fd = -1};
-    if (p && !p->in_records && !gone) pack = w->active; /* open until the end of the commit, which waits for this lock */
-    if (p && p->in_records && p->entry.kind != IPFSA_ENTRY_EXTERNAL && !gone) status = copy_record(w, p, ret, err), *ret_found = true, p = NULL;
-    if (p) copy = *p;
+    if (found && !gone && !gathered) pack = w->active; /* open until the end of the commit, which waits for this lock */
+    if (gathered && !external) status = copy_record(w, &p, ret, err), *ret_found = true;
     ipfsa_write_queue *queue = w->queue; /* goes with the writer, which waits for this lock as well */
     pthread_mutex_unlock(&w->lock);
     if (gone) status = ipfsa_fail(err, IPFSA_E_NOT_FOUND, "no such block");
-    else if (p && p->in_records) status = ipfsa_fail(err, IPFSA_E_BUSY, "a no-copy block is readable after its commit");
-    else if (p) {
+    else if (external) status = ipfsa_fail(err, IPFSA_E_BUSY, "a no-copy block is readable after its commit");
+    else if (found && !gathered) {
       if (queue) status = ipfsa_write_queue_settle(queue, IPFSA_ALL_WRITES, err);
-      if (status == IPFSA_OK) status = ipfsa_store__read(&pack, &copy.entry, ret, err);
+      if (status == IPFSA_OK) status = ipfsa_store__read(&pack, &p.entry, ret, err);
       *ret_found = status == IPFSA_OK;
     }
   }
@@ -273,8 +273,8 @@ static ipfsa_status add_record(ipfsa_store_writer *w, ipfsa_entry_kind kind, uin
 /* ---- the writer's calls ---- */
 
 static ipfsa_status is_there(ipfsa_store_writer *w, const ipfsa_multihash *mh, bool *ret, ipfsa_error *err) {
-  ipfsa_pending_entry *p = ipfsa_pending_find(&w->pending, mh);
-  if (p) return *ret = p->entry.kind != IPFSA_ENTRY_DELETED, IPFSA_OK;
+  ipfsa_pending_entry p;
+  if (ipfsa_pending_find(&w->pending, mh, &p)) return *ret = p.entry.kind != IPFSA_ENTRY_DELETED, IPFSA_OK;
   ipfsa_location at;
   ipfsa_pack_entry entry;
   pthread_rwlock_rdlock(&w->store->lock);
@@ -288,7 +288,7 @@ static ipfsa_status writer_put(ipfsa_blockstore_writer *self, const ipfsa_multih
   bool there = false;
   ipfsa_status status = is_there(w, mh, &there, err);
   if (status || there) return status;
-  if (ipfsa_pending_find(&w->pending, mh)) { /* removed in this very transaction: that ends first */
+  if (ipfsa_pending_find(&w->pending, mh, NULL)) { /* removed in this very transaction: that ends first */
     status = writer_commit(self, err);
     if (status) return status;
   }
@@ -319,7 +319,7 @@ static ipfsa_status write_stretch(ipfsa_store_writer *w, const ipfsa_leaf_run *r
     const ipfsa_leaf *leaf = &run->leaves[i];
     ipfsa_pending_entry p = {.entry = {.kind = (ipfsa_entry_kind)run->kind, .off = off + leaf->off - start, .len = leaf->len}, .old = IPFSA_LOCATION_NONE};
     leaf_key(leaf, &p.entry.mh);
-    status = ipfsa_pending_find(&w->pending, &p.entry.mh) ? IPFSA_OK : add_pending(w, &p, err); /* equal leaves in one run: once */
+    status = ipfsa_pending_find(&w->pending, &p.entry.mh, NULL) ? IPFSA_OK : add_pending(w, &p, err); /* equal leaves in one run: once */
   }
   if (status == IPFSA_OK) w->data_end = off + len;
   return status ? status : commit_if_large(w, err);
@@ -333,6 +333,7 @@ static void look_ahead(ipfsa_store_writer *w, const ipfsa_leaf_run *run, size_t 
     ipfsa_multihash mh;
     leaf_key(&run->leaves[i], &mh);
     ipfsa_index_prefetch(w->store->index, &mh, false);
+    ipfsa_pending_prefetch(&w->pending, &mh);
   }
   pthread_rwlock_unlock(&w->store->lock);
 }
@@ -350,7 +351,7 @@ static ipfsa_status put_leaves(ipfsa_store_writer *w, const ipfsa_leaf_run *run,
       leaf_key(&run->leaves[i], &mh);
       small = run->leaves[i].len < SMALL_LEAF;
       status = is_there(w, &mh, &there, err);
-      if (status == IPFSA_OK && !there && ipfsa_pending_find(&w->pending, &mh)) status = writer_commit(&w->base, err);
+      if (status == IPFSA_OK && !there && ipfsa_pending_find(&w->pending, &mh, NULL)) status = writer_commit(&w->base, err);
       if (status) break;
     }
     bool large_new = !there && !small;
@@ -392,6 +393,7 @@ static ipfsa_status writer_put_external(ipfsa_blockstore_writer *self, const ipf
   for (size_t i = 0; status == IPFSA_OK && i < run->n_leaves; i++) {
     bool there = false;
     ipfsa_multihash mh;
+    if (i % IPFSA_INDEX_AHEAD == 0) look_ahead(w, run, i);
     leaf_key(&run->leaves[i], &mh);
     status = is_there(w, &mh, &there, err);
     if (status || there) continue;
@@ -408,7 +410,7 @@ static ipfsa_status writer_put_external(ipfsa_blockstore_writer *self, const ipf
 static ipfsa_status writer_del(ipfsa_blockstore_writer *self, const ipfsa_multihash *mh, ipfsa_error *err) {
   ipfsa_store_writer *w = (ipfsa_store_writer *)self;
   ipfsa_status status = check_writable(w->store, err);
-  if (status == IPFSA_OK && ipfsa_pending_find(&w->pending, mh)) status = writer_commit(self, err);
+  if (status == IPFSA_OK && ipfsa_pending_find(&w->pending, mh, NULL)) status = writer_commit(self, err);
   if (status) return status;
   ipfsa_pending_entry p = {.entry = {.kind = IPFSA_ENTRY_DELETED, .mh = *mh}};
   ipfsa_pack_entry entry;
@@ -425,21 +427,6 @@ static ipfsa_status writer_del(ipfsa_blockstore_writer *self, const ipfsa_multih
 
 /* ---- commit ---- */
 
-static ipfsa_status make_table(ipfsa_store_writer *w, ipfsa_buf *table, ipfsa_error *err) {
-  size_t len = 0;
-  for (size_t i = 0; i < w->pending.n; i++) len += ipfsa_pack_entry_size(w->pending.entries[i].entry.mh.len);
-  (void)ipfsa_buf_reserve(table, len);
-  for (size_t i = 0; i < w->pending.n; i++) ipfsa_buf_pack_entry(table, &w->pending.entries[i].entry);
-  return ipfsa_buf_status(table, err);
-}
-
-/* Where each block was before this transaction, in the table's order: nobody else could change that. NULL: no memory, it is looked up. */
-static ipfsa_location *old_locations(const ipfsa_store_writer *w) {
-  ipfsa_location *olds = ipfsa_calloc(w->pending.n, sizeof *olds);
-  for (size_t i = 0; olds && i < w->pending.n; i++) olds[i] = w->pending.entries[i].old;
-  return olds;
-}
-
 /* The commit is durable: the index may know it now. Growth first, so that inserting cannot fail. */
 static ipfsa_status publish(ipfsa_store_writer *w, uint64_t table_off, ipfsa_bytes table, ipfsa_error *err) {
   ipfsa_store *s = w->store;
@@ -450,8 +437,8 @@ static ipfsa_status publish(ipfsa_store_writer *w, uint64_t table_off, ipfsa_byt
   pack->last_commit = w->active.last_commit;
   ipfsa_pack_commit commit = {.seq = w->active.last_seq, .off = w->active.last_commit, .table_off = table_off, .end = w->active.end,
                               .table_len = (uint32_t)table.len, .n_entries = (uint32_t)w->pending.n};
-  IPFSA_AUTO_FREE ipfsa_location *olds = old_locations(w);
-  ipfsa_status status = ipfsa_store__apply_commit(s, pack, &commit, table, olds, err);
+  /* Where each block was before: nobody else could change that since it was looked up. */
+  ipfsa_status status = ipfsa_store__apply_commit(s, pack, &commit, table, w->pending.olds, err);
   pthread_rwlock_unlock(&s->lock);
   return status;
 }
@@ -464,15 +451,14 @@ static ipfsa_status writer_commit(ipfsa_blockstore_writer *self, ipfsa_error *er
   if (status || w->pending.n == 0) return status;
   if (status == IPFSA_OK) status = flush_records(w, err);
   if (status == IPFSA_OK) status = need_pack(w, err);
-  IPFSA_AUTO_BUF ipfsa_buf table = {.max = IPFSA_MAX_TABLE};
-  if (status == IPFSA_OK) status = make_table(w, &table, err);
   if (status == IPFSA_OK) status = settle_all(w, err); /* a process that dies now leaves no head without its data */
   if (status) return status;
   uint64_t table_off = (w->data_end + 7) & ~(uint64_t)7, n_new = w->pending.n;
-  status = ipfsa_pack_write_commit(&w->active, w->active.last_seq + 1, w->data_end, ipfsa_buf_bytes(&table), (uint32_t)w->pending.n, err);
+  ipfsa_bytes table = ipfsa_buf_bytes(&w->pending.table);
+  status = ipfsa_pack_write_commit(&w->active, w->active.last_seq + 1, w->data_end, table, (uint32_t)w->pending.n, err);
   if (status == IPFSA_E_POISONED) w->store->poisoned = true;
   if (status) return status;
-  status = publish(w, table_off, ipfsa_buf_bytes(&table), err);
+  status = publish(w, table_off, table, err);
   if (status == IPFSA_OK && w->active.end >= w->store->options.max_pack_size) ipfsa_store__seal(&w->active);
   /* Durable but unknown to the index (memory ran out): the next open replays it. The answer is the failure. */
   pthread_rwlock_wrlock(&w->store->lock);
@@ -539,6 +525,7 @@ ipfsa_status ipfsa_store__begin(ipfsa_blockstore *self, ipfsa_blockstore_writer 
   w->store = s;
   w->others = other_bytes(s);
   w->active.fd = w->active.direct_fd = -1;
+  w->pending.table.max = IPFSA_MAX_TABLE;
   pthread_mutex_init(&w->lock, NULL);
   pthread_mutex_lock(&s->writer_lock);
   ipfsa_status status = check_writable(s, err);

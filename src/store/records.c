@@ -4,8 +4,8 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "store/pack.h"
 
-#define PAGE 4096
 #define MANY 8 /* buffers: what comes after so many is worth that a huge page is zeroed for it */
 
 size_t ipfsa_records__full = IPFSA_RECORDS_FULL;
@@ -21,7 +21,7 @@ static bool make_room(ipfsa_records_buffer *b, bool huge) {
   if (b->room && b->huge == huge) return true;
   ipfsa_free_aligned(b->room);
   b->huge = huge;
-  b->room = ipfsa_alloc_aligned(huge ? IPFSA_HUGE_PAGE : PAGE, IPFSA_RECORDS_ROOM);
+  b->room = ipfsa_alloc_aligned(huge ? IPFSA_HUGE_PAGE : IPFSA_PACK_PAGE, IPFSA_RECORDS_ROOM);
   if (b->room && huge) ipfsa_prefer_huge_pages(b->room, IPFSA_RECORDS_ROOM);
   return b->room != NULL;
 }
@@ -44,7 +44,7 @@ void ipfsa_records_append(ipfsa_records *r, ipfsa_bytes data) {
 bool ipfsa_records_are_full(const ipfsa_records *r) { return r->len >= ipfsa_records__full; }
 
 size_t ipfsa_records_pad(ipfsa_records *r) {
-  size_t len = (r->len + PAGE - 1) / PAGE * PAGE;
+  size_t len = (r->len + IPFSA_PACK_PAGE - 1) / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
   memset(r->buffers[r->current].room + r->len, 0, len - r->len);
   return len;
 }

@@ -19,9 +19,8 @@ typedef struct ipfsa_records_buffer {
 
 typedef struct ipfsa_records {
   ipfsa_records_buffer buffers[IPFSA_RECORDS_BUFFERS];
-  unsigned current;
-  unsigned n_full;
-  size_t len;    /* bytes in the current one */
+  unsigned current, n_full; /* n_full: so far, up to where it matters */
+  size_t len;               /* bytes in the current one */
 } ipfsa_records;
 
 void ipfsa_records_release(ipfsa_records *r); /* nothing is under way any more */
@@ -30,7 +29,7 @@ const uint8_t *ipfsa_records_data(const ipfsa_records *r);
 ipfsa_status ipfsa_records_prepare(ipfsa_records *r, size_t more, ipfsa_write_queue *queue, ipfsa_error *err);
 void ipfsa_records_append(ipfsa_records *r, ipfsa_bytes data); /* prepared for; the caller writes what is full before more is appended */
 bool ipfsa_records_are_full(const ipfsa_records *r);
-size_t ipfsa_records_pad(ipfsa_records *r); /* zeros up to a page border; returns the length then */
+size_t ipfsa_records_pad(ipfsa_records *r);                 /* zeros up to a page border; returns the length then */
 void ipfsa_records_clear(ipfsa_records *r);                 /* written: begins anew in the same buffer */
 void ipfsa_records_next(ipfsa_records *r, uint64_t ticket); /* being written: begins anew in another buffer */
 

@@ -253,9 +253,16 @@ static ipfsa_status commit_if_large(ipfsa_store_writer *w, ipfsa_error *err) {
   return large ? writer_commit(&w->base, err) : IPFSA_OK;
 }
 
+static ipfsa_status flush_if_full(ipfsa_store_writer *w, ipfsa_error *err) {
+  if (!ipfsa_records_are_full(&w->records)) return IPFSA_OK;
+  ipfsa_status status = check_quota(w, w->records.len, err);
+  return status ? status : flush_records(w, err);
+}
+
 static ipfsa_status add_record(ipfsa_store_writer *w, ipfsa_entry_kind kind, uint8_t flags, const ipfsa_multihash *mh, ipfsa_bytes data,
                                uint32_t len, ipfsa_error *err) {
   ipfsa_status status = check_writable(w->store, err);
+  if (status == IPFSA_OK) status = flush_if_full(w, err); /* else it failed before, and says so again */
   if (status) return status;
   ipfsa_pending_entry p = {.entry = {.kind = kind, .flags = flags, .off = w->records.len, .len = len, .mh = *mh}, .old = IPFSA_LOCATION_NONE, .in_records = true};
   pthread_mutex_lock(&w->lock);
@@ -263,10 +270,7 @@ static ipfsa_status add_record(ipfsa_store_writer *w, ipfsa_entry_kind kind, uin
   if (status == IPFSA_OK) ipfsa_records_append(&w->records, data);
   pthread_mutex_unlock(&w->lock);
   if (status == IPFSA_OK) status = add_pending(w, &p, err);
-  if (status == IPFSA_OK && ipfsa_records_are_full(&w->records)) {
-    status = check_quota(w, w->records.len, err);
-    if (status == IPFSA_OK) status = flush_records(w, err);
-  }
+  if (status == IPFSA_OK) status = flush_if_full(w, err);
   return status ? status : commit_if_large(w, err);
 }
 

@@ -4,12 +4,11 @@
 #include <unistd.h>
 
 #include "../power_loss.h"
-#include "../support.h"
 #include "base/alloc.h"
 #include "base/fs.h"
-#include "base/write_queue.h"
 #include "store/pins.h"
 #include "store/records.h"
+#include "store_fixture.h"
 
 /* ---- the work ---- */
 
@@ -43,17 +42,7 @@ static ipfsa_status put(ipfsa_store *store, unsigned first, unsigned end, ipfsa_
   return status;
 }
 
-static bool there(ipfsa_store *store, unsigned i) {
-  ipfsa_error err = {0};
-  ipfsa_block block = {0};
-  ipfsa_status status = ipfsa_blockstore_get(ipfsa_store_blockstore(store), &cids[i], &block, &err);
-  if (status == IPFSA_E_NOT_FOUND) return false;
-  assert_ok(status);
-  assert_int_equal(block.data.len, lens[i]);
-  assert_memory_equal(block.data.data, blocks[i], lens[i]);
-  ipfsa_block_release(&block);
-  return true;
-}
+static bool there(ipfsa_store *store, unsigned i) { return store_has(store, &cids[i], blocks[i], lens[i]); }
 
 static bool is_kept(unsigned i) { return cids[i].mh.digest[0] % 2 == 0; }
 static bool keep(void *ctx, const ipfsa_multihash *mh) {
@@ -150,14 +139,8 @@ static void check_disk(size_t n, power_fate fate) {
 
 /* full: bytes of small blocks that are written together. */
 static void power_goes(const char *way, size_t full) {
-  ipfsa_write_queue *queue = NULL;
-  setenv("IPFSA_IO", way, 1);
   ipfsa_records__full = full;
-  if (ipfsa_write_queue_new(&queue, NULL) != IPFSA_OK) {
-    print_message("skipped: io_uring cannot be had\n");
-    return;
-  }
-  ipfsa_write_queue_free(queue);
+  if (!store_take_way(way)) return;
   make_blocks();
   size_t n_ops = record_work();
   for (size_t n = 0; n <= n_ops; n++)

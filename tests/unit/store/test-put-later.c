@@ -1,10 +1,8 @@
 /* Runs whose bytes are on their way while their owner goes on: with io_uring and without, what is acknowledged is there, the rest is not. */
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/fault.h"
 #include "base/write_queue.h"
 #include "store_fixture.h"
 
@@ -13,7 +11,6 @@
 #define LEAF 65000u /* no multiple of a page: the last bytes of a run go another way */
 #define ROOM (49u * 4096)
 
-static const char *const ways[] = {"plain", "uring"};
 static uint8_t *rooms[N_RUNS];
 static ipfsa_cid cids[N_RUNS][N_LEAVES];
 
@@ -62,27 +59,8 @@ static ipfsa_status put_all(ipfsa_store *store, ipfsa_error *err) {
 static unsigned n_there(ipfsa_store *store) {
   unsigned n = 0;
   for (unsigned r = 0; r < N_RUNS; r++)
-    for (unsigned i = 0; i < N_LEAVES; i++) {
-      ipfsa_error err = {0};
-      ipfsa_block block = {0};
-      ipfsa_status status = ipfsa_blockstore_get(ipfsa_store_blockstore(store), &cids[r][i], &block, &err);
-      if (status == IPFSA_E_NOT_FOUND) continue;
-      assert_ok(status);
-      assert_int_equal(block.data.len, LEAF);
-      assert_memory_equal(block.data.data, rooms[r] + i * LEAF, LEAF);
-      ipfsa_block_release(&block);
-      n++;
-    }
+    for (unsigned i = 0; i < N_LEAVES; i++) n += store_has(store, &cids[r][i], rooms[r] + i * LEAF, LEAF);
   return n;
-}
-
-static bool take_way(const char *way) {
-  ipfsa_write_queue *q = NULL;
-  setenv("IPFSA_IO", way, 1);
-  bool can = ipfsa_write_queue_new(&q, NULL) == IPFSA_OK;
-  ipfsa_write_queue_free(q);
-  if (!can) print_message("skipped: io_uring cannot be had\n");
-  return can;
 }
 
 static void buffers_are_used_again_and_blocks_stay(void **state) {
@@ -90,7 +68,7 @@ static void buffers_are_used_again_and_blocks_stay(void **state) {
   for (unsigned way = 0; way < 2; way++) {
     void *own = NULL;
     ipfsa_error err = {0};
-    if (!take_way(ways[way])) continue;
+    if (!store_take_way(store_ways[way])) continue;
     assert_int_equal(store_setup(&own), 0);
     fixture *f = own;
     assert_ok(put_all(f->store, &err));
@@ -113,7 +91,7 @@ static void a_block_on_its_way_is_readable(void **state) {
     ipfsa_error err = {0};
     ipfsa_blockstore_writer *w = NULL;
     uint64_t ticket;
-    if (!take_way(ways[way])) continue;
+    if (!store_take_way(store_ways[way])) continue;
     assert_int_equal(store_setup(&own), 0);
     fixture *f = own;
     assert_ok(ipfsa_blockstore_begin(ipfsa_store_blockstore(f->store), &w, &err));
@@ -127,43 +105,9 @@ static void a_block_on_its_way_is_readable(void **state) {
   }
 }
 
-static void faults(const char *way, ipfsa_fault_kind kind, ipfsa_fault_mode mode, int sys_errno) {
-  for (uint64_t n = 1;; n++) {
-    void *own = NULL;
-    ipfsa_error err = {0};
-    assert_int_equal(store_setup(&own), 0);
-    fixture *f = own;
-    ipfsa_fault_arm(&(ipfsa_fault_plan){kind, n, 1, mode, sys_errno});
-    ipfsa_status put = put_all(f->store, &err);
-    bool fired = ipfsa_fault_fired();
-    ipfsa_fault_disarm();
-    if (!fired || mode == IPFSA_FAULT_SHORT || sys_errno == EINTR) assert_ok(put);
-    ipfsa_store_close(f->store);
-    f->store = NULL;
-    assert_ok(store_open(f, plain, &err));
-    unsigned there = n_there(f->store);
-    if (put == IPFSA_OK ? there != N_RUNS * N_LEAVES : there != 0 && there != N_RUNS * N_LEAVES)
-      fail_msg("%s, call %llu: %u of %u blocks, put: %s", way, (unsigned long long)n, there, N_RUNS * N_LEAVES, ipfsa_status_to_string(put));
-    ipfsa_store_verify_result result;
-    assert_ok(ipfsa_store_verify(f->store, false, NULL, NULL, NULL, NULL, &result, &err));
-    assert_int_equal(result.n_damaged, 0);
-    assert_ok(put_all(f->store, &err));
-    assert_int_equal(n_there(f->store), N_RUNS * N_LEAVES);
-    store_teardown(&own);
-    if (!fired) break;
-  }
-}
-
 static void any_write_may_fail(void **state) {
   (void)state;
-  for (unsigned way = 0; way < 2; way++) {
-    if (!take_way(ways[way])) continue;
-    faults(ways[way], IPFSA_FAULT_FILE, IPFSA_FAULT_FAIL, EIO);
-    faults(ways[way], IPFSA_FAULT_FILE, IPFSA_FAULT_FAIL, ENOSPC);
-    faults(ways[way], IPFSA_FAULT_FILE, IPFSA_FAULT_FAIL, EINTR);
-    faults(ways[way], IPFSA_FAULT_FILE, IPFSA_FAULT_SHORT, 0);
-    faults(ways[way], IPFSA_FAULT_ALLOC, IPFSA_FAULT_FAIL, 0);
-  }
+  store_fail_in_all_ways(&(store_work){put_all, n_there, N_RUNS * N_LEAVES});
 }
 
 int main(void) {

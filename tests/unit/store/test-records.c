@@ -1,9 +1,7 @@
 /* Small blocks in such numbers that they are written while more are put: readable at any time, on page borders past the page cache, whole or absent after a failure. */
-#include <errno.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/fault.h"
 #include "base/write_queue.h"
 #include "store/records.h"
 #include "store_fixture.h"
@@ -11,7 +9,6 @@
 #define N_BLOCKS 90u
 #define FULL 8192u
 
-static const char *const ways[] = {"plain", "uring"};
 static uint8_t *blocks[N_BLOCKS];
 static size_t lens[N_BLOCKS];
 static ipfsa_cid cids[N_BLOCKS];
@@ -29,17 +26,7 @@ static void make_blocks(void) {
   }
 }
 
-static bool is_there(ipfsa_store *store, unsigned i) {
-  ipfsa_error err = {0};
-  ipfsa_block block = {0};
-  ipfsa_status status = ipfsa_blockstore_get(ipfsa_store_blockstore(store), &cids[i], &block, &err);
-  if (status == IPFSA_E_NOT_FOUND) return false;
-  assert_ok(status);
-  assert_int_equal(block.data.len, lens[i]);
-  if (lens[i]) assert_memory_equal(block.data.data, blocks[i], lens[i]);
-  ipfsa_block_release(&block);
-  return true;
-}
+static bool is_there(ipfsa_store *store, unsigned i) { return store_has(store, &cids[i], blocks[i], lens[i]); }
 
 static unsigned n_there(ipfsa_store *store) {
   unsigned n = 0;
@@ -56,22 +43,13 @@ static ipfsa_status put_all(ipfsa_store *store, ipfsa_error *err) {
   return status;
 }
 
-static bool take_way(const char *way) {
-  ipfsa_write_queue *q = NULL;
-  setenv("IPFSA_IO", way, 1);
-  bool can = ipfsa_write_queue_new(&q, NULL) == IPFSA_OK;
-  ipfsa_write_queue_free(q);
-  if (!can) print_message("skipped: io_uring cannot be had\n");
-  return can;
-}
-
 static void blocks_are_readable_at_any_time(void **state) {
   (void)state;
   for (unsigned way = 0; way < 2; way++) {
     void *own = NULL;
     ipfsa_error err = {0};
     ipfsa_blockstore_writer *w = NULL;
-    if (!take_way(ways[way])) continue;
+    if (!store_take_way(store_ways[way])) continue;
     assert_int_equal(store_setup(&own), 0);
     fixture *f = own;
     assert_ok(ipfsa_blockstore_begin(ipfsa_store_blockstore(f->store), &w, &err));
@@ -106,7 +84,7 @@ static void full_buffers_go_past_the_page_cache(void **state) {
   (void)state;
   void *own = NULL;
   ipfsa_error err = {0};
-  if (!take_way("uring")) return;
+  if (!store_take_way("uring")) return;
   assert_int_equal(store_setup(&own), 0);
   fixture *f = own;
   n_writes = 0;
@@ -122,41 +100,34 @@ static void full_buffers_go_past_the_page_cache(void **state) {
   store_teardown(&own);
 }
 
-static void faults(const char *way, ipfsa_fault_kind kind, ipfsa_fault_mode mode, int sys_errno) {
-  for (uint64_t n = 1;; n++) {
-    void *own = NULL;
-    ipfsa_error err = {0};
-    assert_int_equal(store_setup(&own), 0);
-    fixture *f = own;
-    ipfsa_fault_arm(&(ipfsa_fault_plan){kind, n, 1, mode, sys_errno});
-    ipfsa_status put = put_all(f->store, &err);
-    bool fired = ipfsa_fault_fired();
-    ipfsa_fault_disarm();
-    if (!fired || mode == IPFSA_FAULT_SHORT || sys_errno == EINTR) assert_ok(put);
-    store_reopen(f, (ipfsa_store_options){0});
-    unsigned there = n_there(f->store);
-    if (put == IPFSA_OK ? there != N_BLOCKS : there != 0 && there != N_BLOCKS)
-      fail_msg("%s, call %llu: %u of %u blocks, put: %s", way, (unsigned long long)n, there, N_BLOCKS, ipfsa_status_to_string(put));
-    ipfsa_store_verify_result result;
-    assert_ok(ipfsa_store_verify(f->store, false, NULL, NULL, NULL, NULL, &result, &err));
-    assert_int_equal(result.n_damaged, 0);
-    assert_ok(put_all(f->store, &err));
-    assert_int_equal(n_there(f->store), N_BLOCKS);
-    store_teardown(&own);
-    if (!fired) break;
-  }
-}
-
 static void any_write_may_fail(void **state) {
   (void)state;
-  for (unsigned way = 0; way < 2; way++) {
-    if (!take_way(ways[way])) continue;
-    faults(ways[way], IPFSA_FAULT_FILE, IPFSA_FAULT_FAIL, EIO);
-    faults(ways[way], IPFSA_FAULT_FILE, IPFSA_FAULT_FAIL, ENOSPC);
-    faults(ways[way], IPFSA_FAULT_FILE, IPFSA_FAULT_FAIL, EINTR);
-    faults(ways[way], IPFSA_FAULT_FILE, IPFSA_FAULT_SHORT, 0);
-    faults(ways[way], IPFSA_FAULT_ALLOC, IPFSA_FAULT_FAIL, 0);
+  store_fail_in_all_ways(&(store_work){put_all, n_there, N_BLOCKS});
+}
+
+/* Whoever goes on after a refusal hears the same again, and nothing is gathered meanwhile. */
+static void a_full_repo_refuses_again_and_again(void **state) {
+  (void)state;
+  enum { LEN = 1 << 20 };
+  fixture f;
+  ipfsa_error err = {0};
+  ipfsa_blockstore_writer *w = NULL;
+  store_begin(&f);
+  store_reopen(&f, (ipfsa_store_options){.max_size = (4u << 20) + 3 * LEN / 2}); /* beside what is kept for tables */
+  uint8_t *data = ipfsa_calloc(1, LEN);
+  ipfsa_status status = ipfsa_blockstore_begin(ipfsa_store_blockstore(f.store), &w, &err);
+  assert_ok(status);
+  for (uint8_t i = 0; i < 8; i++) {
+    ipfsa_cid cid;
+    data[0] = i;
+    assert_int_equal(ipfsa_cid_of_block(1, IPFSA_CODEC_RAW, IPFSA_HASH_SHA2_256, 0, ipfsa_bytes_of(data, LEN), &cid, NULL), 0);
+    err = (ipfsa_error){0};
+    status = ipfsa_writer_put(w, &cid, ipfsa_bytes_of(data, LEN), &err);
+    if (i > 2 && status != IPFSA_E_QUOTA) fail_msg("block %u: %s: %s", i, ipfsa_status_to_string(status), err.message);
   }
+  ipfsa_writer_close(w);
+  ipfsa_free(data);
+  store_end(&f);
 }
 
 int main(void) {
@@ -166,6 +137,7 @@ int main(void) {
       cmocka_unit_test(blocks_are_readable_at_any_time),
       cmocka_unit_test(full_buffers_go_past_the_page_cache),
       cmocka_unit_test(any_write_may_fail),
+      cmocka_unit_test(a_full_repo_refuses_again_and_again),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   for (unsigned i = 0; i < N_BLOCKS; i++) ipfsa_free(blocks[i]);

@@ -135,6 +135,7 @@ ipfsa_status ipfsa_writer_put_run_later(ipfsa_blockstore_writer *w, const ipfsa_
                                         ipfsa_error *err);
 #define IPFSA_ALL_RUNS UINT64_MAX
 ipfsa_status ipfsa_writer_settle(ipfsa_blockstore_writer *w, uint64_t ticket /* 0: of no run */, ipfsa_error *err);
+/* The bytes stay where they are and are not read: run->data may be gone by now. A store in memory does not support it. */
 ipfsa_status ipfsa_writer_put_external(ipfsa_blockstore_writer *w, const ipfsa_leaf_run *run, const ipfsa_external *where,
                                        ipfsa_error *err);
 ipfsa_status ipfsa_writer_del(ipfsa_blockstore_writer *w, const ipfsa_cid *cid, ipfsa_error *err);

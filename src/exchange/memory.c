@@ -156,8 +156,8 @@ static ipfsa_status memory_settle(ipfsa_blockstore_writer *self, uint64_t ticket
 
 static ipfsa_status memory_put_external(ipfsa_blockstore_writer *self, const ipfsa_leaf_run *run, const ipfsa_external *where,
                                         ipfsa_error *err) {
-  (void)where; /* in memory nothing is gained by leaving the bytes where they are */
-  return memory_put_run(self, run, NULL, NULL, err);
+  (void)self, (void)run, (void)where;
+  return ipfsa_fail(err, IPFSA_E_NOT_SUPPORTED, "a store in memory has no blocks that stay in files: add with a copy");
 }
 
 static ipfsa_status memory_del(ipfsa_blockstore_writer *self, const ipfsa_multihash *mh, ipfsa_error *err) {

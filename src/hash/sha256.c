@@ -4,6 +4,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED /* the low-level calls take a state as it is */
 #include <openssl/sha.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +20,17 @@ static bool has_avx2(void) { return __builtin_cpu_supports("avx2"); }
 static bool has_avx512(void) { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"); }
 
 #include <cpuid.h>
+/* Asked once: in a virtual machine each cpuid is answered by the hypervisor, 4 µs. */
 bool ipfsa_cpu_has_sha(void) {
-  unsigned a, b = 0, c, d;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1);
+  enum { UNKNOWN, NO, YES };
+  static _Atomic int known = UNKNOWN;
+  int answer = atomic_load_explicit(&known, memory_order_relaxed);
+  if (answer == UNKNOWN) {
+    unsigned a, b = 0, c, d;
+    answer = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1) ? YES : NO;
+    atomic_store_explicit(&known, answer, memory_order_relaxed);
+  }
+  return answer == YES;
 }
 #endif
 

@@ -13,12 +13,14 @@
 
 #define MIN_BUFFER (4u << 20)  /* bytes: sixteen leaves of 256 KiB fill the lanes once */
 #define MAX_BUFFER (12u << 20) /* three of them stay under 40 MiB */
+#define MIN_ROOMS 6
+#define MAX_ROOMS 12           /* buffers of our own at MIN_BUFFER: 48 MiB where there are many processors */
 #define MAX_WINDOW (16u << 20) /* bytes of a mapping */
 #define MIN_MAPPED_CHUNK 16384 /* bytes; the store writes those from where they lie, which a failing page only makes fail */
 #define MAPPED_LEAVES 32 /* twice what fills the lanes: who maps or unmaps keeps the other threads from it */
-#define MAX_SLOTS 12
+#define MAX_SLOTS 24
 #define MAX_WRITING 2 /* slots whose bytes are on their way to the disk while the others are read and hashed */
-#define MAX_ROOMS 6 /* buffers of our own at MIN_BUFFER; mappings may be more */
+#define SPARE 2       /* slots beside one for each worker, so that none waits for the caller */
 
 typedef struct file_run file_run;
 typedef struct slot {
@@ -43,6 +45,7 @@ struct ipfsa_importer {
   slot slots[MAX_SLOTS];
   pthread_mutex_t lock;
   pthread_cond_t finished;
+  const slot *awaited; /* who wakes the caller */
   ipfsa_layout_builder layout;
   ipfsa_leaf *stored; /* leaves of a run that are not inlined */
   size_t stored_cap;
@@ -51,10 +54,13 @@ struct ipfsa_importer {
 /* Cut at tensors, chunks are at most of that size; where there are none, all have it. */
 static bool has_fixed_size(const ipfsa_chunker_spec *c) { return c->kind == IPFSA_CHUNKER_SIZE || c->kind == IPFSA_CHUNKER_TENSOR; }
 
+static size_t n_workers(const ipfsa_importer *im) { return im->pool ? ipfsa_pool_n_threads(im->pool) : 1; }
+
 static void choose_sizes(ipfsa_importer *im) {
   uint64_t chunk = ipfsa_chunker_max(&im->params->chunker), want = 16 * chunk;
   im->buffer_size = want < MIN_BUFFER ? MIN_BUFFER : want > MAX_BUFFER ? MAX_BUFFER : (want + IPFSA_LEAF_ALIGNMENT - 1) / IPFSA_LEAF_ALIGNMENT * IPFSA_LEAF_ALIGNMENT;
-  im->n_slots = im->buffer_size > MIN_BUFFER ? 3 : MAX_ROOMS;
+  size_t rooms = n_workers(im) + SPARE + MAX_WRITING;
+  im->n_slots = im->buffer_size > MIN_BUFFER ? 3 : rooms < MIN_ROOMS ? MIN_ROOMS : rooms < MAX_ROOMS ? rooms : MAX_ROOMS;
   im->fill_size = im->buffer_size;
   if (!has_fixed_size(&im->params->chunker)) return;
   /* Whole chunks only: nothing is carried over, and runs of chunks of a page multiple keep their alignment. */
@@ -189,6 +195,7 @@ struct file_run {
   ipfsa_progress at;
   size_t head, n_busy, n_slots; /* ring: slots head … head + n_busy − 1 are being read or hashed */
   size_t n_writing;             /* of the others may be on their way to the disk */
+  size_t n_at_once;             /* so many are waited for together: the caller takes a processor from a worker each time it wakes */
   size_t fill_size;
   uint64_t off;
   bool ended;
@@ -237,10 +244,13 @@ static ipfsa_status settle_slots(file_run *f, ipfsa_status status, ipfsa_error *
   return status;
 }
 
+/* Nobody reads the bytes any more when they are hashed. */
+static bool are_only_hashed(const ipfsa_importer *im, const file_run *f) { return !im->w || (f && f->external); }
+
 static void work_slot(slot *s) {
   s->status = s->reads ? read_slot(s) : IPFSA_OK;
   if (s->status == IPFSA_OK) s->status = ipfsa_leaf_buffer_hash(&s->b, &s->err);
-  if (!s->owner->w || (s->reads && s->reads->external)) drop_map(s); /* nobody reads the bytes any more */
+  if (are_only_hashed(s->owner, s->reads)) drop_map(s);
 }
 
 static void run_task(ipfsa_task *task) {
@@ -249,12 +259,13 @@ static void run_task(ipfsa_task *task) {
   ipfsa_importer *im = s->owner;
   pthread_mutex_lock(&im->lock);
   s->done = true;
-  pthread_cond_signal(&im->finished);
+  if (im->awaited == s) pthread_cond_signal(&im->finished);
   pthread_mutex_unlock(&im->lock);
 }
 
 static void wait_for(slot *s) {
   pthread_mutex_lock(&s->owner->lock);
+  s->owner->awaited = s;
   while (!s->done) pthread_cond_wait(&s->owner->finished, &s->owner->lock);
   pthread_mutex_unlock(&s->owner->lock);
 }
@@ -272,9 +283,23 @@ static ipfsa_status retire_oldest(file_run *f, ipfsa_error *err) {
   return IPFSA_OK;
 }
 
-static void choose_slots(file_run *f, size_t n) {
+/* The tail that is carried over lies in the slot submitted last: one slot stays free to take it. */
+static size_t most_busy(const file_run *f) { return f->n_slots - f->n_writing - !f->by_workers; }
+
+static void choose_slots(file_run *f, size_t n, size_t n_writing) {
   f->n_slots = n;
-  f->n_writing = n > 4 ? MAX_WRITING : n > 3;
+  f->n_writing = n_writing;
+  size_t left = n_workers(f->im) + 1, most = most_busy(f); /* a slot for each worker, and one more */
+  f->n_at_once = most > left + 2 ? (most - left) / 2 : 1;
+}
+
+static void choose_rooms(file_run *f) { choose_slots(f, f->im->n_slots, f->im->n_slots > 3 ? MAX_WRITING : 0); }
+
+static ipfsa_status retire_some(file_run *f, ipfsa_error *err) {
+  ipfsa_status status = IPFSA_OK;
+  wait_for(&f->im->slots[(f->head + f->n_at_once - 1) % f->n_slots]); /* those before it were begun before */
+  for (size_t i = 0; i < f->n_at_once && status == IPFSA_OK; i++) status = retire_oldest(f, err);
+  return status;
 }
 
 static void let_go(file_run *f) {
@@ -290,7 +315,7 @@ static ipfsa_status check_held(file_run *f, ipfsa_error *err) {
   if (status == IPFSA_OK) status = settle_slots(f, status, err);
   if (status) return status;
   let_go(f);
-  choose_slots(f, f->im->n_slots);
+  choose_rooms(f);
   f->fill_size = f->im->fill_size;
   f->head = 0;
   return f->source->check(f->source, err);
@@ -369,8 +394,7 @@ static ipfsa_status run_slots(file_run *f, slot *first, ipfsa_error *err) {
     f->n_busy++;
     if (f->im->pool) ipfsa_pool_submit(f->im->pool, &s->task);
     else run_task(&s->task);
-    /* The tail that is carried over lies in the slot just submitted: one slot stays free to take it. */
-    if (f->n_busy >= f->n_slots - f->n_writing - !f->by_workers) status = retire_oldest(f, err);
+    if (f->n_busy >= most_busy(f)) status = retire_some(f, err);
     if (status == IPFSA_OK) status = next_slot(f, &s, err);
   }
   while (status == IPFSA_OK && f->n_busy) status = retire_oldest(f, err);
@@ -404,12 +428,13 @@ static void choose_reading(file_run *f) {
   if (chunk < MIN_MAPPED_CHUNK || chunk % IPFSA_LEAF_ALIGNMENT) return;
   f->held = ipfsa_fs_hold(f->source->map_fd);
   if (!f->held) return;
-  size_t n = MAPPED_LEAVES * (size_t)chunk <= MAX_WINDOW ? MAPPED_LEAVES : MAX_WINDOW / chunk;
-  f->fill_size = n * chunk;
+  size_t leaves = MAPPED_LEAVES * (size_t)chunk <= MAX_WINDOW ? MAPPED_LEAVES : MAX_WINDOW / chunk;
+  f->fill_size = leaves * chunk;
   if (f->fill_size < MIN_BUFFER) f->fill_size = MIN_BUFFER / chunk * chunk;
-  size_t threads = f->im->pool ? ipfsa_pool_n_threads(f->im->pool) : 1, most = f->fill_size > MIN_BUFFER ? 4 : MAX_SLOTS;
-  size_t want = (threads + 2 < 4 ? 4 : threads + 2) + MAX_WRITING;
-  choose_slots(f, want < most ? want : most);
+  /* Windows are pages of the cache, so there may be one for each worker; one that waits to be hashed maps nothing yet, but one that was stays until it is written. */
+  bool large = f->fill_size > MIN_BUFFER;
+  size_t n_writing = are_only_hashed(f->im, f) ? 0 : large ? 1 : MAX_WRITING, n = n_workers(f->im) + (large ? 1 : SPARE) + n_writing;
+  choose_slots(f, n_writing && n < MAX_SLOTS ? n : MAX_SLOTS, n_writing);
 }
 
 static ipfsa_status import_large(file_run *f, const ipfsa_unixfs_meta *meta, slot *first, ipfsa_dag_ref *ret, ipfsa_error *err) {
@@ -423,7 +448,7 @@ static ipfsa_status import_large(file_run *f, const ipfsa_unixfs_meta *meta, slo
 ipfsa_status ipfsa_importer_file(ipfsa_importer *im, ipfsa_source *source, const ipfsa_unixfs_meta *meta, const ipfsa_external *external,
                                  const ipfsa_cuts *cuts, ipfsa_progress_cb progress, void *progress_ctx, ipfsa_dag_ref *ret, ipfsa_error *err) {
   file_run f = {.im = im, .source = source, .external = external, .cuts = cuts, .progress = progress, .progress_ctx = progress_ctx, .fill_size = im->fill_size};
-  choose_slots(&f, im->n_slots);
+  choose_rooms(&f);
   f.at.total_bytes = source->size_hint == UINT64_MAX ? 0 : source->size_hint;
   slot *s = NULL;
   ipfsa_dag_ref ref = {0};

@@ -1,4 +1,7 @@
 /* Known CIDs of the specifications, through importer, directories and reader, over the memory back end. */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "../support.h"
 #include "base/alloc.h"
 #include "base/fault.h"
@@ -121,6 +124,68 @@ static void what_goes_in_comes_out(void **state) {
         }
         ipfsa_file_reader_close(r);
       }
+}
+
+/* A file of its own, more than all windows hold; each mebibyte is another. */
+static void make_large(const char *path, size_t size) {
+  FILE *out = fopen(path, "wb");
+  assert_non_null(out);
+  assert_int_equal(ftruncate(fileno(out), (off_t)size), 0);
+  for (uint32_t i = 0; (size_t)i << 20 < size; i++) {
+    assert_int_equal(fseek(out, (long)i << 20, SEEK_SET), 0);
+    assert_int_equal(fwrite(&i, sizeof i, 1, out), 1);
+  }
+  assert_int_equal(fclose(out), 0);
+}
+
+typedef enum way { IN_ORDER, READ_AT, MAPPED, ONLY_HASHED, N_WAYS } way;
+
+static void import_large(ipfsa_blockstore *bs, const ipfsa_import_params *p, const char *path, way how, unsigned n_threads, ipfsa_dag_ref *ret) {
+  ipfsa_error err = {0};
+  ipfsa_importer *im = NULL;
+  ipfsa_source *source = NULL;
+  ipfsa_pool *pool = NULL;
+  ipfsa_blockstore_writer *w = NULL;
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  assert_true(fd >= 0);
+  assert_ok(ipfsa_source_open_fd(fd, true, path, &source, &err));
+  if (how == IN_ORDER) source->read_at = NULL;
+  source->map_fd = how >= MAPPED ? fd : -1;
+  if (n_threads) assert_ok(ipfsa_pool_new(n_threads, &pool, &err));
+  if (how != ONLY_HASHED) assert_ok(ipfsa_blockstore_begin(bs, &w, &err));
+  assert_ok(ipfsa_importer_new(p, w, pool, &im, &err));
+  assert_ok(ipfsa_importer_file(im, source, NULL, NULL, NULL, NULL, NULL, ret, &err));
+  ipfsa_importer_free(im);
+  if (w) ipfsa_writer_close(w);
+  ipfsa_pool_free(pool);
+  ipfsa_source_close(source);
+}
+
+/* The ring of slots goes round several times, with as many workers as it has slots for and with more. */
+static void any_number_of_workers(void **state) {
+  (void)state;
+  static const unsigned threads[] = {0, 2, 11, 40};
+  char *dir = test_temp_dir(), *path = NULL;
+  assert_true(asprintf(&path, "%s/large", dir) > 0);
+  make_large(path, (260u << 20) + 12345);
+  static const char *const chunkers[] = {"size-262144", "size-65536"}; /* windows of 8 MiB and of 4 */
+  for (size_t c = 0; c < 2; c++) {
+    ipfsa_import_params p = with(true, 1, chunkers[c], 174, IPFSA_LAYOUT_BALANCED);
+    ipfsa_dag_ref first, ref;
+    for (way how = IN_ORDER; how < N_WAYS; how++)
+      for (size_t t = c ? 2 : 0; t < sizeof threads / sizeof *threads; t++) {
+        ipfsa_error err = {0};
+        ipfsa_blockstore *bs = NULL;
+        assert_ok(ipfsa_memory_blockstore_new(&bs, &err));
+        import_large(bs, &p, path, how, threads[t], &ref);
+        if (how == IN_ORDER && t == (c ? 2 : 0)) first = ref;
+        assert_true(ipfsa_cid_equal(&ref.cid, &first.cid));
+        assert_int_equal(ref.tsize, first.tsize);
+        ipfsa_blockstore_close(bs);
+      }
+  }
+  free(path);
+  test_remove_tree(dir);
 }
 
 static void keystream(const char *seed, uint8_t *out, size_t len);
@@ -316,6 +381,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(worked_examples, setup, teardown),
       cmocka_unit_test_setup_teardown(what_goes_in_comes_out, setup, teardown),
+      cmocka_unit_test(any_number_of_workers),
       cmocka_unit_test(chunker_vectors),
       cmocka_unit_test(chunker_errors),
       cmocka_unit_test_setup_teardown(directories, setup, teardown),

@@ -9,14 +9,15 @@
 bool ipfsa_fs_hold(int fd);          /* fd: opened by this process for reading; false: it cannot be held */
 bool ipfsa_fs_holds(int fd);         /* false: somebody waits to write it; finish, then let go */
 void ipfsa_fs_let_go(int fd);
-/* Maps [off, off + len) for reading, every page present; off on a page border. NULL: read it instead (pages cannot be had, no mappings left). */
-const uint8_t *ipfsa_fs_map(int fd, uint64_t off, size_t len);
+/* Maps [off, off + len) for reading, every page present; off on a page border. NULL: read it instead (pages cannot be had, no mappings left). page_map: what
+ * ipfsa_fs_open_page_map gives; with −1 it is slower, for pages that are small. */
+const uint8_t *ipfsa_fs_map(int fd, uint64_t off, size_t len, int page_map);
 /* A part of a file that is looked at for long, a page when it is touched; on a border of IPFSA_PAGE_TABLE in the file and in memory. What lies behind the
  * end of the file must not be touched. NULL: none to be had, or one whose pages are not the page cache's. */
 #define IPFSA_PAGE_TABLE (2u << 20) /* bytes that one page table of 4 KiB pages spans: no fault maps pages beyond it */
 const uint8_t *ipfsa_fs_map_window(int fd, uint64_t off, size_t len);
 /* Brings every page of a range in; false where touching one would raise a signal. */
-bool ipfsa_fs_populate(const uint8_t *at, size_t len);
+bool ipfsa_fs_populate(const uint8_t *at, size_t len, int page_map);
 void ipfsa_fs_populate_writable(uint8_t *at, size_t len); /* the same, to be written: one call instead of a fault at every page. A hint */
 /* Page faults of this thread until now: the same number before and after a look means that every page was there. */
 uint64_t ipfsa_fs_page_faults(void);

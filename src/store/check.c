@@ -50,8 +50,8 @@ static bool match(const ipfsa_store__read_job *jobs, size_t n, const uint8_t *da
 }
 
 /* from: on a page border. */
-static bool check_mapped(const ipfsa_store__read_job *jobs, size_t n, uint64_t from, size_t len) {
-  const uint8_t *map = ipfsa_fs_map(jobs[0].pack.fd, from, len);
+static bool check_mapped(const ipfsa_store__read_job *jobs, size_t n, uint64_t from, size_t len, int page_map) {
+  const uint8_t *map = ipfsa_fs_map(jobs[0].pack.fd, from, len, page_map);
   bool good = map && match(jobs, n, map + (jobs[0].entry.off - from));
   ipfsa_fs_unmap(map, len);
   return good;
@@ -69,18 +69,18 @@ static bool check_direct(const ipfsa_store__read_job *jobs, size_t n, uint64_t f
 }
 
 /* True: all match. */
-static bool check_in_place(const ipfsa_store__read_job *jobs, size_t n) {
+static bool check_in_place(const ipfsa_store__read_job *jobs, size_t n, int page_map) {
   uint64_t span = span_of(jobs, n), off = jobs[0].entry.off, from = off / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE;
   if (!span) return false;
   size_t len = (size_t)(off + span - from);
   bool cached = ipfsa_fs_are_ends_cached(jobs[0].pack.fd, off, span);
-  return (!cached && check_direct(jobs, n, from, len)) || check_mapped(jobs, n, from, len);
+  return (!cached && check_direct(jobs, n, from, len)) || check_mapped(jobs, n, from, len, page_map);
 }
 
 static bool is_verdict(ipfsa_status status) { return status == IPFSA_OK || status == IPFSA_E_CORRUPT || status == IPFSA_E_NOMEM; }
 
-ipfsa_status ipfsa_store__check_many(ipfsa_store__read_job *jobs, size_t n, ipfsa_error *err) {
-  if (check_in_place(jobs, n)) {
+ipfsa_status ipfsa_store__check_many(ipfsa_store__read_job *jobs, size_t n, int page_map, ipfsa_error *err) {
+  if (check_in_place(jobs, n, page_map)) {
     for (size_t i = 0; i < n; i++) jobs[i].status = IPFSA_OK;
     return IPFSA_OK;
   }

@@ -1,6 +1,8 @@
 /* Every block read and hashed, every table checked. Damage is reported; with repair it is moved aside, never deleted. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fs.h"
+#include "base/map.h"
 #include "base/pool.h"
 #include "hash/hash.h"
 #include "store/local.h"
@@ -28,6 +30,7 @@ typedef struct check_group {
 struct verify_run {
   ipfsa_store *s;
   ipfsa_pool *pool; /* NULL: no threads to be had; one after the other */
+  int page_map;     /* of ipfsa_fs_open_page_map */
   pthread_mutex_t lock;
   pthread_cond_t finished;
   check_group groups[MAX_GROUPS]; /* a ring, oldest first; the last one is open for more */
@@ -59,7 +62,7 @@ static ipfsa_status report(verify_run *v, const ipfsa_multihash *mh, const char 
 
 static void check_blocks(ipfsa_task *task) {
   check_group *g = (check_group *)task;
-  g->status = ipfsa_store__check_many(g->jobs, g->n, &g->err);
+  g->status = ipfsa_store__check_many(g->jobs, g->n, g->run->page_map, &g->err);
   pthread_mutex_lock(&g->run->lock);
   g->done = true;
   pthread_cond_signal(&g->run->finished);
@@ -195,6 +198,7 @@ ipfsa_status ipfsa_store_verify(ipfsa_store *s, bool repair, ipfsa_store_damage_
   verify_run *v = ipfsa_calloc(1, sizeof *v);
   if (!v) return ipfsa_fail_nomem(err);
   v->s = s;
+  v->page_map = ipfsa_fs_open_page_map();
   v->repair = repair;
   v->cb = cb;
   v->ctx = ctx;
@@ -223,6 +227,7 @@ ipfsa_status ipfsa_store_verify(ipfsa_store *s, bool repair, ipfsa_store_damage_
   ipfsa_free(packs);
   if (status == IPFSA_OK) *ret = v->result;
   ipfsa_pool_free(v->pool);
+  ipfsa_fs_close(&v->page_map);
   pthread_cond_destroy(&v->finished);
   pthread_mutex_destroy(&v->lock);
   ipfsa_free(v);

@@ -176,7 +176,7 @@ static void touch(uint8_t *data, uint32_t len) {
 static bool copy(const look *l, uint32_t from, uint32_t len, uint8_t *data, uint64_t (*begin_calm)(void)) {
   touch(data, len);
   uint64_t now = ipfsa_clock_monotonic_ns(), begun = begin_calm();
-  bool sure = now - l->first->looked_ns < SURE_NS || ipfsa_fs_populate(l->data + from, len);
+  bool sure = now - l->first->looked_ns < SURE_NS || ipfsa_fs_populate(l->data + from, len, l->w->page_map);
   if (sure) memcpy(data, l->data + from, len);
   if (sure && ipfsa_calm_since(begun) && is_unchanged_this_tick(l)) return l->first->looked_ns = now, true;
   forget(l);
@@ -202,10 +202,10 @@ bool ipfsa_window__bring_in(const look *l, region *r, uint64_t size) {
     ipfsa_fs_will_need(l->w->fd, l->place->off, l->len);
   } else if (!r->populated) {
     uint64_t left = size - (last - (uint64_t)(to - at));
-    (void)ipfsa_fs_populate(at, left < REGION_BYTES ? (size_t)left : REGION_BYTES);
+    (void)ipfsa_fs_populate(at, left < REGION_BYTES ? (size_t)left : REGION_BYTES, l->w->page_map);
     r->populated = true;
   }
-  bool there = ipfsa_fs_populate(from, (size_t)(to - from));
+  bool there = ipfsa_fs_populate(from, (size_t)(to - from), l->w->page_map);
   if (ipfsa_fs_page_faults() != faults) ipfsa_window__forget(r);
   return there;
 }

@@ -87,7 +87,7 @@ static void read_in(const group *g, uint64_t size) {
 void ipfsa_window__read_in(int fd, uint64_t from, uint64_t end) {
   for (uint64_t off = from; off < end; off += READ_IN) {
     size_t len = end - off < READ_IN ? (size_t)(end - off) : READ_IN;
-    if (!ipfsa_fs_are_ends_cached(fd, off, len)) ipfsa_fs_unmap(ipfsa_fs_map(fd, off, len), len);
+    if (!ipfsa_fs_are_ends_cached(fd, off, len)) ipfsa_fs_unmap(ipfsa_fs_map(fd, off, len, -1), len);
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fs.h"
 #include "base/map.h"
 #include "unixfs/chunker.h"
 #include "unixfs/importer_inside.h"
@@ -200,6 +201,7 @@ struct file_run {
   uint64_t off;
   bool ended;
   bool by_workers; /* they read */
+  int page_map;    /* of ipfsa_fs_open_page_map, while held */
   bool held;       /* … through mappings; changed by the caller's thread alone, while no slot is busy */
   const uint8_t *carry; /* tail of the last buffer, in that buffer's slot */
   size_t carry_len;
@@ -207,7 +209,7 @@ struct file_run {
 
 static ipfsa_status read_slot(slot *s) {
   file_run *f = s->reads;
-  if (f->held) s->map = ipfsa_fs_map(f->source->map_fd, f->source->map_off + s->off, s->len);
+  if (f->held) s->map = ipfsa_fs_map(f->source->map_fd, f->source->map_off + s->off, s->len, f->page_map);
   if (s->map) {
     s->b.data = s->map;
     s->b.n_leaves = 0;
@@ -304,6 +306,7 @@ static ipfsa_status retire_some(file_run *f, ipfsa_error *err) {
 
 static void let_go(file_run *f) {
   if (f->held) ipfsa_fs_let_go(f->source->map_fd);
+  ipfsa_fs_close(&f->page_map);
   f->held = false;
 }
 
@@ -428,6 +431,7 @@ static void choose_reading(file_run *f) {
   if (chunk < MIN_MAPPED_CHUNK || chunk % IPFSA_LEAF_ALIGNMENT) return;
   f->held = ipfsa_fs_hold(f->source->map_fd);
   if (!f->held) return;
+  f->page_map = ipfsa_fs_open_page_map();
   size_t leaves = MAPPED_LEAVES * (size_t)chunk <= MAX_WINDOW ? MAPPED_LEAVES : MAX_WINDOW / chunk;
   f->fill_size = leaves * chunk;
   if (f->fill_size < MIN_BUFFER) f->fill_size = MIN_BUFFER / chunk * chunk;
@@ -447,7 +451,7 @@ static ipfsa_status import_large(file_run *f, const ipfsa_unixfs_meta *meta, slo
 
 ipfsa_status ipfsa_importer_file(ipfsa_importer *im, ipfsa_source *source, const ipfsa_unixfs_meta *meta, const ipfsa_external *external,
                                  const ipfsa_cuts *cuts, ipfsa_progress_cb progress, void *progress_ctx, ipfsa_dag_ref *ret, ipfsa_error *err) {
-  file_run f = {.im = im, .source = source, .external = external, .cuts = cuts, .progress = progress, .progress_ctx = progress_ctx, .fill_size = im->fill_size};
+  file_run f = {.im = im, .source = source, .external = external, .cuts = cuts, .progress = progress, .progress_ctx = progress_ctx, .fill_size = im->fill_size, .page_map = -1};
   choose_rooms(&f);
   f.at.total_bytes = source->size_hint == UINT64_MAX ? 0 : source->size_hint;
   slot *s = NULL;

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fs.h"
 #include "base/map.h"
 #include "unixfs/views_inside.h"
 
@@ -23,6 +24,7 @@ struct ipfsa_views {
   ipfsa_span_map *spans;
   uint64_t size;
   image *images; /* by start */
+  int page_map;  /* of ipfsa_fs_open_page_map */
   size_t n, cap, n_mappings;
   struct view_order { /* of one who goes through the file from its beginning on */
     uint64_t last_end; /* of the view at hand, then of the one before */
@@ -41,7 +43,7 @@ struct ipfsa_views {
 ipfsa_status ipfsa_views_new(ipfsa_blockstore *bs, ipfsa_file_reader *reader, ipfsa_span_map *spans, ipfsa_views **ret, ipfsa_error *err) {
   ipfsa_views *v = ipfsa_calloc(1, sizeof *v);
   if (!v) return ipfsa_fail_nomem(err);
-  *v = (ipfsa_views){.bs = bs, .reader = reader, .spans = spans, .size = ipfsa_file_reader_size(reader)};
+  *v = (ipfsa_views){.bs = bs, .reader = reader, .spans = spans, .size = ipfsa_file_reader_size(reader), .page_map = ipfsa_fs_open_page_map()};
   *ret = v;
   return IPFSA_OK;
 }
@@ -61,6 +63,7 @@ static void release_image(image *img) {
 void ipfsa_views_free(ipfsa_views *v) {
   if (!v) return;
   for (size_t i = 0; i < v->n; i++) release_image(&v->images[i]);
+  ipfsa_fs_close(&v->page_map);
   ipfsa_free(v->images);
   ipfsa_free(v->packs);
   ipfsa_free(v);
@@ -189,7 +192,7 @@ static void map_pieces(ipfsa_views *v, image *img) {
 }
 
 static ipfsa_status make_image(ipfsa_views *v, uint64_t off, uint64_t end, image *ret, ipfsa_error *err) {
-  image img = {0};
+  image img = {.page_map = v->page_map};
   ipfsa_status status = collect(v, &img, off, end, err);
   if (status == IPFSA_OK) status = reserve(&img, err);
   if (status) return ipfsa_free(img.pieces), status;

@@ -18,6 +18,7 @@ typedef struct ipfsa_view_image {
   uint8_t *room; /* on a page border */
   size_t room_len;
   uint8_t *data; /* of byte `start` */
+  int page_map;  /* its owner's */
   ipfsa_view_piece *pieces;
   size_t n, cap;
 } ipfsa_view_image;

@@ -38,7 +38,7 @@ typedef struct helper {
 
 /* Its bytes outside of map_from and map_to were copied before; all of it is one range of addresses. */
 static bool bring_in(const run *r, const ipfsa_view_piece *p) {
-  return ipfsa_fs_populate(ipfsa_view_at(r->img, p->map_from), (size_t)(p->map_to - p->map_from));
+  return ipfsa_fs_populate(ipfsa_view_at(r->img, p->map_from), (size_t)(p->map_to - p->map_from), r->img->page_map);
 }
 
 static void hash_image(run *r, ipfsa_view_piece *const *todo, size_t n_todo) {
@@ -93,7 +93,7 @@ static void show_pages(const run *r, size_t from, size_t to) {
     const ipfsa_view_piece *p = r->todo[i];
     uint64_t map_to = p->map_to;
     for (end = i + 1; end < to && r->todo[end]->ready && r->todo[end]->map_from == map_to; end++) map_to = r->todo[end]->map_to;
-    if (p->ready && p->map_from < map_to) (void)ipfsa_fs_populate(ipfsa_view_at(r->img, p->map_from), (size_t)(map_to - p->map_from));
+    if (p->ready && p->map_from < map_to) (void)ipfsa_fs_populate(ipfsa_view_at(r->img, p->map_from), (size_t)(map_to - p->map_from), r->img->page_map);
   }
 }
 

@@ -11,6 +11,7 @@ SPEED = [
     ("file", "add --only-hash", "kernel x cores", 0.85, "`add --only-hash`, in page cache, of kernel rate × cores"),
     ("file", "add --nocopy", "kernel x cores", 0.85, "`add --nocopy`, in page cache, of kernel rate × cores"),
     ("file", "add", "fio", 0.9, "`add`, durable, of what `fio` writes with O_DIRECT"),
+    ("file", "add", "disk", 0.9, "… of the most that the disk takes (`bench/disk.c`)"),
     ("file", "add", "Kubo", 5, "… beside Kubo with default settings (which does not sync)"),
     ("file", "add", "Kubo, synced", 10, "… beside Kubo asked to sync"),
     ("folder", "add -r", "Kubo", 10, "`add -r` of small files, durable, beside Kubo's default"),
@@ -134,11 +135,21 @@ def verify(results):
     return at_least("`repo verify`, warm, of kernel rate × cores or of the disk's read rate, whichever is less", 0.85, quotient(max(limits, default=None), row.seconds()))
 
 
+def beside_kubo(results, who, seen):
+    """How many times as fast as Kubo the disk alone would be, which is as much as any program can reach that stores the bytes."""
+    row = results.row("file", "add")
+    most = quotient(row.seconds(who), row.seconds("disk"))
+    if most and seen.value is not None:
+        seen.shown += " (the disk alone %.2f)" % most
+    return seen
+
+
 def verdicts(results):
     yield kernel(results)
     for group, name, who, least, work in SPEED:
         row = results.row(group, name)
-        yield at_least(work, least, quotient(row.seconds(who), row.seconds()))
+        seen = at_least(work, least, quotient(row.seconds(who), row.seconds()))
+        yield beside_kubo(results, who, seen) if name == "add" and who.startswith("Kubo") else seen
         if name == "add again":
             yield at_most("… bytes written", 1, row.written_mib(), "MiB")
         if name == "repo gc, 4x":

@@ -32,6 +32,11 @@ def fio(place, mib):
                              "--ioengine=psync", "--output-format=json"], before=place.clear, seconds_of=fio_seconds)
 
 
+def disk(place, mib):
+    """Writes of 8 MiB from huge pages, by its own clock (disk.c): no program stores that many bytes in less."""
+    return Contender("disk", [place.tools / "bench-disk", place.target, mib], before=place.clear, seconds_of=lambda output: float(output))
+
+
 def kernels(place, size, cores):
     """The time all cores need to hash that many bytes at the rate of the kernel that is used, of one core, as it is in that turn: the machine is not always as fast."""
     def seconds(output):

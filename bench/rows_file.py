@@ -20,7 +20,7 @@ def measure(place, recorder):
     recorder.row("add --only-hash", [add(node, "-n") for node in nodes] + [kernels], size, brings_in=False)
     recorder.row("add --nocopy", [add(node, "--nocopy") for node in nodes] + [kernels], size, brings_in=False)
     synced = [place.kubo_synced] if place.kubo_synced else []
-    recorder.row("add", [add(node) for node in nodes + synced] + [limits.fio(place, settings.MB)], size)
+    recorder.row("add", [add(node) for node in nodes + synced] + [limits.fio(place, settings.MB), limits.disk(place, settings.MB)], size)
     place.clear()
     if synced:
         place.forget(place.kubo_synced.repo)

@@ -16,7 +16,7 @@ const uint8_t *ipfsa_fs_map(int fd, uint64_t off, size_t len, int page_map);
  * end of the file must not be touched. NULL: none to be had, or one whose pages are not the page cache's. */
 #define IPFSA_PAGE_TABLE (2u << 20) /* bytes that one page table of 4 KiB pages spans: no fault maps pages beyond it */
 const uint8_t *ipfsa_fs_map_window(int fd, uint64_t off, size_t len);
-/* Brings every page of a range in; false where touching one would raise a signal. */
+/* Brings every page of a range in; false where touching one would raise a signal. page_map: as above. */
 bool ipfsa_fs_populate(const uint8_t *at, size_t len, int page_map);
 void ipfsa_fs_populate_writable(uint8_t *at, size_t len); /* the same, to be written: one call instead of a fault at every page. A hint */
 /* Page faults of this thread until now: the same number before and after a look means that every page was there. */

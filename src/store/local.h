@@ -63,7 +63,7 @@ typedef struct ipfsa_store__read_job {
 } ipfsa_store__read_job;
 /* once: what is not in memory is read past the page cache, where that can be done. */
 ipfsa_status ipfsa_store__read_many(ipfsa_store__read_job *jobs, size_t n, bool once, ipfsa_error *err);
-/* check.c: the same verdicts, without the bytes. */
+/* check.c: the same verdicts, without the bytes. page_map: as ipfsa_fs_map. */
 ipfsa_status ipfsa_store__check_many(ipfsa_store__read_job *jobs, size_t n, int page_map, ipfsa_error *err);
 ipfsa_status ipfsa_store__read(const ipfsa_pack *pack, const ipfsa_pack_entry *entry, ipfsa_block *ret, ipfsa_error *err);
 ipfsa_status ipfsa_store__read_external(const ipfsa_pack *pack, const ipfsa_pack_entry *entry, uint8_t *data, char *ret_path, size_t path_cap,

@@ -8,6 +8,7 @@
 #include "store/records.h"
 
 #define MAX_PENDING 32768             /* entries; then a commit of its own, so that memory does not grow with the import */
+#define MAX_EXTERNAL 4096             /* likewise of blocks that stay in files: nothing of theirs is on its way to the disk, and the caller's workers hash on while it syncs */
 #define MAX_COMMIT_BYTES (1ull << 30) /* likewise for what recovery has to hash */
 #define SMALL_LEAF 16384              /* bytes; below, a page border would waste more than it gives */
 #define DIRECT_MIN 65536              /* bytes; below, O_DIRECT costs more than it saves */
@@ -408,7 +409,7 @@ static ipfsa_status writer_put_external(ipfsa_blockstore_writer *self, const ipf
     if (status == IPFSA_OK)
       status = add_record(w, IPFSA_ENTRY_EXTERNAL, (uint8_t)run->kind, &mh, ipfsa_buf_bytes(&record), run->leaves[i].len, err);
   }
-  return status;
+  return status == IPFSA_OK && w->pending.n >= MAX_EXTERNAL ? writer_commit(self, err) : status;
 }
 
 static ipfsa_status writer_del(ipfsa_blockstore_writer *self, const ipfsa_multihash *mh, ipfsa_error *err) {

@@ -21,6 +21,7 @@
 #define MAPPED_LEAVES 32 /* twice what fills the lanes: who maps or unmaps keeps the other threads from it */
 #define MAX_SLOTS 24
 #define MAX_WRITING 2 /* slots whose bytes are on their way to the disk while the others are read and hashed */
+#define MAX_AT_ONCE 4 /* slots between two looks of the caller: at progress, at who wants to stop, at who wants to write the file */
 #define SPARE 2       /* slots beside one for each worker, so that none waits for the caller */
 
 typedef struct file_run file_run;
@@ -293,6 +294,7 @@ static void choose_slots(file_run *f, size_t n, size_t n_writing) {
   f->n_writing = n_writing;
   size_t left = n_workers(f->im) + 1, most = most_busy(f); /* a slot for each worker, and one more */
   f->n_at_once = most > left + 2 ? (most - left) / 2 : 1;
+  if (f->n_at_once > MAX_AT_ONCE) f->n_at_once = MAX_AT_ONCE;
 }
 
 static void choose_rooms(file_run *f) { choose_slots(f, f->im->n_slots, f->im->n_slots > 3 ? MAX_WRITING : 0); }
@@ -438,7 +440,8 @@ static void choose_reading(file_run *f) {
   /* Windows are pages of the cache, so there may be one for each worker; one that waits to be hashed maps nothing yet, but one that was stays until it is written. */
   bool large = f->fill_size > MIN_BUFFER;
   size_t n_writing = are_only_hashed(f->im, f) ? 0 : large ? 1 : MAX_WRITING, n = n_workers(f->im) + (large ? 1 : SPARE) + n_writing;
-  choose_slots(f, n_writing && n < MAX_SLOTS ? n : MAX_SLOTS, n_writing);
+  if (n_writing == 0) n += 2 * MAX_AT_ONCE;
+  choose_slots(f, n < MAX_SLOTS ? n : MAX_SLOTS, n_writing);
 }
 
 static ipfsa_status import_large(file_run *f, const ipfsa_unixfs_meta *meta, slot *first, ipfsa_dag_ref *ret, ipfsa_error *err) {

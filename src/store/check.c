@@ -49,14 +49,17 @@ static bool match(const ipfsa_store__read_job *jobs, size_t n, const uint8_t *da
   return true;
 }
 
-/* from: on a page border. */
+/* Whole tables of pages are mapped, though not all of it is looked at: where a table's pages are one huge page, it is mapped as such. */
 static bool check_mapped(const ipfsa_store__read_job *jobs, size_t n, uint64_t from, size_t len, int page_map) {
-  const uint8_t *map = ipfsa_fs_map(jobs[0].pack.fd, from, len, page_map);
-  bool good = map && match(jobs, n, map + (jobs[0].entry.off - from));
-  ipfsa_fs_unmap(map, len);
+  uint64_t start = from / IPFSA_PAGE_TABLE * IPFSA_PAGE_TABLE, end = (from + len + IPFSA_PAGE_TABLE - 1) / IPFSA_PAGE_TABLE * IPFSA_PAGE_TABLE;
+  const uint8_t *map = ipfsa_fs_map_window(jobs[0].pack.fd, start, (size_t)(end - start));
+  bool there = map && ipfsa_fs_populate(map + (from - start), len, page_map);
+  bool good = there && match(jobs, n, map + (jobs[0].entry.off - start));
+  ipfsa_fs_unmap(map, (size_t)(end - start));
   return good;
 }
 
+/* from: on a page border. */
 static bool check_direct(const ipfsa_store__read_job *jobs, size_t n, uint64_t from, size_t len) {
   size_t whole = (len + IPFSA_PACK_PAGE - 1) / IPFSA_PACK_PAGE * IPFSA_PACK_PAGE; /* commits end on page borders */
   uint8_t *data = NULL;

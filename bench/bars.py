@@ -11,7 +11,7 @@ SPEED = [
     ("file", "add --only-hash", "kernel x cores", 0.85, "`add --only-hash`, in page cache, of kernel rate × cores"),
     ("file", "add --nocopy", "kernel x cores", 0.85, "`add --nocopy`, in page cache, of kernel rate × cores"),
     ("file", "add", "fio", 0.9, "`add`, durable, of what `fio` writes with O_DIRECT"),
-    ("file", "add", "disk", 0.9, "… of the most that the disk takes (`bench/disk.c`)"),
+    ("file", "add", "disk", 0.9, "… of what the disk takes from huge pages (`bench/disk.c`)"),
     ("file", "add", "Kubo", 5, "… beside Kubo with default settings (which does not sync)"),
     ("file", "add", "Kubo, synced", 10, "… beside Kubo asked to sync"),
     ("folder", "add -r", "Kubo", 10, "`add -r` of small files, durable, beside Kubo's default"),
@@ -136,7 +136,7 @@ def verify(results):
 
 
 def beside_kubo(results, who, seen):
-    """How many times as fast as Kubo the disk alone would be, which is as much as any program can reach that stores the bytes."""
+    """How many times as fast as Kubo the disk alone is, in the fastest of the forms tried, without anything hashed."""
     row = results.row("file", "add")
     most = quotient(row.seconds(who), row.seconds("disk"))
     if most and seen.value is not None:

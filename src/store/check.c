@@ -77,7 +77,9 @@ static bool check_in_place(const ipfsa_store__read_job *jobs, size_t n, int page
   if (!span) return false;
   size_t len = (size_t)(off + span - from);
   bool cached = ipfsa_fs_are_ends_cached(jobs[0].pack.fd, off, span);
-  return (!cached && check_direct(jobs, n, from, len)) || check_mapped(jobs, n, from, len, page_map);
+  if (!cached && check_direct(jobs, n, from, len)) return true;
+  if (!cached) ipfsa_fs_will_need(jobs[0].pack.fd, from, len); /* past the cache it cannot be had here: at once, not by the pieces of faults */
+  return check_mapped(jobs, n, from, len, page_map);
 }
 
 static bool is_verdict(ipfsa_status status) { return status == IPFSA_OK || status == IPFSA_E_CORRUPT || status == IPFSA_E_NOMEM; }

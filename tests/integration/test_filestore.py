@@ -43,3 +43,20 @@ def test_it_is_off_unless_it_is_turned_on(ipfs):
     for verb in ("ls", "verify", "dups"):
         done = ipfs("filestore", verb, check=False)
         assert done.code == 1 and "filestore is not enabled" in done.err
+
+
+def test_many_leaves_take_several_commits(ipfs, tmp_path):
+    """A commit every 4096 of them, while others are hashed; nothing is lost or told twice, and adding them again writes nothing."""
+    ipfs("config", "--bool", "filestore.enabled", "true")
+    data = hashlib.shake_128(b"leaves").digest(64 * 1024) * 2500
+    (tmp_path / "many").write_bytes(b"".join(i.to_bytes(4, "big") + data[i * 16384 + 4:(i + 1) * 16384] for i in range(10000)))
+    cid = ipfs.text("add", "-Q", "--nocopy", "--chunker=size-16384", "many")
+    assert ipfs.text("add", "-Q", "-n", "--raw-leaves", "--chunker=size-16384", "many") == cid
+    told = ipfs.text("filestore", "verify").splitlines()
+    assert len(told) == 10000 and all(line.startswith("ok") for line in told)
+    assert ipfs("cat", cid).out_bytes == (tmp_path / "many").read_bytes()
+    packs = [file for file in tmp_path.rglob("*.pack")]
+    before = sum(file.stat().st_size for file in packs)
+    assert packs and b"".join(file.read_bytes() for file in packs).count(b"ICM1") >= 3  # the heads of commits
+    assert ipfs.text("add", "-Q", "--nocopy", "--chunker=size-16384", "many") == cid
+    assert sum(file.stat().st_size for file in packs) == before
